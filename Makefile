@@ -1,0 +1,216 @@
+# Weir: flow measurement that another network can trust.  `make help` lists what can be made.
+#
+# One Makefile for the whole tree. Sources are found by folder, so a new file needs no line here.
+# The walls: each room is compiled with only the -I that its place in the design allows, so an
+# include across a wall does not compile; `make layers` proves the same of symbols.
+
+BUILD    ?= build
+CC       ?= cc
+OPT      ?= -O2
+SANITIZE ?=
+WARN      = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+CFLAGS   ?= $(OPT) -g
+BASE      = -std=c11 -D_GNU_SOURCE -pthread -fno-strict-aliasing -MMD -MP
+OWN       = $(BASE) $(WARN) $(CFLAGS) $(SANITIZE)
+FOREIGN   = $(BASE) -w $(CFLAGS) $(SANITIZE)
+PREFIX   ?= /usr/local
+VERSION   = 0.1.0
+
+# ---- what a Debian 12 machine needs; names of packages, nothing else --------------------------
+BUILD_PACKAGES = gcc make pkg-config gsoap libgsoap-dev libpcap-dev libsqlite3-dev libxml2-dev \
+                 libzstd-dev libjansson-dev libssl-dev
+DEMO_PACKAGES  = softflowd tcpdump iproute2
+CHECK_PACKAGES = $(DEMO_PACKAGES) libcunit1-dev python3 python3-zeep nfdump sqlite3 curl \
+                 libxml2-utils procps pmacct tshark binutils
+BENCH_PACKAGES = nfdump
+
+# ---- rooms ------------------------------------------------------------------------------------
+find_c       = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
+LIB_SRC      = $(call find_c,lib)
+COLLECTOR_SRC= $(call find_c,collector)
+DB_SRC       = $(call find_c,dbcomponent)
+SERVICES_SRC = $(call find_c,services)
+WEIR_SRC     = $(call find_c,clients/weir)
+GEN_SRC      = $(wildcard bench/weirgen*.c)
+UNIT_SRC     = $(filter-out tests/fuzz/%,$(call find_c,tests))
+FUZZ_SRC     = $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/fuzz_*.c))
+
+INC_lib         = -Ilib
+INC_collector   = -Ilib -Icollector -Icollector/include
+INC_dbcomponent = -Ilib -Idbcomponent -Idbcomponent/include
+INC_services    = -Ilib -Iservices -Icollector/include -Idbcomponent/include -I$(BUILD)/soap
+INC_clients     = -Ilib -Iclients -I$(BUILD)/soap
+INC_bench       = -Ilib -Ibench
+INC_tests       = -Ilib -Icollector -Icollector/include -Idbcomponent -Idbcomponent/include \
+                  -Iservices -Iclients -Ibench -Itests -I$(BUILD)/soap
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+GENERATED_LIB = $(BUILD)/gen/ie_table.c
+GENERATED_DB  = $(BUILD)/gen/migrations.c
+GENERATED_SVC = $(BUILD)/gen/documents.c
+LIB_OBJ       = $(call obj,$(LIB_SRC)) $(BUILD)/gen/ie_table.o
+DB_OBJ        = $(call obj,$(DB_SRC)) $(BUILD)/gen/migrations.o
+
+LIBS_lib  = -lzstd -lm
+LIBS_db   = -lsqlite3 $(LIBS_lib)
+LIBS_col  = -lpcap $(LIBS_lib)
+LIBS_soap = -lgsoap
+
+PROGRAMS  = $(BUILD)/weird $(BUILD)/weir $(BUILD)/weirgen
+UNITS     = $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter tests/%/test_%.c,$(UNIT_SRC)))
+REPLAYS   = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRC))
+FUZZERS   = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzzers/%,$(FUZZ_SRC))
+
+.PHONY: all programs units demo demo-run run check check-run asan layers bench bench-run install clean help \
+        setup setup-build setup-demo setup-bench fuzz fuzzers
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: need-build                       ## build weird, weir and weirgen into build/
+	@$(MAKE) --no-print-directory programs
+programs: $(PROGRAMS)
+units: $(UNITS) $(REPLAYS)
+
+# ---- set-up -----------------------------------------------------------------------------------
+.PHONY: need-build
+need-build:
+	@sh tests/setup.sh need $(BUILD_PACKAGES)
+setup-build:
+	@sh tests/setup.sh install $(BUILD_PACKAGES)
+setup-demo:
+	@sh tests/setup.sh install $(BUILD_PACKAGES) $(DEMO_PACKAGES)
+setup:                                ## install what build and tests need (apt-get; root or sudo)
+	@sh tests/setup.sh install $(BUILD_PACKAGES) $(CHECK_PACKAGES)
+setup-bench:
+	@sh tests/setup.sh install $(BUILD_PACKAGES) $(BENCH_PACKAGES)
+
+# ---- generated --------------------------------------------------------------------------------
+$(BUILD)/gen/ie_table.c: lib/ie/ietable.awk lib/ie/ipfix-elements.csv lib/ie/ipfix-enterprise-elements.csv lib/ie/weir-elements.csv
+	@mkdir -p $(@D)
+	LC_ALL=C awk -f lib/ie/ietable.awk lib/ie/ipfix-elements.csv lib/ie/ipfix-enterprise-elements.csv lib/ie/weir-elements.csv > $@
+$(BUILD)/gen/migrations.c: schemas/embed.awk $(sort $(wildcard schemas/sql/*.sql))
+	@mkdir -p $(@D)
+	LC_ALL=C awk -f schemas/embed.awk -v table=migrations $(sort $(wildcard schemas/sql/*.sql)) > $@
+$(BUILD)/gen/documents.c: schemas/embed.awk $(sort $(wildcard wsdl/*.wsdl schemas/xsd/*.xsd))
+	@mkdir -p $(@D)
+	LC_ALL=C awk -f schemas/embed.awk -v table=documents $(sort $(wildcard wsdl/*.wsdl schemas/xsd/*.xsd)) > $@
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c
+	$(CC) $(OWN) -Ilib -Ischemas -c -o $@ $<
+
+include services/soap.mk
+
+# ---- compiling, a rule a room -----------------------------------------------------------------
+define room_rule
+$$(BUILD)/obj/$(1)/%.o: $(1)/%.c | $(3)
+	@mkdir -p $$(@D)
+	$$(CC) $$(OWN) $$(INC_$(2)) -Ischemas $$(SOAP_FLAGS_$(2)) -c -o $$@ $$<
+endef
+$(eval $(call room_rule,lib,lib,))
+$(eval $(call room_rule,collector,collector,))
+$(eval $(call room_rule,dbcomponent,dbcomponent,))
+$(eval $(call room_rule,services,services,$$(SOAP_HEADERS)))
+$(eval $(call room_rule,clients,clients,$$(SOAP_HEADERS)))
+$(eval $(call room_rule,bench,bench,))
+$(eval $(call room_rule,tests,tests,$$(SOAP_HEADERS)))
+
+XML_CFLAGS = $(shell pkg-config --cflags libxml-2.0 2>/dev/null)
+$(BUILD)/obj/clients/%.o: OWN += $(XML_CFLAGS)
+$(BUILD)/obj/tests/%.o: OWN += $(XML_CFLAGS)
+
+$(BUILD)/libweir.a: $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(BUILD)/libcollector.a: $(call obj,$(COLLECTOR_SRC))
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(BUILD)/libdbcomponent.a: $(DB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+# Services without their main, so that tests can link them.
+$(BUILD)/libservices.a: $(filter-out %_main.o,$(call obj,$(SERVICES_SRC))) $(SOAP_SERVER_OBJ) $(BUILD)/gen/documents.o
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+ROOMS = $(BUILD)/libcollector.a $(BUILD)/libdbcomponent.a $(BUILD)/libweir.a
+$(BUILD)/weird: $(BUILD)/obj/services/weird_main.o $(BUILD)/libservices.a $(ROOMS)
+	$(CC) $(OWN) -o $@ $^ $(LIBS_soap) -lsqlite3 -lpcap -ljansson -lssl -lcrypto $(LIBS_lib)
+$(BUILD)/weir: $(call obj,$(WEIR_SRC)) $(SOAP_CLIENT_OBJ) $(BUILD)/libweir.a
+	$(CC) $(OWN) -o $@ $^ $(LIBS_soap) -lxml2 -ljansson $(LIBS_lib)
+$(BUILD)/weirgen: $(call obj,$(GEN_SRC)) $(BUILD)/libweir.a
+	$(CC) $(OWN) -o $@ $^ -lpcap $(LIBS_lib)
+
+# ---- tests: a program a file, linked with its own room and lib only ---------------------------
+$(BUILD)/tests/lib/%: $(BUILD)/obj/tests/lib/%.o $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_lib)
+$(BUILD)/tests/collector/%: $(BUILD)/obj/tests/collector/%.o $(BUILD)/libcollector.a $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(OWN) -o $@ $^ -lcunit -lssl -lcrypto $(LIBS_col)
+$(BUILD)/tests/dbcomponent/%: $(BUILD)/obj/tests/dbcomponent/%.o $(BUILD)/libdbcomponent.a $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_db)
+$(BUILD)/tests/services/%: $(BUILD)/obj/tests/services/%.o $(BUILD)/libservices.a $(ROOMS)
+	@mkdir -p $(@D)
+	$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_soap) -lsqlite3 -lpcap -ljansson -lssl -lcrypto $(LIBS_lib)
+$(BUILD)/tests/clients/%: $(BUILD)/obj/tests/clients/%.o $(filter-out %_main.o,$(call obj,$(WEIR_SRC))) $(SOAP_CLIENT_OBJ) $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_soap) -lxml2 -ljansson $(LIBS_lib)
+$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(filter-out %_main.o,$(call obj,$(GEN_SRC))) $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(OWN) -o $@ $^ -lcunit -lpcap $(LIBS_lib)
+# Fuzz targets replay their corpus in `make check`; `make fuzzers` builds them for libFuzzer.
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(ROOMS)
+	@mkdir -p $(@D)
+	$(CC) $(OWN) -o $@ $^ -lsqlite3 -lpcap -lssl -lcrypto $(LIBS_lib)
+
+fuzzers:                              ## build the fuzz targets with clang's libFuzzer into build/fuzzers/
+	@sh tests/setup.sh install clang libclang-rt-14-dev
+	$(MAKE) BUILD=build/fuzz CC=clang OPT=-O1 SANITIZE="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined" fuzz-link
+.PHONY: fuzz-link
+fuzz-link: $(FUZZERS)
+$(BUILD)/fuzzers/%: $(BUILD)/obj/tests/fuzz/%.o $(ROOMS)
+	@mkdir -p $(@D)
+	$(CC) $(OWN) -fsanitize=fuzzer -o $@ $^ -lsqlite3 -lpcap -lssl -lcrypto $(LIBS_lib)
+
+check:                                ## install what is needed, build, and run every test
+	@$(MAKE) --no-print-directory setup
+	@$(MAKE) --no-print-directory check-run
+check-run:
+	@$(MAKE) --no-print-directory programs units layers
+	@BUILD=$(BUILD) sh tests/run.sh
+
+asan:                                 ## the same under AddressSanitizer and UBSan, in build/asan
+	@$(MAKE) --no-print-directory setup
+	@$(MAKE) --no-print-directory BUILD=build/asan OPT="-O1" \
+	  SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" check-run
+
+layers: $(ROOMS)                      ## prove the walls: includes and symbols
+	@BUILD=$(BUILD) sh tests/layers.sh
+
+demo:                                 ## three points of presence, a lossy exporter, a matrix with its account
+	@$(MAKE) --no-print-directory setup-demo
+	@$(MAKE) --no-print-directory programs
+	@BUILD=$(BUILD) sh tests/demo.sh
+run:                                  ## the same, and leave it running
+	@$(MAKE) --no-print-directory setup-demo
+	@$(MAKE) --no-print-directory programs
+	@BUILD=$(BUILD) sh tests/demo.sh --stay
+
+bench:                                ## beside nfcapd and nfdump, in one run
+	@$(MAKE) --no-print-directory setup-bench
+	@$(MAKE) --no-print-directory programs
+	@BUILD=$(BUILD) sh bench/bench.sh
+
+install: all                          ## into PREFIX (/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/weir/wsdl $(DESTDIR)$(PREFIX)/share/weir/xsd
+	install -m 755 $(BUILD)/weird $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin
+	install -m 644 wsdl/*.wsdl $(DESTDIR)$(PREFIX)/share/weir/wsdl
+	install -m 644 schemas/xsd/*.xsd $(DESTDIR)$(PREFIX)/share/weir/xsd
+
+clean:                                ## remove build/
+	rm -rf build
+
+help:                                 ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,89 @@
+/* collector.h - the one door of the collector room: exporters in, blocks out.
+ *
+ *   sockets or files ─▶ ingest (decode, account, tag) ─▶ batches ─▶ blocks ─▶ queue ─▶ sink
+ *
+ * A collector owns its sockets, threads, exporters, templates and sequences. It has no database: what
+ * administrators know comes in as a catalogue_snapshot, flows go out through a sink.
+ *
+ * Threads: the functions here are called by the main program's threads; collector_update() and
+ * collector_status() by any thread while it runs, the others by one thread. */
+#ifndef WEIR_COLLECTOR_H
+#define WEIR_COLLECTOR_H
+
+#include "base/status.h"
+#include "flow/account.h"
+#include "flow/sink.h"
+#include "flow/source.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct collector;
+
+struct collector_settings {
+    uint8_t id[16];            /* names this collector in every block; random, kept by the caller */
+    uint32_t incarnation;      /* grows at every start; block sequences are incarnation << 32 | n */
+    uint32_t batch_rows;       /* 0: BATCH_ROWS_DEFAULT */
+    int64_t flush_ms;          /* a batch is handed on at the latest after this; 0: 1000 */
+    int64_t receive_buffer;    /* SO_RCVBUF asked for, octets; 0: as much as the kernel gives */
+    int zstd_level;            /* 0: 1 */
+    const char *spool;         /* directory, or NULL: blocks go straight to the sink */
+    int64_t spool_most;        /* octets the spool may take; past it the newest block is refused and
+                                  its records counted as spoolDrops; 0: 8 GiB */
+    uint32_t exporters_most;   /* exporters remembered; the longest idle leaves first; 0: 65536 */
+};
+
+/* Copies the settings; the sink's context must outlive the collector. Spooled blocks of an earlier
+ * run are delivered first. */
+enum weir_status collector_new(const struct collector_settings *settings, const struct sink *sink,
+                               struct collector **out, struct weir_error *error);
+/* Sequence positions of an earlier run, so that what was lost while no one listened is counted. Before
+ * collector_start(). */
+void collector_resume(struct collector *c, const struct account_checkpoint *checkpoints, size_t n);
+/* Takes effect between two batches. Copies everything. */
+enum weir_status collector_update(struct collector *c, const struct catalogue_snapshot *snapshot,
+                                  struct weir_error *error);
+
+/* ---- live ---- */
+enum listener_kind { LISTEN_UDP, LISTEN_TCP };
+/* Binds "ADDRESS:PORT" ("[::1]:2055", "*:2055"; port 0 picks a free one) and writes the port bound.
+ * Before collector_start(). Every protocol is told apart by its first bytes on any port. */
+enum weir_status collector_listen(struct collector *c, enum listener_kind kind, const char *where,
+                                  uint16_t *port, struct weir_error *error);
+enum weir_status collector_start(struct collector *c, struct weir_error *error);
+/* Ends the threads, hands on every batch and waits for the sink to take all blocks (at most
+ * `patience_ms`; what then remains stays in the spool, or is an error without one). */
+enum weir_status collector_stop(struct collector *c, int64_t patience_ms, struct weir_error *error);
+void collector_free(struct collector *c);
+
+/* While suspended, datagrams are received and counted as datagrams, but not decoded. */
+void collector_suspend(struct collector *c, bool suspended);
+
+struct collector_status {
+    bool running, suspended;
+    int64_t started_ms;
+    uint32_t exporters, sessions, templates;
+    uint64_t datagrams, records, option_records, blocks, block_octets;
+    uint64_t queued_blocks, spooled_blocks, spooled_octets;
+    uint64_t kernel_drops;
+    int64_t last_datagram_ms;  /* reception; 0: none yet */
+    char last_error[256];      /* of the sink; "" while it takes blocks */
+};
+void collector_status(struct collector *c, struct collector_status *out);
+
+/* ---- from files, as fast as it goes; instead of collector_start() ---- */
+struct import_report {
+    uint64_t datagrams, records, options, octets, packets, missing, undecodable;
+};
+typedef void (*import_progress)(void *context, uint64_t octets_done, uint64_t octets_all,
+                                uint64_t records);
+/* Each path: a pcap or pcapng of export datagrams (each source address an exporter), a folder of raw
+ * datagrams (read in name order) or one raw datagram, or an IPFIX file (RFC 5655); told apart by
+ * content. Ends with everything in the sink. A file that cannot be read as any of these is
+ * WEIR_EMALFORMED, names the file and what it should be, and leaves what came before stored.
+ * `ports`: only UDP datagrams to these ports count as export, NULL: any port whose payload looks
+ * like an export protocol. */
+enum weir_status collector_import(struct collector *c, const char *const *paths, size_t n,
+                                  import_progress progress, void *context,
+                                  struct import_report *report, struct weir_error *error);
+
+#endif

@@ -1,0 +1,227 @@
+/* store.h - the one door of the DB component: append a block, ask totals, keep the catalogue, prove it.
+ *
+ * Nothing of the engine behind it shows here: SQLite today (dbcomponent/store), a distributed engine
+ * later. Everything a call changes is changed in one transaction or not at all.
+ *
+ * Threads: a struct store may be used by any number of threads at once. Writers queue for each other;
+ * readers never wait for writers and each sees one consistent state. */
+#ifndef WEIR_STORE_H
+#define WEIR_STORE_H
+
+#include "base/address.h"
+#include "base/buffer.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "flow/account.h"
+#include "flow/source.h"
+#include "ie/ie.h"
+#include <stdbool.h>
+
+struct store;
+
+enum store_mode { STORE_CREATE, STORE_READ_ONLY };
+/* Opens (and creates, migrates) the store in directory `data`: one file, weir.db.
+ * WEIR_EVERSION: the file is of a newer Weir. WEIR_ECORRUPT, WEIR_EIO, WEIR_EDENIED name the file. */
+enum weir_status store_open(const char *data, enum store_mode mode, struct store **out,
+                            struct weir_error *error);
+void store_close(struct store *s);
+
+/* Random identity made with the file, and a counter that grows with every call: for block ids. */
+enum weir_status store_incarnation(struct store *s, uint8_t id[16], uint32_t *incarnation,
+                                   struct weir_error *error);
+
+/* ---- flows ---- */
+enum store_outcome { STORE_STORED, STORE_KNOWN /* this (collector, sequence) is here already */ };
+/* Checks the block whole, then stores its columns, adds its roll-ups, account and checkpoints in one
+ * transaction. When it returns WEIR_OK the block survives kill -9 and power loss.
+ * WEIR_EFULL: no space, nothing changed, try again later. WEIR_EMALFORMED…: refused for good. */
+enum weir_status store_append(struct store *s, const uint8_t *block, size_t length,
+                              enum store_outcome *outcome, struct weir_error *error);
+/* Newest checkpoint of every session, for collector_resume(); the caller frees *out with free(). */
+enum weir_status store_checkpoints(struct store *s, const uint8_t collector[16],
+                                   struct account_checkpoint **out, size_t *count,
+                                   struct weir_error *error);
+
+/* ---- questions ---- */
+enum measure { MEASURE_OCTETS, MEASURE_PACKETS, MEASURE_FLOWS };
+enum answer_source { SOURCE_AUTO, SOURCE_ROLLUP, SOURCE_BLOCKS };
+
+struct totals_request {
+    const char *const *by;  /* keys, at most TOTALS_KEYS_MOST: element names; srcTag, dstTag, exporter,
+                               domain, srcIP, dstIP; "NAME/LEN" for prefixes of addresses */
+    size_t by_count;        /* 0: one row, the sum */
+    const char *filter;     /* flow/filter.h; NULL or "": all */
+    struct interval when;   /* by flow end; from < to */
+    int64_t step_ms;        /* > 0: one row per key and time bin, bins aligned to when.from_ms;
+                               at most 100,000 bins */
+    uint32_t top;           /* 0: all rows (at most TOTALS_ROWS_MOST) */
+    enum measure order;     /* descending; ties by keys ascending, so answers are reproducible */
+    enum answer_source source;
+    int64_t deadline_ms;    /* answer or WEIR_ECANCELLED within this; 0: no deadline */
+    uint64_t memory_most;   /* octets for groups; WEIR_ELIMIT past it; 0: 1 GiB */
+    uint32_t threads;       /* scan threads; 0 or 1: one */
+};
+#define TOTALS_KEYS_MOST 8
+#define TOTALS_ROWS_MOST 10000000u
+
+struct counts {
+    uint64_t octets, packets, flows;
+};
+
+/* One key value: as a column stores it. `length` 0 and `absent`: the records lack the element. */
+struct key_value {
+    bool absent;
+    uint8_t width;         /* 1, 2, 4, 8: number; 16: octets; 0: text, octets in `text` */
+    uint64_t number;
+    uint8_t octets[16];
+    struct octets_value {
+        const uint8_t *bytes;
+        uint32_t length;
+    } text;
+};
+
+struct totals_key {
+    ie_key key;
+    uint8_t type;          /* enum ie_type */
+    int16_t prefix_length; /* -1: none */
+    const char *name;      /* as asked */
+};
+
+struct totals_row {
+    const struct key_value *keys; /* by_count of them */
+    int64_t bin_ms;               /* start of the time bin; when.from_ms without step */
+    struct counts raw;            /* as exported */
+    struct counts estimated;      /* times the sampling rate where it is known; unknown counts raw */
+};
+
+/* What the answer covers, what was lost on the way, how it was sampled (design: the account). */
+enum loss_state { LOSS_COMPLETE, LOSS_LOSSY, LOSS_UNKNOWN };
+struct coverage_row { /* one exporter and domain heard in the interval */
+    struct address exporter;
+    uint32_t domain;
+    uint16_t protocol;
+    int64_t first_heard_ms, last_heard_ms;
+    uint64_t minutes;       /* minutes of the interval with at least one datagram */
+    struct account_counts counts;
+    uint64_t missing;       /* net: missing minus recovered, in `unit` */
+    const char *unit;       /* "records" or "datagrams" */
+    enum loss_state state;
+};
+struct answer_account {
+    struct interval when;
+    struct coverage_row *coverage; /* sorted by exporter, domain */
+    size_t coverage_count;
+    struct account_counts counts;  /* sums */
+    uint64_t missing_records, missing_datagrams; /* net */
+    /* Per cent of what was sent, over exporters that count records; -1 when it can not be told. */
+    double missing_records_percent;
+    enum loss_state state;         /* worst of the rows; LOSS_UNKNOWN when nothing was heard at all */
+    int64_t known_until_ms;        /* least last_heard of the exporters: loss after it is unknown */
+    struct counts raw, estimated;  /* of the records that answer the question */
+    struct counts unknown_rate;    /* of raw: records whose sampling rate is unknown */
+    const char *policy;            /* anonymisation in force: "none" */
+    const char *source;            /* "rollup" or "blocks" */
+    uint64_t blocks, blocks_skipped, rows_scanned;
+};
+
+struct totals {
+    struct totals_key keys[TOTALS_KEYS_MOST];
+    size_t key_count;
+    struct totals_row *rows;
+    size_t row_count;
+    uint64_t groups;            /* before `top` cut */
+    struct answer_account account;
+    uint64_t elapsed_us, cpu_us;
+    void *memory;               /* owns everything above */
+};
+
+/* On error *out is empty. WEIR_EARGUMENT and WEIR_ESYNTAX name the field (by, filter, from, step, top…).
+ * SOURCE_ROLLUP when roll-ups can not answer exactly: WEIR_EARGUMENT says which key or filter is why. */
+enum weir_status store_totals(struct store *s, const struct totals_request *request,
+                              struct totals *out, struct weir_error *error);
+void totals_free(struct totals *t);
+
+/* The account alone. */
+struct account_answer {
+    struct answer_account account;
+    void *memory;
+};
+enum weir_status store_account(struct store *s, struct interval when, struct account_answer *out,
+                               struct weir_error *error);
+void account_answer_free(struct account_answer *a);
+
+/* Every stored record that matches, in block order, as one JSON object a line:
+ *   {"type":"flow","sourceIPv4Address":"…",…,"_tid":260,"_hdr":{"exportTime":…,"observationDomainId":…},
+ *    "_weir":{"exporter":"…","domain":…,"flowStart":…,"flowEnd":…,"srcTag":…,…}}
+ * `line` gets each with its newline; a result other than WEIR_OK ends the walk and is returned. */
+typedef enum weir_status (*store_line)(void *context, const char *text, size_t length);
+enum weir_status store_records(struct store *s, const char *filter, struct interval when,
+                               store_line line, void *context, struct weir_error *error);
+
+/* ---- catalogue: every change is one transaction, audited with who and when ---- */
+struct tag {
+    uint32_t id;            /* not 0 */
+    const char *name;       /* 1–63 of A–Z a–z 0–9 . _ - */
+    const struct prefix *prefixes;
+    size_t prefix_count;
+    const uint32_t *ases;
+    size_t as_count;
+};
+struct device_entry {
+    struct address address;
+    const char *name;
+    const char *description;
+    double sampling_rate;   /* 0: not configured */
+};
+struct db_entry {
+    const char *url;        /* http://host:port/db */
+    const char *name;
+};
+/* Adding one that exists replaces nothing: WEIR_EEXISTS. Deleting what is not there: WEIR_ENOTFOUND.
+ * `who` is kept for the audit. */
+enum weir_status store_tag_add(struct store *s, const struct tag *tag, const char *who,
+                               struct weir_error *error);
+enum weir_status store_tag_delete(struct store *s, uint32_t id, const char *who,
+                                  struct weir_error *error);
+enum weir_status store_device_add(struct store *s, const struct device_entry *device, const char *who,
+                                  struct weir_error *error);
+enum weir_status store_device_delete(struct store *s, const struct address *address, const char *who,
+                                     struct weir_error *error);
+enum weir_status store_db_add(struct store *s, const struct db_entry *db, const char *who,
+                              struct weir_error *error);
+enum weir_status store_db_delete(struct store *s, const char *url, const char *who,
+                                 struct weir_error *error);
+
+/* All of it, consistent, sorted by id, address, url. Arrays live until catalogue_free(). */
+struct catalogue {
+    const struct tag *tags;
+    size_t tag_count;
+    const struct device_entry *devices;
+    size_t device_count;
+    const struct db_entry *dbs;
+    size_t db_count;
+    struct catalogue_snapshot snapshot; /* the same as the collector wants it */
+    void *memory;
+};
+enum weir_status store_catalogue(struct store *s, struct catalogue *out, struct weir_error *error);
+void catalogue_free(struct catalogue *c);
+
+/* ---- proof and state ---- */
+struct store_status {
+    uint64_t blocks, records, option_records, file_octets, block_octets, rollup_rows, collectors;
+    int64_t first_ms, last_ms; /* least and most flow end; 0, 0 when empty */
+    uint32_t schema_version;
+};
+enum weir_status store_status(struct store *s, struct store_status *out, struct weir_error *error);
+
+/* Recomputes every checksum and every roll-up from the blocks. Each difference is told to `differs`
+ * (one line each, at most 1,000) and counted; WEIR_OK with *differences == 0 means proven. */
+typedef void (*store_difference)(void *context, const char *text);
+typedef void (*store_progress)(void *context, uint64_t done, uint64_t all);
+enum weir_status store_verify(struct store *s, store_difference differs, store_progress progress,
+                              void *context, uint64_t *differences, struct weir_error *error);
+/* Gives stored flows the tags of the present catalogue, roll-ups too: one transaction a block. */
+enum weir_status store_retag(struct store *s, store_progress progress, void *context,
+                             uint64_t *blocks_changed, struct weir_error *error);
+
+#endif

@@ -1,0 +1,62 @@
+/* container.h - the SQLite container, as the rest of the DB component sees it: connections, the scan
+ * over stored blocks, roll-up rows. Private to dbcomponent; everything outside uses store.h.
+ *
+ * Threads: a struct reader belongs to one thread at a time and holds one read transaction: one
+ * consistent state from reader_open() to reader_close(). Take as many readers as there are threads. */
+#ifndef WEIR_DB_CONTAINER_H
+#define WEIR_DB_CONTAINER_H
+
+#include "base/arena.h"
+#include "block/block.h"
+#include "store.h"
+
+struct reader;
+enum weir_status reader_open(struct store *s, struct reader **out, struct weir_error *error);
+void reader_close(struct reader *r);
+
+/* ---- blocks ---- */
+struct stored_block {
+    int64_t rowid;
+    uint32_t rows;
+    uint8_t kind;            /* enum record_kind */
+    int64_t first_ms, last_ms;
+};
+/* The blocks of `kind` that may hold a flow end inside `when`, in rowid order, from `a`. One index
+ * look-up; nothing of the columns is read. */
+enum weir_status reader_blocks(struct reader *r, enum record_kind kind, struct interval when,
+                               struct arena *a, struct stored_block **out, size_t *count,
+                               struct weir_error *error);
+/* Directory of a block: every column with its head, `bytes` NULL, sorted by key; from `a`. */
+enum weir_status reader_directory(struct reader *r, int64_t rowid, struct arena *a,
+                                  struct block_column **out, uint32_t *count,
+                                  struct weir_error *error);
+/* Loads the bytes of one column of that directory (c->bytes then points into `a`). */
+enum weir_status reader_load(struct reader *r, int64_t rowid, struct block_column *c, struct arena *a,
+                             struct weir_error *error);
+
+/* ---- roll-ups: exact sums per minute of flow end ---- */
+struct rollup_key {
+    int64_t minute_ms;
+    struct address exporter;
+    uint32_t domain, src_tag, dst_tag;
+    uint8_t protocol;         /* protocolIdentifier; 0 when absent: see `has_protocol` */
+    uint8_t has_protocol;
+    double sampling_rate;     /* 0 unknown */
+    uint8_t sampling_origin;
+};
+typedef enum weir_status (*rollup_row)(void *context, const struct rollup_key *key,
+                                       const struct counts *counts);
+/* Every roll-up row with minute in `when` (both ends must be whole minutes). */
+enum weir_status reader_rollups(struct reader *r, struct interval when, rollup_row row, void *context,
+                                struct weir_error *error);
+
+/* ---- account ---- */
+typedef enum weir_status (*account_visit)(void *context, const struct account_row *row);
+/* Every account row with minute in `when` (minutes that overlap it). */
+enum weir_status reader_account(struct reader *r, struct interval when, account_visit visit,
+                                void *context, struct weir_error *error);
+
+/* Tag numbers by name, for filters. */
+bool reader_tag(void *reader, const char *name, uint32_t *tag); /* a filter_tag_resolver */
+
+#endif

@@ -1,0 +1,123 @@
+/* block.h - a batch as it is stored, sent and checked: columns, each compressed on its own.
+ *
+ * Layout, octet by octet: schemas/block-format.md. In short:
+ *
+ *   header     magic, version, kind, rows, collector id, sequence, interval, lengths, CRC-32C
+ *   directory  one entry a column: element, width, codec, rows present, least, most, base, length, CRC
+ *   columns    each column's bytes; a column can be decoded without the others (but for its base)
+ *   account    what was received and lost since the block before (flow/account.h), with its CRC
+ *
+ * Codecs are chosen by content, per column: constant; frame of reference + bit packing; dictionary;
+ * relative to another column (v5's flowEndSysUpTime is flowEnd minus a boot time that hardly changes;
+ * WEIR_OCTETS is octetDeltaCount itself); byte-split + zstd; octets + zstd. Every codec is exact.
+ *
+ * Decoding validates: there is no unchecked twin. Any bytes give a column or an error; no length
+ * field is believed before it was checked against what is there, and a decoded column is never larger
+ * than rows x width (octets: the length the directory states, bounded by BLOCK_OCTETS_MOST).
+ *
+ * Threads: pure functions on the caller's memory; any thread. An encoder belongs to one thread. */
+#ifndef WEIR_BLOCK_H
+#define WEIR_BLOCK_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "flow/account.h"
+#include "flow/batch.h"
+#include "flow/filter.h"
+#include "flow/vector.h"
+
+#define BLOCK_VERSION 1
+#define BLOCK_ROWS_MOST (1u << 20)
+#define BLOCK_BYTES_MOST (256u << 20)
+#define BLOCK_OCTETS_MOST (256u << 20)
+
+enum codec {
+    CODEC_CONSTANT = 0,
+    CODEC_FOR = 1,        /* frame of reference, bit-packed residuals */
+    CODEC_DICTIONARY = 2, /* distinct values; codes bit-packed */
+    CODEC_RELATIVE = 3,   /* base column minus this one (mod 2^64), itself coded */
+    CODEC_SPLIT_ZSTD = 4, /* byte planes, zstd */
+    CODEC_OCTETS_ZSTD = 5,/* variable-length: lengths and bytes, zstd */
+    CODEC_COUNT
+};
+
+/* Names the block for ever: delivery is idempotent by (collector, sequence). */
+struct block_id {
+    uint8_t collector[16]; /* random, made once a collector */
+    uint64_t sequence;     /* grows; never used twice by a collector */
+};
+
+struct block_head {
+    uint16_t version;
+    uint8_t kind; /* enum record_kind */
+    struct block_id id;
+    uint32_t rows; /* 0: a block that only carries an account */
+    /* Least and most WEIR_FLOW_END of its rows (both included); 0, 0 when rows is 0. */
+    int64_t first_ms, last_ms;
+    uint32_t column_count;
+};
+
+/* A column, not yet decoded: a row of the directory and where its bytes are. */
+struct block_column {
+    ie_key key;
+    uint8_t width; /* as struct vector */
+    uint8_t codec; /* enum codec */
+    uint32_t rows, present_rows;
+    ie_key base;   /* CODEC_RELATIVE: the column it is relative to; else 0 */
+    uint64_t least, most;                       /* width 1–8, over the present rows */
+    uint8_t least_octets[16], most_octets[16];  /* width 16 */
+    uint32_t crc;
+    const uint8_t *bytes; /* not owned */
+    uint32_t length;
+};
+
+/* ---- writing ---- */
+struct block_encoder; /* keeps scratch memory and zstd contexts from block to block */
+struct block_encoder *block_encoder_new(int zstd_level);
+void block_encoder_free(struct block_encoder *e);
+/* Appends the whole block to *out. `batch` may be NULL (account only). The account may be NULL.
+ * WEIR_ENOMEM, WEIR_ELIMIT. On failure *out is as before. */
+enum weir_status block_encode(struct block_encoder *e, const struct block_id *id,
+                              struct batch *batch, const struct account *account,
+                              struct buffer *out, struct weir_error *error);
+
+/* ---- reading ---- */
+struct block {
+    struct block_head head;
+    struct block_column *columns; /* from the arena, head.column_count of them, sorted by key */
+    const uint8_t *account_bytes;
+    size_t account_length;
+};
+/* Checks magic, version, every length and the CRCs of header and directory; points into `bytes`,
+ * which stay the caller's and must outlive *out. Column CRCs are checked by column_decode() and
+ * block_check(). WEIR_EVERSION names both versions; WEIR_EMALFORMED and WEIR_ETRUNCATED say where. */
+enum weir_status block_open(const uint8_t *bytes, size_t length, struct arena *a,
+                            struct block *out, struct weir_error *error);
+/* Every column and the account decode, and every least/most/present is true. For blocks from outside,
+ * before they are stored, and for verify. `a` is scratch. */
+enum weir_status block_check(const struct block *b, struct arena *a, struct weir_error *error);
+const struct block_column *block_find(const struct block *b, ie_key key); /* NULL: no row has it */
+
+/* A directory entry alone, as a store keeps it beside the column's bytes (BLOCK_COLUMN_HEAD_SIZE
+ * octets, with its own CRC in front). Reading takes the column bytes along and checks their length. */
+#define BLOCK_COLUMN_HEAD_SIZE 96
+void block_column_write(const struct block_column *c, uint8_t out[BLOCK_COLUMN_HEAD_SIZE]);
+enum weir_status block_column_read(const uint8_t head[BLOCK_COLUMN_HEAD_SIZE], const uint8_t *bytes,
+                                   size_t length, struct block_column *out, struct weir_error *error);
+
+/* Decodes one column into memory from `a`; form FLAT, CONSTANT or DICTIONARY, whichever the codec
+ * gives for nothing. `base` is the decoded base column for CODEC_RELATIVE (its key must match), else
+ * NULL. WEIR_ECHECKSUM, WEIR_EMALFORMED: the element is named. WEIR_ENOMEM. */
+enum weir_status column_decode(const struct block_column *c, const struct vector *base,
+                               struct arena *a, struct vector *out, struct weir_error *error);
+/* Any vector as FLAT, memory from `a`; the same vector when it is FLAT already. False: no memory. */
+bool vector_flatten(const struct vector *v, struct arena *a, struct vector *out);
+/* What filter_judge() wants to know. */
+void column_bounds_of(const struct block_column *c, struct column_bounds *out);
+
+/* CRC-32C (Castagnoli), SSE4.2 where the processor has it, tables elsewhere; equal by test. */
+uint32_t crc32c(uint32_t seed, const void *bytes, size_t length);
+
+#endif

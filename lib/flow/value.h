@@ -1,0 +1,21 @@
+/* value.h - one value of an element as text: for JSON lines, tables, XML and CSV.
+ *
+ * Numbers print in decimal, exactly, 64 bits; addresses and MAC addresses in their usual text;
+ * dateTimeSeconds as seconds and dateTimeMilliseconds as milliseconds since 1970; boolean true or
+ * false; strings as text without the trailing NULs that fixed-length fields carry; octet arrays and
+ * everything kept as octets as "0x" and hex digits; dateTimeMicro/Nanoseconds as the two halves of
+ * the NTP timestamp they are, {"ntp_s":…,"ntp_f":…}, since nothing less is exact.
+ *
+ * Pure functions; any thread. */
+#ifndef WEIR_FLOW_VALUE_H
+#define WEIR_FLOW_VALUE_H
+
+#include "base/buffer.h"
+#include "flow/vector.h"
+
+/* Appends the value of `row` as a JSON value. `type` is normally ie_storage_type(v->key). */
+void value_print_json(struct buffer *out, const struct vector *v, uint32_t row, enum ie_type type);
+/* The same as bare text (no quotes). */
+void value_print_text(struct buffer *out, const struct vector *v, uint32_t row, enum ie_type type);
+
+#endif
