@@ -1,0 +1,81 @@
+/* ingest.h - the decoding engine of one thread: a datagram in; records, account and checkpoints out.
+ *
+ *   datagram ─▶ which protocol? ─▶ header, sequence (sequence.h) ─▶ sets ─▶ templates ─▶ column moves
+ *            ─▶ times, counters, sampling, exporter (what every record gets) ─▶ batch ─▶ tags ─▶ output
+ *
+ * It owns what belongs to exporters: templates (keyed by exporter address, port, observation domain and
+ * id), sequence positions, sampling from options, parked data. It knows no sockets, no disk, no clock: the caller
+ * says when a datagram was received, so that a file is read as the network was heard.
+ *
+ * Threads: one thread an ingest. ingest_configure() may be called by any thread; it takes effect
+ * between two batches. */
+#ifndef WEIR_COLLECTOR_INGEST_H
+#define WEIR_COLLECTOR_INGEST_H
+
+#include "flow/account.h"
+#include "flow/batch.h"
+#include "flow/source.h"
+
+struct datagram {
+    const uint8_t *bytes;
+    size_t length;
+    struct address from;  /* exporter */
+    uint16_t port;        /* its source port, host order */
+    int64_t received_ms;
+};
+
+/* Where finished batches go. Exactly one of `full` and `account` may be NULL. The receiver owns both from
+ * now on (batch_free(), account_free() and free() of the struct account itself) and returns an empty
+ * batch of the kind of `full` to go on with (any when full is NULL: return NULL then). It may wait: that is
+ * the back-pressure. NULL for a full batch: no memory; the ingest then drops and counts records. */
+struct ingest_output {
+    struct batch *(*take)(void *context, struct batch *full, struct account *account);
+    void *context;
+};
+
+struct ingest_settings {
+    uint32_t batch_rows;
+    uint32_t exporters_most;    /* sessions remembered; the longest idle leaves first */
+    uint64_t park_octets_most;  /* data sets waiting for templates, octets in all; 0: 16 MiB */
+    int64_t park_ms;            /* how long they wait (reception time); 0: 10 minutes */
+};
+
+/* What administrators know, compiled: shared by all threads, counted references. */
+struct knowledge;
+enum weir_status knowledge_new(const struct catalogue_snapshot *snapshot, struct knowledge **out,
+                               struct weir_error *error);
+struct knowledge *knowledge_ref(struct knowledge *k);
+void knowledge_unref(struct knowledge *k);
+
+struct ingest;
+struct ingest *ingest_new(const struct ingest_settings *settings, const struct ingest_output *output);
+void ingest_free(struct ingest *in); /* does not flush */
+void ingest_configure(struct ingest *in, struct knowledge *k); /* takes a reference */
+void ingest_resume(struct ingest *in, const struct account_checkpoint *checkpoints, size_t n);
+
+/* Decodes one datagram (or one IPFIX message of a file). Never fails on its bytes: what cannot be
+ * decoded is counted in the account. WEIR_EMALFORMED is advice only (no protocol recognised it, for a
+ * reader that probes files); WEIR_ENOMEM when records were dropped for memory. */
+enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d);
+void ingest_kernel_drops(struct ingest *in, uint64_t datagrams, int64_t received_ms);
+/* Suspended: count, do not decode. */
+void ingest_suspend(struct ingest *in, bool suspended);
+/* Expires parked data; call about once a second of reception time. */
+void ingest_tick(struct ingest *in, int64_t now_ms);
+/* Hands on what there is: flow batch, options batch, account and checkpoints (with the last of them;
+ * alone when there are no records). Does nothing when there is nothing. */
+enum weir_status ingest_flush(struct ingest *in);
+
+struct ingest_stats {
+    uint64_t datagrams, records, option_records, octets, packets; /* octets, packets of flow records */
+    uint64_t missing;     /* net, in the protocols' units together */
+    uint64_t undecodable; /* data sets and datagrams that no decoder could read */
+    uint32_t exporters, sessions, templates;
+    int64_t last_received_ms;
+};
+void ingest_stats(const struct ingest *in, struct ingest_stats *out); /* its thread only */
+
+/* The first bytes say what it is: 0 when no protocol is recognised, else 5, 9, 10 (…). */
+int ingest_recognise(const uint8_t *bytes, size_t length);
+
+#endif
