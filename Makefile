@@ -85,9 +85,10 @@ setup-bench:
 	@sh tests/setup.sh install $(BUILD_PACKAGES) $(BENCH_PACKAGES)
 
 # ---- generated --------------------------------------------------------------------------------
-$(BUILD)/gen/ie_table.c: lib/ie/ietable.awk lib/ie/ipfix-elements.csv lib/ie/ipfix-enterprise-elements.csv lib/ie/weir-elements.csv
+IE_LISTS = lib/ie/ipfix-elements.csv lib/ie/ipfix-not-reversible.csv lib/ie/ipfix-enterprise-elements.csv lib/ie/weir-elements.csv
+$(BUILD)/gen/ie_table.c: lib/ie/ietable.awk $(IE_LISTS)
 	@mkdir -p $(@D)
-	LC_ALL=C awk -f lib/ie/ietable.awk lib/ie/ipfix-elements.csv lib/ie/ipfix-enterprise-elements.csv lib/ie/weir-elements.csv > $@
+	LC_ALL=C awk -f lib/ie/ietable.awk $(IE_LISTS) > $@
 $(BUILD)/gen/migrations.c: schemas/embed.awk $(sort $(wildcard schemas/sql/*.sql))
 	@mkdir -p $(@D)
 	LC_ALL=C awk -f schemas/embed.awk -v table=migrations $(sort $(wildcard schemas/sql/*.sql)) > $@

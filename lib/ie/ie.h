@@ -54,10 +54,18 @@ enum ie_type { /* RFC 7012 section 3.1, in the order of the IANA registry; RFC 6
 #define WEIR_PEN UINT32_C(0xffffffff)
 #define REVERSE_PEN UINT32_C(29305) /* RFC 5103 */
 
+enum ie_registry {
+    IE_REGISTRY_IANA,
+    IE_REGISTRY_WEIR,
+    IE_REGISTRY_REVERSE,    /* IANA's elements under REVERSE_PEN, derived (RFC 5103) */
+    IE_REGISTRY_ENTERPRISE, /* vendors' lists; also numbers that NetFlow v9 vendors took without a PEN */
+};
+
 struct ie {
     uint32_t pen;
     uint16_t id;
     uint8_t type;      /* enum ie_type */
+    uint8_t registry;  /* enum ie_registry */
     const char *name;  /* camelCase, e.g. "octetDeltaCount"; enterprise names as their registry has them */
     const char *semantics; /* "deltaCounter", "identifier", … or "" */
     const char *units; /* "octets", "milliseconds", … or "" */
@@ -105,9 +113,11 @@ bool ie_key_parse(const char *name, size_t length, ie_key *out);
 #define IE_NAME_SIZE 80
 char *ie_key_print(ie_key key, char out[IE_NAME_SIZE]);
 
-/* Octets of the fixed-width storage of `key` (1, 2, 4, 8 or 16), or 0 when it is stored as octets. */
+/* Octets of the fixed-width storage of `key` (1, 2, 4, 8 or 16), or 0 when it is stored as octets. A
+ * MAC address is its 48-bit number in 8 octets; an unsigned256 is stored as octets. */
 uint8_t ie_storage_width(ie_key key);
-/* The type values of `key` are stored and printed as (IE_OCTET_ARRAY for what is kept as octets). */
+/* The type values of `key` are stored and printed as: the registry's, strings and lists too, or
+ * IE_OCTET_ARRAY for enterprise elements and unknown ones. */
 enum ie_type ie_storage_type(ie_key key);
 const char *ie_type_name(enum ie_type type); /* "unsigned32" … */
 
