@@ -44,11 +44,10 @@ enum weir_status collector_update(struct collector *c, const struct catalogue_sn
                                   struct weir_error *error);
 
 /* ---- live ---- */
-enum listener_kind { LISTEN_UDP, LISTEN_TCP };
-/* Binds "ADDRESS:PORT" ("[::1]:2055", "*:2055"; port 0 picks a free one) and writes the port bound.
+/* Binds a UDP socket to "ADDRESS:PORT" ("[::1]:2055", "*:2055"; port 0 picks a free one) and writes the port bound.
  * Before collector_start(). Every protocol is told apart by its first bytes on any port. */
-enum weir_status collector_listen(struct collector *c, enum listener_kind kind, const char *where,
-                                  uint16_t *port, struct weir_error *error);
+enum weir_status collector_listen(struct collector *c, const char *where, uint16_t *port,
+                                  struct weir_error *error);
 enum weir_status collector_start(struct collector *c, struct weir_error *error);
 /* Ends the threads, hands on every batch and waits for the sink to take all blocks (at most
  * `patience_ms`; what then remains stays in the spool, or is an error without one). */

@@ -1,0 +1,36 @@
+/* pool.h - the round of batches between ingest threads and the encoder.
+ *
+ *   free batches ──pool_exchange──▶ being filled ──pool_exchange──▶ jobs ──pool_next──▶ encoder
+ *        ▲──────────────────────────────── pool_return ◀────────────────────────────────┘
+ *
+ * At most POOL_BATCHES_MOST batches of a kind exist, whatever the load.
+ *
+ * Threads: pool_exchange() by any number; pool_next() and pool_return() by the encoder; others by any. */
+#ifndef WEIR_COLLECTOR_POOL_H
+#define WEIR_COLLECTOR_POOL_H
+
+#include "flow/account.h"
+#include "flow/batch.h"
+
+#define POOL_BATCHES_MOST 6u
+
+struct pool;
+struct pool_job {
+    struct pool_job *next;  /* the pool's own */
+    struct batch *batch;    /* NULL: an account alone */
+    struct account account; /* may be empty; whoever took the job frees it */
+};
+
+struct pool *pool_new(uint32_t batch_rows); /* 0: BATCH_ROWS_DEFAULT */
+void pool_free(struct pool *p);
+/* See ingest_output.take: queues `full` and the contents of `account` (both now the pool's), and returns an
+ * empty batch of the same kind, waiting for one if need be; NULL when full is NULL or memory ends. */
+struct batch *pool_exchange(struct pool *p, struct batch *full, struct account *account);
+/* The next job, waiting; false once stopped and empty. */
+bool pool_next(struct pool *p, struct pool_job *out);
+void pool_return(struct pool *p, struct pool_job *job); /* its batch is reset and free again */
+void pool_stop(struct pool *p);
+bool pool_idle(struct pool *p);       /* no job waits or is being worked on */
+uint64_t pool_waiting(struct pool *p);
+
+#endif
