@@ -34,19 +34,25 @@ enum weir_status reader_directory(struct reader *r, int64_t rowid, struct arena 
 enum weir_status reader_load(struct reader *r, int64_t rowid, struct block_column *c, struct arena *a,
                              struct weir_error *error);
 
-/* ---- roll-ups: exact sums per minute of flow end ---- */
+/* ---- roll-ups: exact sums per minute of flow end ----
+ * Kept as sorted, checksummed segments, one or more for every hour, that are merged as they grow
+ * (store/segment.h). So the same key may come more than once, each time with a part of its counts:
+ * the sum of the parts is exact. Add up raw counts before multiplying by the rate. */
 struct rollup_key {
     int64_t minute_ms;
     struct address exporter;
     uint32_t domain, src_tag, dst_tag;
-    uint8_t protocol;         /* protocolIdentifier; 0 when absent: see `has_protocol` */
+    uint32_t protocol;        /* protocolIdentifier; 0 when absent: see `has_protocol`; a value past
+                                 32 bits, which no exporter can mean, is kept as UINT32_MAX */
     uint8_t has_protocol;
     double sampling_rate;     /* 0 unknown */
     uint8_t sampling_origin;
 };
 typedef enum weir_status (*rollup_row)(void *context, const struct rollup_key *key,
                                        const struct counts *counts);
-/* Every roll-up row with minute in `when` (both ends must be whole minutes). */
+/* Every roll-up row with minute in `when` (both ends must be whole minutes, or those of INTERVAL_ALL).
+ * No order. WEIR_ECORRUPT names the segment. A result of `row` other than WEIR_OK ends the walk and is
+ * returned. */
 enum weir_status reader_rollups(struct reader *r, struct interval when, rollup_row row, void *context,
                                 struct weir_error *error);
 
