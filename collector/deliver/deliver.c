@@ -2,11 +2,13 @@
  * of finished blocks), lib/block (encoding), pool.c (the round of batches). */
 #include "deliver/deliver.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "block/block.h"
 #include "deliver/outbox.h"
 #include "deliver/pool.h"
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,8 @@ struct deliver {
     uint32_t next_block; /* low half of block sequences; encoder thread only */
     pthread_t encoder_thread, sender_thread;
     bool encoder_runs, sender_runs;
+    int64_t patience_ms; /* 0: no end */
+    atomic_bool failed;
 
     pthread_mutex_t lock; /* guards what is below */
     struct account carried; /* of blocks given up; goes with the next block */
@@ -79,6 +83,17 @@ static bool worth_retrying(enum weir_status status)
 {
     return status == WEIR_EFULL || status == WEIR_EBUSY || status == WEIR_EUNAVAILABLE ||
            status == WEIR_EIO || status == WEIR_ENOMEM;
+}
+
+/* Lets everyone who waits go, so that the owner sees deliver_failed(). */
+static bool out_of_patience(struct deliver *d, int64_t since_ms)
+{
+    if (!d->patience_ms || clock_now_ms() - since_ms < d->patience_ms)
+        return false;
+    atomic_store(&d->failed, true);
+    pool_stop(d->pool);
+    outbox_stop(d->outbox);
+    return true;
 }
 
 /* ---- accounts of blocks that are given up ---- */
@@ -145,10 +160,11 @@ static enum weir_status put_patiently(struct deliver *d, uint64_t sequence, stru
 {
     struct weir_error error = {0};
     int64_t pause_ms = RETRY_LEAST_MS;
+    int64_t since_ms = clock_now_ms();
     enum weir_status status;
     while ((status = outbox_put(d->outbox, sequence, block, &error)) != WEIR_OK) {
         note_trouble(d, &error);
-        if (!worth_retrying(status) || !wait_before_retry(d, &pause_ms))
+        if (!worth_retrying(status) || out_of_patience(d, since_ms) || !wait_before_retry(d, &pause_ms))
             return status;
     }
     return WEIR_OK;
@@ -217,13 +233,14 @@ static void give_up(struct deliver *d, const uint8_t *bytes, size_t length,
 }
 
 /* False when there is nothing left to do here. */
-static bool send_one(struct deliver *d, int64_t *pause_ms)
+static bool send_one(struct deliver *d, int64_t *pause_ms, int64_t *well_ms)
 {
     const uint8_t *bytes;
     size_t length;
     struct weir_error error = {0};
     enum weir_status status = outbox_next(d->outbox, SEND_WAIT_MS, &bytes, &length, &error);
     if (status == WEIR_ENOTFOUND) {
+        *well_ms = clock_now_ms();
         pthread_mutex_lock(&d->lock);
         bool ended = d->draining || d->hurry;
         pthread_mutex_unlock(&d->lock);
@@ -235,6 +252,7 @@ static bool send_one(struct deliver *d, int64_t *pause_ms)
         outbox_done(d->outbox);
         note_well(d);
         *pause_ms = RETRY_LEAST_MS;
+        *well_ms = clock_now_ms();
         return !in_hurry(d);
     }
     if (!worth_retrying(status)) {
@@ -242,14 +260,14 @@ static bool send_one(struct deliver *d, int64_t *pause_ms)
         return !in_hurry(d);
     }
     note_trouble(d, &error);
-    return wait_before_retry(d, pause_ms);
+    return !out_of_patience(d, *well_ms) && wait_before_retry(d, pause_ms);
 }
 
 static void *sender_main(void *context)
 {
     struct deliver *d = context;
-    int64_t pause_ms = RETRY_LEAST_MS;
-    while (send_one(d, &pause_ms))
+    int64_t pause_ms = RETRY_LEAST_MS, well_ms = clock_now_ms();
+    while (send_one(d, &pause_ms, &well_ms))
         ;
     return NULL;
 }
@@ -265,6 +283,21 @@ static struct batch *take(void *context, struct batch *full, struct account *acc
 struct ingest_output deliver_output(struct deliver *d)
 {
     return (struct ingest_output){take, d};
+}
+
+void deliver_limit_patience(struct deliver *d, int64_t patience_ms)
+{
+    d->patience_ms = patience_ms;
+}
+
+bool deliver_failed(struct deliver *d, struct weir_error *error)
+{
+    if (!atomic_load(&d->failed))
+        return false;
+    pthread_mutex_lock(&d->lock);
+    (void)weir_fail(error, WEIR_EUNAVAILABLE, NULL, "%s", d->state.last_error);
+    pthread_mutex_unlock(&d->lock);
+    return true;
 }
 
 static enum weir_status start_threads(struct deliver *d, struct weir_error *error)
@@ -315,7 +348,8 @@ static bool delivered(struct deliver *d)
 static void wait_delivered(struct deliver *d, int64_t patience_ms)
 {
     struct timespec step = {.tv_nsec = 5 * 1000000L};
-    for (int64_t waited = 0; waited < patience_ms && !delivered(d); waited += 5)
+    for (int64_t waited = 0; waited < patience_ms && !delivered(d) && !atomic_load(&d->failed);
+         waited += 5)
         nanosleep(&step, NULL);
 }
 

@@ -22,6 +22,11 @@ struct deliver;
 enum weir_status deliver_new(const struct collector_settings *settings, const struct sink *sink,
                              struct deliver **out, struct weir_error *error);
 struct ingest_output deliver_output(struct deliver *d);
+/* For an import: a sink that takes nothing for this long is a failure, not a reason to wait. Live
+ * collectors wait for ever. Call it before the first take(). */
+void deliver_limit_patience(struct deliver *d, int64_t patience_ms);
+/* True once that has happened; take() then no longer waits, and `error` (may be NULL) says why. */
+bool deliver_failed(struct deliver *d, struct weir_error *error);
 /* Waits until every batch taken so far is with the sink (or, with a spool, in the spool), at most
  * patience_ms, then ends both threads. WEIR_EUNAVAILABLE and the sink's last error when blocks were
  * left in memory: they are lost with the process. */

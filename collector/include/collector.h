@@ -75,12 +75,12 @@ struct import_report {
 };
 typedef void (*import_progress)(void *context, uint64_t octets_done, uint64_t octets_all,
                                 uint64_t records);
-/* Each path: a pcap or pcapng of export datagrams (each source address an exporter), a folder of raw
- * datagrams (read in name order) or one raw datagram, or an IPFIX file (RFC 5655); told apart by
- * content. Ends with everything in the sink. A file that cannot be read as any of these is
- * WEIR_EMALFORMED, names the file and what it should be, and leaves what came before stored.
- * `ports`: only UDP datagrams to these ports count as export, NULL: any port whose payload looks
- * like an export protocol. */
+/* Each path: a pcap or pcapng of export datagrams (each source address an exporter; any UDP payload that
+ * looks like an export protocol counts), a folder of raw datagrams (read in name order) or one raw
+ * datagram, or an IPFIX file (RFC 5655); told apart by content. Ends with everything in the sink and
+ * the delivery threads ended: the collector can only be freed then. A file that cannot be read as
+ * any of these is WEIR_EMALFORMED, names the file and what it should be, and leaves what came before
+ * stored. `progress` may be NULL. */
 enum weir_status collector_import(struct collector *c, const char *const *paths, size_t n,
                                   import_progress progress, void *context,
                                   struct import_report *report, struct weir_error *error);

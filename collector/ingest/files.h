@@ -1,0 +1,33 @@
+/* files.h - export datagrams from files, each handed to a function as if it had just been received.
+ *
+ * Told apart by content: pcap and pcapng (UDP over IPv4/IPv6 on Ethernet with VLAN tags, Linux cooked,
+ * BSD loopback or raw IP; each source address an exporter, received when it was captured), IPFIX files (RFC 5655:
+ * messages back to back), raw datagrams (a file is one UDP payload), folders of raw datagrams (in
+ * name order). Raw datagrams and IPFIX files have no sender: it is 0.0.0.0. All raw datagrams of one run are one
+ * transport session (port 0), each IPFIX file of several messages is one of its own (port 1, 2, …).
+ *
+ * Threads: one. */
+#ifndef WEIR_COLLECTOR_FILES_H
+#define WEIR_COLLECTOR_FILES_H
+
+#include "collector.h"
+#include "ingest/ingest.h"
+
+struct file_reader {
+    /* Gets each datagram; a result other than WEIR_OK ends reading and is returned, but for
+     * WEIR_EMALFORMED, which says that no protocol recognised it. */
+    enum weir_status (*datagram)(void *context, const struct datagram *d);
+    void (*progress)(void *context, uint64_t octets_done); /* over all paths; may be NULL */
+    void *context;
+    uint64_t done;           /* octets of paths read so far */
+    uint16_t ipfix_files;    /* how many had a session of their own */
+};
+
+/* Octets of all paths (folders: of their files). WEIR_ENOTFOUND names what is not there. */
+enum weir_status files_size(const char *const *paths, size_t n, uint64_t *octets,
+                            struct weir_error *error);
+/* Reads one path. WEIR_EMALFORMED: nothing in it is an export datagram; WEIR_EIO, WEIR_ENOTFOUND.
+ * A capture or IPFIX file that ends in the middle gives what was whole and a logged warning. */
+enum weir_status files_read(struct file_reader *r, const char *path, struct weir_error *error);
+
+#endif
