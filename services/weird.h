@@ -1,0 +1,41 @@
+/* weird.h - what the words of the server program share. Private to services/weird_*.c.
+ *
+ * Threads: main thread. */
+#ifndef WEIR_WEIRD_H
+#define WEIR_WEIRD_H
+
+#include "base/options.h"
+#include "base/time.h"
+#include "store.h"
+#include <stdbool.h>
+
+enum role { ROLE_COLLECTOR = 1, ROLE_DB = 2 };
+
+struct weird_settings {
+    const char *data;
+    const char *config;
+    const char *http, *netflow, *sflow, *ipfix;
+    const char *roles;
+    const char *filter;
+    int64_t from_ms, to_ms;
+    int64_t threads, query_memory, spool_size, batch_rows;
+    bool check, insecure, verbose;
+    unsigned role_bits; /* enum role, from `roles` */
+};
+
+/* Each runs one word and returns the exit code: 0, 1 (failed), 2 (usage). Errors are on stderr. */
+int weird_serve(struct weird_settings *s, int operands, char **operand);
+int weird_import(struct weird_settings *s, int operands, char **operand);
+int weird_records(struct weird_settings *s, int operands, char **operand);
+int weird_verify(struct weird_settings *s, int operands, char **operand);
+int weird_retag(struct weird_settings *s, int operands, char **operand);
+
+/* Prints "weird: MESSAGE" and returns `code`. */
+int weird_complain(const struct weir_error *error, int code);
+int weird_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* One line that is drawn over itself while work goes on; nothing when stderr is no terminal. */
+void progress_draw(const char *what, uint64_t done, uint64_t all, uint64_t start_us);
+void progress_clear(void);
+
+#endif

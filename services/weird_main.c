@@ -1,0 +1,209 @@
+/* weird_main.c - the server program: its words, its options, its exit codes. The only place where
+ * collector, DB component and services are joined (weird_serve.c, weird_import.c). */
+#include "base/log.h"
+#include "weird.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct weird_settings settings = {
+    .data = "./weir-data",
+    .http = "127.0.0.1:8080",
+    .netflow = "127.0.0.1:2055",
+    .sflow = "127.0.0.1:6343",
+    .ipfix = "127.0.0.1:4739",
+    .roles = "collector,db",
+    .from_ms = INT64_MIN,
+    .to_ms = INT64_MAX,
+    .threads = 2,
+    .query_memory = INT64_C(1) << 30,
+    .spool_size = INT64_C(8) << 30,
+};
+
+static const struct option_row rows[] = {
+    {"data", "DIR", "where everything is kept (./weir-data)", OPTION_TEXT, &settings.data, 0, 0},
+    {"http", "ADDR:PORT", "SOAP and HTTP (127.0.0.1:8080); port 0 picks a free one", OPTION_TEXT,
+     &settings.http, 0, 0},
+    {"netflow", "ADDR:PORT", "UDP, every protocol (127.0.0.1:2055); *:2055 for all addresses",
+     OPTION_TEXT, &settings.netflow, 0, 0},
+    {"sflow", "ADDR:PORT", "UDP, every protocol (127.0.0.1:6343)", OPTION_TEXT, &settings.sflow, 0, 0},
+    {"ipfix", "ADDR:PORT", "UDP, every protocol (127.0.0.1:4739)", OPTION_TEXT, &settings.ipfix, 0, 0},
+    {"roles", "LIST", "collector, db: what this process is (both)", OPTION_TEXT, &settings.roles, 0, 0},
+    {"config", "FILE", "options from an INI file; the command line wins", OPTION_TEXT,
+     &settings.config, 0, 0},
+    {"check", NULL, "read the options, say whether they are right, and exit", OPTION_FLAG,
+     &settings.check, 0, 0},
+    {"insecure", NULL, "allow services on an address that is not loopback, without TLS", OPTION_FLAG,
+     &settings.insecure, 0, 0},
+    {"threads", "N", "threads a question may use (2)", OPTION_NUMBER, &settings.threads, 1, 256},
+    {"query-memory", "SIZE", "memory a question may use (1G)", OPTION_SIZE, &settings.query_memory,
+     1 << 20, INT64_C(1) << 50},
+    {"spool-size", "SIZE", "disk the spool may use before records are given up (8G)", OPTION_SIZE,
+     &settings.spool_size, 1 << 20, INT64_C(1) << 60},
+    {"batch-rows", "N", "records a block holds at most, a multiple of 64 (65536)", OPTION_NUMBER,
+     &settings.batch_rows, 64, 1 << 20},
+    {"filter", "FILTER", "records: only those that match", OPTION_TEXT, &settings.filter, 0, 0},
+    {"from", "TIME", "records: flows that end at or after it", OPTION_TIME, &settings.from_ms, 0, 0},
+    {"to", "TIME", "records: flows that end before it", OPTION_TIME, &settings.to_ms, 0, 0},
+    {"verbose", NULL, "log more", OPTION_FLAG, &settings.verbose, 0, 0},
+};
+#define ROWS (sizeof rows / sizeof *rows)
+
+static const struct word {
+    const char *name, *operands, *help;
+    int (*run)(struct weird_settings *, int, char **);
+} words[] = {
+    {"", "", "serve: collect flows, store them, answer questions", weird_serve},
+    {"import", " FILE…", "the same path from files: captures of export datagrams, folders or lists of raw "
+                         "datagrams,\n            IPFIX files; ends with one line of JSON", weird_import},
+    {"records", "", "every stored record as one JSON object a line", weird_records},
+    {"verify", "", "recompute checksums and roll-ups; exit 1 and say what differs", weird_verify},
+    {"retag", "", "give stored flows the tags of the present table", weird_retag},
+};
+#define WORDS (sizeof words / sizeof *words)
+
+static const struct role_row {
+    const char *name;
+    unsigned bit;
+} roles[] = {{"collector", ROLE_COLLECTOR}, {"db", ROLE_DB}};
+
+int weird_complain(const struct weir_error *error, int code)
+{
+    progress_clear();
+    fprintf(stderr, "weird: %s\n",
+            error->message[0] ? error->message : weir_status_text(error->status));
+    return code;
+}
+
+int weird_usage(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("weird: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputs(" (weird --help tells more)\n", stderr);
+    va_end(arguments);
+    return 2;
+}
+
+static void help(void)
+{
+    char text[8192];
+    puts("weird - Weir's server: collects flow records, stores them, answers over SOAP\n");
+    for (size_t i = 0; i < WORDS; i++)
+        printf("  weird%s%-8s%s [OPTION…]\n            %s\n", words[i].name[0] ? " " : "",
+               words[i].name, words[i].operands, words[i].help);
+    options_help(rows, ROWS, text, sizeof text);
+    printf("\nOptions\n%s", text);
+    puts("\nWhen everything listens, one line on stdout: ready http=… netflow=… sflow=… ipfix=…\n"
+         "SIGTERM and SIGINT: what was received is stored, then it ends. Exit codes: 0, 1 failed, 2 usage.");
+}
+
+/* ---- progress ---- */
+
+static bool drawn;
+
+void progress_draw(const char *what, uint64_t done, uint64_t all, uint64_t start_us)
+{
+    if (!isatty(STDERR_FILENO) || all == 0)
+        return;
+    int cells = (int)(30 * done / all);
+    double seconds = (double)(clock_monotonic_us() - start_us) / 1e6;
+    double left = done ? seconds * (double)(all - done) / (double)done : 0;
+    fprintf(stderr, "\r%s [%.*s%.*s] %3d %%  %.0f s left   ", what, cells,
+            "##############################", 30 - cells, "..............................",
+            (int)(100 * done / all), left);
+    fflush(stderr);
+    drawn = true;
+}
+
+void progress_clear(void)
+{
+    if (drawn)
+        fputs("\r\033[K", stderr);
+    drawn = false;
+}
+
+/* ---- start ---- */
+
+static void log_line_to_stderr(void *context, const struct log_line *line)
+{
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
+    char when[TIME_TEXT_SIZE];
+    (void)context;
+    progress_clear();
+    time_print(line->time_ms, when);
+    fprintf(stderr, "%s %s %s: %s\n", when, levels[line->level], line->room, line->text);
+}
+
+static int parse_roles(struct weird_settings *s)
+{
+    char list[256];
+    if (strlen(s->roles) >= sizeof list)
+        return weird_usage("--roles: too long");
+    strcpy(list, s->roles);
+    for (char *rest = list, *name; (name = strsep(&rest, ","));) {
+        size_t i = 0;
+        while (i < sizeof roles / sizeof *roles && strcmp(roles[i].name, name) != 0)
+            i++;
+        if (i == sizeof roles / sizeof *roles)
+            return weird_usage("--roles: '%s' is none; there are collector and db", name);
+        s->role_bits |= roles[i].bit;
+    }
+    return 0;
+}
+
+/* The file first, the command line over it: so the command line is read twice. */
+static int read_options(int argc, char **argv, int *operands)
+{
+    struct weir_error error = {0};
+    if (options_parse(rows, ROWS, argc, argv, operands, &error) != WEIR_OK)
+        return weird_complain(&error, 2);
+    return 0;
+}
+
+static const char *config_named(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--config=", 9) == 0)
+            return argv[i] + 9;
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+            return argv[i + 1];
+    }
+    return NULL;
+}
+
+static const struct word *find_word(const char *name)
+{
+    for (size_t i = 0; i < WORDS; i++)
+        if (strcmp(words[i].name, name) == 0)
+            return &words[i];
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    struct weir_error error = {0};
+    int operands = 0;
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "help") == 0) {
+            help();
+            return 0;
+        }
+    const char *config = config_named(argc, argv);
+    if (config && options_file(rows, ROWS, config, &error) != WEIR_OK)
+        return weird_complain(&error, 2);
+    if (read_options(argc, argv, &operands) != 0)
+        return 2;
+    log_open(log_line_to_stderr, NULL, settings.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+    if (parse_roles(&settings) != 0)
+        return 2;
+    /* options_parse leaves the operands in argv[1]… */
+    const struct word *word = operands ? find_word(argv[1]) : &words[0];
+    if (!word)
+        return weird_usage("'%s' is not a word; there are import, records, verify, retag, or none to serve",
+                           argv[1]);
+    return word->run(&settings, operands > 0 ? operands - 1 : 0, argv + 2);
+}

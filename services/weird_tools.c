@@ -1,0 +1,88 @@
+/* weird_tools.c - the words that work on the data directory itself: records, verify, retag. */
+#include "weird.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum weir_status print_line(void *context, const char *text, size_t length)
+{
+    return fwrite(text, 1, length, context) == length ? WEIR_OK : WEIR_EIO;
+}
+
+int weird_records(struct weird_settings *s, int operands, char **operand)
+{
+    struct weir_error error = {0};
+    struct store *store;
+    struct interval when = {s->from_ms, s->to_ms};
+    if (operands > 0)
+        return weird_usage("records: '%s' is too much", operand[0]);
+    if (store_open(s->data, STORE_READ_ONLY, &store, &error) != WEIR_OK)
+        return weird_complain(&error, 1);
+    enum weir_status status = store_records(store, s->filter, when, print_line, stdout, &error);
+    store_close(store);
+    if (fflush(stdout) != 0 && status == WEIR_OK)
+        status = weir_fail(&error, WEIR_EIO, NULL, "cannot write: %s", strerror(errno));
+    return status == WEIR_OK ? 0 : weird_complain(&error, status == WEIR_ESYNTAX ? 2 : 1);
+}
+
+struct work {
+    const char *what;
+    uint64_t start_us;
+};
+
+static void draw(void *context, uint64_t done, uint64_t all)
+{
+    struct work *work = context;
+    progress_draw(work->what, done, all, work->start_us);
+}
+
+static void tell_difference(void *context, const char *text)
+{
+    (void)context;
+    progress_clear();
+    puts(text);
+}
+
+int weird_verify(struct weird_settings *s, int operands, char **operand)
+{
+    struct weir_error error = {0};
+    struct work work = {"verifying", clock_monotonic_us()};
+    struct store *store;
+    struct store_status state = {0};
+    uint64_t differences = 0;
+    if (operands > 0)
+        return weird_usage("verify: '%s' is too much", operand[0]);
+    if (store_open(s->data, STORE_READ_ONLY, &store, &error) != WEIR_OK)
+        return weird_complain(&error, 1);
+    enum weir_status status = store_verify(store, tell_difference, draw, &work, &differences, &error);
+    if (status == WEIR_OK)
+        status = store_status(store, &state, &error);
+    progress_clear();
+    store_close(store);
+    if (status != WEIR_OK)
+        return weird_complain(&error, 1);
+    printf("%s: %" PRIu64 " blocks, %" PRIu64 " flow records, %" PRIu64 " roll-up rows, %" PRIu64
+           " differences\n", differences ? "NOT proven" : "proven", state.blocks, state.records,
+           state.rollup_rows, differences);
+    return differences ? 1 : 0;
+}
+
+int weird_retag(struct weird_settings *s, int operands, char **operand)
+{
+    struct weir_error error = {0};
+    struct work work = {"retagging", clock_monotonic_us()};
+    struct store *store;
+    uint64_t changed = 0;
+    if (operands > 0)
+        return weird_usage("retag: '%s' is too much", operand[0]);
+    if (store_open(s->data, STORE_CREATE, &store, &error) != WEIR_OK)
+        return weird_complain(&error, 1);
+    enum weir_status status = store_retag(store, draw, &work, &changed, &error);
+    progress_clear();
+    store_close(store);
+    if (status != WEIR_OK)
+        return weird_complain(&error, 1);
+    printf("%" PRIu64 " blocks changed\n", changed);
+    return 0;
+}
