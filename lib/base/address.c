@@ -58,7 +58,7 @@ static char *put_hex(char *p, uint16_t v)
 {
     bool started = false;
     for (int shift = 12; shift >= 0; shift -= 4) {
-        unsigned digit = (v >> shift) & 15u;
+        unsigned digit = ((unsigned)v >> shift) & 15u;
         started = started || digit || shift == 0;
         if (started)
             *p++ = "0123456789abcdef"[digit];

@@ -76,9 +76,9 @@ static int64_t days_in_month(int64_t year, int64_t month)
 
 void time_print(int64_t t_ms, char out[TIME_TEXT_SIZE])
 {
-    int64_t days = floor_divide(t_ms, DAY_MS), ms = t_ms - days * DAY_MS;
-    if (ms < 0) /* days * DAY_MS wrapped: only within a day of INT64_MIN */
-        ms = 0;
+    int64_t days = floor_divide(t_ms, DAY_MS), ms = t_ms % DAY_MS;
+    if (ms < 0)
+        ms += DAY_MS;
     struct date d = date_of_days(days);
     int64_t s = ms / SECOND_MS;
     (void)snprintf(out, TIME_TEXT_SIZE, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", (long long)d.year,
