@@ -81,7 +81,9 @@ enum weir_status batch_column(struct batch *b, ie_key key, uint8_t width, size_t
 
 /* Reserves `rows` rows (<= batch_room()) and returns the first; all values zero, nothing present. */
 uint32_t batch_append(struct batch *b, uint32_t rows);
-/* Takes back the last `rows` reserved rows, values and presence and octets cleared. */
+/* Takes back the last `rows` reserved rows, values and presence and octets cleared. When these are
+ * the rows of the last batch_append(), the octets put since then are given up too, so put none into
+ * older rows in between. A column may be left that no row has; batch_frame() leaves it out. */
 void batch_retract(struct batch *b, uint32_t rows);
 
 /* Says that rows [first, first + rows) have the element of this column. */
@@ -91,7 +93,7 @@ void batch_mark(struct batch *b, size_t column, uint32_t first, uint32_t rows);
 enum weir_status batch_put_octets(struct batch *b, size_t column, uint32_t row, const void *bytes,
                                   uint32_t length);
 
-/* All columns as vectors (form FLAT), allocated from `a`. vectors == NULL and rows > 0: no memory. */
+/* All columns that a row has as vectors (form FLAT), allocated from `a`. vectors == NULL and rows > 0: no memory. */
 struct frame batch_frame(struct batch *b, struct arena *a);
 
 #endif
