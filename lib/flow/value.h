@@ -4,7 +4,8 @@
  * dateTimeSeconds as seconds and dateTimeMilliseconds as milliseconds since 1970; boolean true or
  * false; strings as text without the trailing NULs that fixed-length fields carry; octet arrays and
  * everything kept as octets as "0x" and hex digits; dateTimeMicro/Nanoseconds as the two halves of
- * the NTP timestamp they are, {"ntp_s":…,"ntp_f":…}, since nothing less is exact.
+ * the NTP timestamp they are, {"ntp_s":…,"ntp_f":…}, since nothing less is exact; floating point as
+ * the shortest decimal that reads back the same (null in JSON when it is not a finite number).
  *
  * Pure functions; any thread. */
 #ifndef WEIR_FLOW_VALUE_H
@@ -15,7 +16,8 @@
 
 /* Appends the value of `row` as a JSON value. `type` is normally ie_storage_type(v->key). */
 void value_print_json(struct buffer *out, const struct vector *v, uint32_t row, enum ie_type type);
-/* The same as bare text (no quotes). */
+/* The same as bare text: no quotes, strings as they are (escaping is the caller's), NTP halves as
+ * "seconds:fraction". */
 void value_print_text(struct buffer *out, const struct vector *v, uint32_t row, enum ie_type type);
 
 #endif
