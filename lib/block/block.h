@@ -40,6 +40,7 @@ enum codec {
     CODEC_RELATIVE = 3,   /* base column minus this one (mod 2^64), itself coded */
     CODEC_SPLIT_ZSTD = 4, /* byte planes, zstd */
     CODEC_OCTETS_ZSTD = 5,/* variable-length: lengths and bytes, zstd */
+    CODEC_RUNS = 6,       /* runs of equal values: lengths, and the values coded by another codec */
     CODEC_COUNT
 };
 
@@ -101,7 +102,9 @@ enum weir_status block_check(const struct block *b, struct arena *a, struct weir
 const struct block_column *block_find(const struct block *b, ie_key key); /* NULL: no row has it */
 
 /* A directory entry alone, as a store keeps it beside the column's bytes (BLOCK_COLUMN_HEAD_SIZE
- * octets, with its own CRC in front). Reading takes the column bytes along and checks their length. */
+ * octets, with its own CRC in front). Reading takes the column bytes along and checks their length;
+ * with `bytes` NULL (a store reads directories without columns) `length` is not looked at, out->bytes
+ * is NULL and out->length is what the head says. */
 #define BLOCK_COLUMN_HEAD_SIZE 96
 void block_column_write(const struct block_column *c, uint8_t out[BLOCK_COLUMN_HEAD_SIZE]);
 enum weir_status block_column_read(const uint8_t head[BLOCK_COLUMN_HEAD_SIZE], const uint8_t *bytes,
