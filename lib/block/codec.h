@@ -1,0 +1,88 @@
+/* codec.h - what the two sides of the column codecs share. Private to lib/block.
+ *
+ * A payload is the bytes of `count` values of one width under one codec; payloads nest (the codes of a
+ * dictionary are a payload of width 2). Every payload ends by itself: its length follows from count,
+ * width and its own bytes. schemas/block-format.md has the layout of each. */
+#ifndef WEIR_BLOCK_CODEC_H
+#define WEIR_BLOCK_CODEC_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/cursor.h"
+#include "block/block.h"
+#include "block/dictionary.h"
+#include "block/packed.h"
+
+/* ---- blobs: octets whose number the reader knows, plain or compressed ---- */
+enum blob_method { BLOB_RAW = 0, BLOB_ZSTD = 1, BLOB_REPEAT = 2 /* one octet, repeated */ };
+
+struct compressor; /* a zstd context and its memory */
+struct compressor *compressor_new(int level);
+void compressor_free(struct compressor *c);
+/* Memory that ends shows in out->failed. */
+void blob_write(struct compressor *c, const uint8_t *bytes, size_t length, struct buffer *out);
+
+struct decompressor {
+    struct arena *arena;
+    void *context; /* made in the arena when it is first wanted */
+};
+/* Fills out[0 .. length). WEIR_ETRUNCATED, WEIR_EMALFORMED, WEIR_ENOMEM. */
+enum weir_status blob_read(struct decompressor *d, struct cursor *in, uint8_t *out, size_t length);
+
+/* ---- what is known beforehand about elements (known.c) ---- */
+/* Queries read it in bulk: codecs that decode fast are worth more octets. */
+bool column_is_hot(ie_key key);
+/* The columns it may be an affine partner of, best first; 0 ends the list. */
+#define BASES_MOST 2
+const ie_key *column_bases(ie_key key);
+/* RELATIVE columns stand on bases that stand on bases, at most this deep. */
+#define BASE_DEPTH_MOST 3
+
+/* ---- encoding values ---- */
+struct values {
+    const void *at; /* width 0: struct octets */
+    uint32_t count; /* >= 1 */
+    uint8_t width;
+};
+
+struct value_encoder { /* scratch from column to column; all zero but for the compressor at first */
+    struct compressor *compressor;
+    struct dictionary dictionary;
+    struct dictionary sample;
+    void *scratch[4]; /* see enum scratch_use */
+    size_t scratch_size[4];
+};
+/* Who uses which scratch: they nest, so none is shared. */
+enum scratch_use { SCRATCH_RUNS, SCRATCH_LENGTHS, SCRATCH_PLANES, SCRATCH_SAMPLE };
+void *scratch_take(struct value_encoder *e, enum scratch_use use, size_t size);
+void value_encoder_clear(struct value_encoder *e);
+
+/* Appends the payload under the codec it found best. `hot` as column_is_hot(); `code_limit` bounds the
+ * distinct values of a dictionary. Memory that ends shows in out->failed. */
+enum codec encode_values(struct value_encoder *e, const struct values *v, bool hot,
+                         uint32_t code_limit, struct buffer *out);
+/* Bits a value would take, roughly, and 0 when all are equal; cheap: for choosing a base. */
+double guess_bits(const struct values *v);
+
+/* The two halves of encode_values(): the choice by content, and codecs that nest nothing. */
+enum codec encode_plain(struct value_encoder *e, const struct values *v, bool hot, struct buffer *out);
+double split_bits(struct value_encoder *e, const struct values *v);
+void split_write(struct value_encoder *e, const struct values *v, struct buffer *out);
+
+/* ---- decoding values ---- */
+struct part {
+    uint8_t form; /* enum vector_form */
+    void *values;
+    uint16_t *codes;
+    uint32_t code_count;
+};
+/* `count` >= 1 values. WEIR_ETRUNCATED, WEIR_EMALFORMED, WEIR_ENOMEM. */
+enum weir_status decode_values(struct decompressor *d, struct cursor *in, uint8_t codec, uint32_t count,
+                               uint8_t width, struct part *out);
+
+static inline size_t value_size(unsigned width)
+{
+    return width ? width : sizeof(struct octets);
+}
+
+#endif

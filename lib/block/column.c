@@ -1,0 +1,272 @@
+/* column.c - one column of a block back into a vector: checksum, presence, payload, base. See block.h;
+ * payloads are decode_values.c's, directory entries directory.c's. */
+#include "block/codec.h"
+#include <string.h>
+
+static enum weir_status fail_column(const struct block_column *c, enum weir_status status,
+                                    const char *what, struct weir_error *error)
+{
+    char name[IE_NAME_SIZE];
+    return weir_fail(error, status, ie_key_print(c->key, name), "column %s: %s", name, what);
+}
+
+/* ---- presence ---- */
+static bool presence_true(const uint64_t *present, uint32_t rows, uint32_t present_rows)
+{
+    uint32_t words = (rows + 63) / 64, n = 0;
+    for (uint32_t i = 0; i < words; i++)
+        n += (uint32_t)__builtin_popcountll(present[i]);
+    return n == present_rows && (rows % 64 == 0 || present[words - 1] >> (rows % 64) == 0);
+}
+
+static enum weir_status read_presence(const struct block_column *c, struct decompressor *d,
+                                      struct cursor *in, uint64_t **out)
+{
+    *out = NULL;
+    if (c->present_rows == c->rows)
+        return WEIR_OK;
+    *out = arena_zero(d->arena, (size_t)(c->rows + 63) / 64 * 8);
+    if (!*out)
+        return WEIR_ENOMEM;
+    enum weir_status s = blob_read(d, in, (uint8_t *)*out, ((size_t)c->rows + 7) / 8);
+    return !s && !presence_true(*out, c->rows, c->present_rows) ? WEIR_EMALFORMED : s;
+}
+
+/* Values of present rows, one after the other, go to their rows; the others read as zero. */
+static inline __attribute__((always_inline)) void scatter(uint8_t *restrict to, const uint8_t *from,
+                                                          size_t size, const uint64_t *present,
+                                                          uint32_t rows)
+{
+    for (uint32_t first = 0; first < rows; first += 64, to += 64 * size) {
+        uint64_t bits = present[first / 64];
+        if (bits == ~UINT64_C(0)) {
+            memcpy(to, from, 64 * size);
+            from += 64 * size;
+            continue;
+        }
+        memset(to, 0, (rows - first < 64 ? rows - first : 64) * size);
+        for (; bits; bits &= bits - 1, from += size)
+            memcpy(to + (size_t)__builtin_ctzll(bits) * size, from, size);
+    }
+}
+
+static void scatter_values(void *to, const void *from, size_t size, const uint64_t *present,
+                           uint32_t rows)
+{
+    switch (size) {
+    case 1: scatter(to, from, 1, present, rows); return;
+    case 2: scatter(to, from, 2, present, rows); return;
+    case 4: scatter(to, from, 4, present, rows); return;
+    case 8: scatter(to, from, 8, present, rows); return;
+    default: scatter(to, from, 16, present, rows); return;
+    }
+}
+
+static bool value_is_zero(const void *values, uint32_t i, unsigned width)
+{
+    static const uint8_t zero[16];
+    if (width == 0)
+        return ((const struct octets *)values)[i].length == 0;
+    return memcmp((const uint8_t *)values + (size_t)i * width, zero, width) == 0;
+}
+
+/* The code that reads as zero, appended to the dictionary when it is not there. 65536 entries and none
+ * of them zero: DICTIONARY_MOST, and no memory: UINT32_MAX. */
+static uint32_t zero_code(struct part *part, unsigned width, struct arena *a)
+{
+    for (uint32_t i = 0; i < part->code_count; i++)
+        if (value_is_zero(part->values, i, width))
+            return i;
+    if (part->code_count == DICTIONARY_MOST)
+        return DICTIONARY_MOST;
+    size_t size = value_size(width);
+    uint8_t *more = arena_alloc(a, (part->code_count + 1) * size);
+    if (!more)
+        return UINT32_MAX;
+    memcpy(more, part->values, part->code_count * size);
+    memset(more + part->code_count * size, 0, size);
+    part->values = more;
+    return part->code_count++;
+}
+
+static bool flatten_part(struct part *part, unsigned width, uint32_t rows, struct arena *a)
+{
+    const struct vector v = {.width = (uint8_t)width, .form = part->form, .rows = rows,
+                             .code_count = part->code_count, .values = part->values,
+                             .codes = part->codes};
+    struct vector flat;
+    if (!vector_flatten(&v, a, &flat))
+        return false;
+    *part = (struct part){.form = VECTOR_FLAT, .values = (void *)(uintptr_t)flat.values};
+    return true;
+}
+
+static enum weir_status expand_flat(const struct block_column *c, const uint64_t *present,
+                                    struct arena *a, struct part *part)
+{
+    size_t size = value_size(c->width);
+    if (!flatten_part(part, c->width, c->present_rows, a))
+        return WEIR_ENOMEM;
+    void *values = arena_alloc(a, c->rows * size);
+    if (!values)
+        return WEIR_ENOMEM;
+    scatter_values(values, part->values, size, present, c->rows);
+    part->values = values;
+    return WEIR_OK;
+}
+
+static enum weir_status expand_codes(const struct block_column *c, const uint64_t *present, uint32_t zero,
+                                     struct arena *a, struct part *part)
+{
+    uint16_t *codes = arena_alloc(a, ((size_t)c->rows + 63) / 64 * 64 * sizeof *codes);
+    if (!codes)
+        return WEIR_ENOMEM;
+    const uint16_t *from = part->codes;
+    for (uint32_t first = 0; first < c->rows; first += 64) {
+        uint64_t bits = present[first / 64];
+        for (uint32_t i = 0; i < 64; i++)
+            codes[first + i] = (uint16_t)zero;
+        for (; bits; bits &= bits - 1)
+            codes[first + (uint32_t)__builtin_ctzll(bits)] = from ? *from++ : 0;
+    }
+    part->codes = codes;
+    return WEIR_OK;
+}
+
+/* From present rows to all rows. */
+static enum weir_status expand_part(const struct block_column *c, const uint64_t *present,
+                                    struct arena *a, struct part *part)
+{
+    if (part->form == VECTOR_FLAT)
+        return expand_flat(c, present, a, part);
+    if (part->form == VECTOR_CONSTANT) {
+        if (value_is_zero(part->values, 0, c->width))
+            return WEIR_OK;
+        part->form = VECTOR_DICTIONARY;
+        part->code_count = 1;
+    }
+    uint32_t zero = zero_code(part, c->width, a);
+    if (zero == UINT32_MAX)
+        return WEIR_ENOMEM;
+    return zero == DICTIONARY_MOST ? expand_flat(c, present, a, part)
+                                   : expand_codes(c, present, zero, a, part);
+}
+
+/* ---- relative columns ---- */
+static bool part_is_zero(const struct part *part, unsigned width)
+{
+    return part->form == VECTOR_CONSTANT && value_is_zero(part->values, 0, width);
+}
+
+/* value = base - residual, over all rows; rows that lack the element are cleared afterwards. */
+static enum weir_status add_base(const struct block_column *c, const struct vector *base,
+                                 const uint64_t *present, struct arena *a, struct vector *out)
+{
+    struct vector flat, residual;
+    if (!vector_flatten(base, a, &flat) || !vector_flatten(out, a, &residual))
+        return WEIR_ENOMEM;
+    void *values = arena_alloc(a, (size_t)c->rows * c->width);
+    if (!values)
+        return WEIR_ENOMEM;
+    kernels_best()->rebase[width_index(c->width)][width_index(base->width)](residual.values, flat.values,
+                                                                            c->rows, values);
+    for (uint32_t r = 0; present && r < c->rows; r++)
+        if (!(present[r / 64] >> (r % 64) & 1))
+            memset((uint8_t *)values + (size_t)r * c->width, 0, c->width);
+    out->form = VECTOR_FLAT;
+    out->values = values;
+    out->codes = NULL;
+    out->code_count = 0;
+    return WEIR_OK;
+}
+
+static enum weir_status relate(const struct block_column *c, const struct vector *base,
+                               bool same, struct arena *a, struct vector *out)
+{
+    if (same && !out->present && base->width == c->width) {
+        /* The base itself, in whatever form it is; rows it lacks read as zero there and here. */
+        *out = *base;
+        out->key = c->key;
+        out->present = NULL;
+        return WEIR_OK;
+    }
+    return add_base(c, base, out->present, a, out);
+}
+
+static enum weir_status decode_checked(const struct block_column *c, const struct vector *base,
+                                       struct arena *a, struct vector *out)
+{
+    struct decompressor d = {.arena = a};
+    struct cursor in = cursor_over(c->bytes, c->length);
+    struct part part;
+    uint64_t *present;
+    enum weir_status s = read_presence(c, &d, &in, &present);
+    if (s || (s = decode_values(&d, &in, c->codec, c->present_rows, c->width, &part)))
+        return s;
+    if (cursor_left(&in))
+        return WEIR_EMALFORMED;
+    bool same = c->codec == CODEC_RELATIVE && part_is_zero(&part, c->width);
+    if (present && (s = expand_part(c, present, a, &part)))
+        return s;
+    *out = (struct vector){.key = c->key, .width = c->width, .form = part.form, .rows = c->rows,
+                           .code_count = part.code_count, .values = part.values,
+                           .codes = part.codes, .present = present};
+    return c->codec == CODEC_RELATIVE ? relate(c, base, same, a, out) : WEIR_OK;
+}
+
+enum weir_status column_decode(const struct block_column *c, const struct vector *base,
+                               struct arena *a, struct vector *out, struct weir_error *error)
+{
+    if (c->rows == 0 || c->rows > BLOCK_ROWS_MOST || c->present_rows == 0 || c->present_rows > c->rows)
+        return fail_column(c, WEIR_EMALFORMED, "row counts are not possible", error);
+    if (c->codec == CODEC_RELATIVE && (!base || base->key != c->base || base->rows != c->rows ||
+                                       base->width == 0 || base->width > 8))
+        return fail_column(c, WEIR_EMALFORMED, "its base column is missing or does not fit", error);
+    if (crc32c(0, c->bytes, c->length) != c->crc)
+        return fail_column(c, WEIR_ECHECKSUM, "checksum does not match its bytes", error);
+    enum weir_status s = decode_checked(c, base, a, out);
+    return s ? fail_column(c, s, weir_status_text(s), error) : WEIR_OK;
+}
+
+/* ---- forms ---- */
+static inline __attribute__((always_inline)) void gather(uint8_t *restrict to, const uint8_t *from,
+                                                         size_t size, const uint16_t *codes,
+                                                         uint32_t rows)
+{
+    for (uint32_t i = 0; i < rows; i++)
+        memcpy(to + i * size, from + (codes ? codes[i] * size : 0), size);
+}
+
+bool vector_flatten(const struct vector *v, struct arena *a, struct vector *out)
+{
+    *out = *v;
+    if (v->form == VECTOR_FLAT)
+        return true;
+    size_t size = value_size(v->width);
+    uint8_t *to = arena_alloc(a, v->rows * size + 1);
+    if (!to)
+        return false;
+    const uint16_t *codes = v->form == VECTOR_DICTIONARY ? v->codes : NULL;
+    switch (size) {
+    case 1: gather(to, v->values, 1, codes, v->rows); break;
+    case 2: gather(to, v->values, 2, codes, v->rows); break;
+    case 4: gather(to, v->values, 4, codes, v->rows); break;
+    case 8: gather(to, v->values, 8, codes, v->rows); break;
+    default: gather(to, v->values, 16, codes, v->rows); break;
+    }
+    out->form = VECTOR_FLAT;
+    out->values = to;
+    out->codes = NULL;
+    out->code_count = 0;
+    /* A constant of which some rows are absent is zero (see vector.h), so nothing is to clear. */
+    return true;
+}
+
+void column_bounds_of(const struct block_column *c, struct column_bounds *out)
+{
+    *out = (struct column_bounds){.key = c->key, .width = c->width, .any = c->present_rows > 0,
+                                  .all_present = c->present_rows == c->rows,
+                                  .least = c->least, .most = c->most};
+    memcpy(out->least_octets, c->least_octets, 16);
+    memcpy(out->most_octets, c->most_octets, 16);
+}

@@ -1,0 +1,245 @@
+/* decode_values.c - payloads back to values: the mirror of encode_values.c, for bytes of any origin.
+ * See codec.h; called by column.c. Every length is checked against what is there, or against the number of
+ * values the caller expects, before memory is taken for it. */
+#include "block/codec.h"
+#include <string.h>
+
+/* Payloads nest RELATIVE > RUNS > DICTIONARY > its values or codes, never otherwise. */
+enum nesting { NEST_COLUMN, NEST_RESIDUAL, NEST_RUN, NEST_PLAIN };
+
+struct place {
+    struct decompressor *d;
+    struct cursor *in;
+    enum nesting nesting;
+};
+
+typedef enum weir_status (*decode_codec)(const struct place *p, uint32_t count, uint8_t width,
+                                         struct part *out);
+
+static void *take(const struct place *p, size_t count, size_t size)
+{
+    return arena_alloc(p->d->arena, count * size + 1);
+}
+
+static enum weir_status decode_nested(const struct place *p, enum nesting nesting, uint32_t count,
+                                      uint8_t width, struct part *out);
+
+static enum weir_status decode_constant(const struct place *p, uint32_t count, uint8_t width,
+                                        struct part *out)
+{
+    (void)count;
+    uint32_t length = width ? width : cursor_u32_le(p->in);
+    const uint8_t *bytes = cursor_bytes(p->in, length);
+    if (p->in->failed)
+        return WEIR_ETRUNCATED;
+    *out = (struct part){.form = VECTOR_CONSTANT, .values = take(p, 1, 16)};
+    uint8_t *copy = width ? out->values : take(p, length, 1);
+    if (!out->values || !copy)
+        return WEIR_ENOMEM;
+    memcpy(copy, bytes, length);
+    if (!width)
+        *(struct octets *)out->values = (struct octets){copy, length};
+    return WEIR_OK;
+}
+
+static enum weir_status decode_for(const struct place *p, uint32_t count, uint8_t width,
+                                   struct part *out)
+{
+    if (width != 1 && width != 2 && width != 4 && width != 8)
+        return WEIR_EMALFORMED;
+    *out = (struct part){.form = VECTOR_FLAT, .values = take(p, packed_room(count), width)};
+    return out->values ? packed_read(p->in, count, width, out->values) : WEIR_ENOMEM;
+}
+
+/* Puts `width` planes of `count` octets together. */
+static void join_planes(const uint8_t *planes, uint32_t count, unsigned width, uint8_t *restrict out)
+{
+    for (unsigned k = 0; k < width; k++) {
+        const uint8_t *plane = planes + (size_t)k * count;
+        for (uint32_t i = 0; i < count; i++)
+            out[(size_t)i * width + k] = plane[i];
+    }
+}
+
+static enum weir_status decode_split(const struct place *p, uint32_t count, uint8_t width,
+                                     struct part *out)
+{
+    if (width == 0)
+        return WEIR_EMALFORMED;
+    uint8_t *planes = take(p, count, width);
+    *out = (struct part){.form = VECTOR_FLAT, .values = width > 1 ? take(p, count, width) : planes};
+    if (!planes || !out->values)
+        return WEIR_ENOMEM;
+    for (unsigned k = 0; k < width; k++) {
+        enum weir_status s = blob_read(p->d, p->in, planes + (size_t)k * count, count);
+        if (s)
+            return s;
+    }
+    if (width > 1)
+        join_planes(planes, count, width, out->values);
+    return WEIR_OK;
+}
+
+/* A part of CONSTANT form where an array is wanted. */
+static enum weir_status spread(const struct place *p, uint32_t count, uint8_t width, struct part *part)
+{
+    if (part->form != VECTOR_CONSTANT)
+        return WEIR_OK;
+    size_t size = value_size(width);
+    uint8_t *values = take(p, count, size);
+    if (!values)
+        return WEIR_ENOMEM;
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(values + i * size, part->values, size);
+    *part = (struct part){.form = VECTOR_FLAT, .values = values};
+    return WEIR_OK;
+}
+
+static enum weir_status decode_octets(const struct place *p, uint32_t count, uint8_t width,
+                                      struct part *out)
+{
+    struct part lengths;
+    enum weir_status s = width ? WEIR_EMALFORMED : decode_nested(p, NEST_PLAIN, count, 4, &lengths);
+    if (s || (s = spread(p, count, 4, &lengths)))
+        return s;
+    uint32_t total = cursor_u32_le(p->in);
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        sum += ((uint32_t *)lengths.values)[i];
+    if (p->in->failed || sum != total || total > BLOCK_OCTETS_MOST)
+        return p->in->failed ? WEIR_ETRUNCATED : WEIR_EMALFORMED;
+    uint8_t *bytes = take(p, total, 1);
+    struct octets *values = take(p, count, sizeof *values);
+    if (!bytes || !values)
+        return WEIR_ENOMEM;
+    *out = (struct part){.form = VECTOR_FLAT, .values = values};
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = (struct octets){bytes, ((uint32_t *)lengths.values)[i]};
+        bytes += values[i].length;
+    }
+    return blob_read(p->d, p->in, bytes - total, total);
+}
+
+static enum weir_status decode_dictionary(const struct place *p, uint32_t count, uint8_t width,
+                                          struct part *out)
+{
+    struct part values, codes;
+    uint32_t code_count = cursor_u32_le(p->in);
+    if (p->in->failed)
+        return WEIR_ETRUNCATED;
+    if (code_count == 0 || code_count > DICTIONARY_MOST || code_count > count)
+        return WEIR_EMALFORMED;
+    enum weir_status s = decode_nested(p, NEST_PLAIN, code_count, width, &values);
+    if (s || (s = decode_nested(p, NEST_PLAIN, count, 2, &codes)) ||
+        (s = spread(p, code_count, width, &values)) || (s = spread(p, count, 2, &codes)))
+        return s;
+    if (kernels_best()->most_code(codes.values, count) >= code_count)
+        return WEIR_EMALFORMED;
+    *out = (struct part){VECTOR_DICTIONARY, values.values, codes.values, code_count};
+    return WEIR_OK;
+}
+
+static inline void repeat(void *restrict out, const void *restrict from, size_t size, uint32_t times)
+{
+    for (uint32_t i = 0; i < times; i++)
+        memcpy((uint8_t *)out + i * size, from, size);
+}
+
+/* Writes each of `runs` values as often as its run is long; false when they do not add up to count. */
+#define EXPAND(name, size)                                                                         \
+    static bool name(const void *from, const uint32_t *lengths, uint32_t runs, uint32_t count,     \
+                     void *to)                                                                     \
+    {                                                                                              \
+        uint32_t done = 0;                                                                         \
+        for (uint32_t i = 0; i < runs; i++) {                                                      \
+            if (lengths[i] >= count - done)                                                        \
+                return false;                                                                      \
+            repeat((uint8_t *)to + done * (size), (const uint8_t *)from + i * (size), (size),      \
+                   lengths[i] + 1);                                                                \
+            done += lengths[i] + 1;                                                                \
+        }                                                                                          \
+        return done == count;                                                                      \
+    }
+EXPAND(expand_1, (size_t)1)
+EXPAND(expand_2, (size_t)2)
+EXPAND(expand_4, (size_t)4)
+EXPAND(expand_8, (size_t)8)
+EXPAND(expand_16, (size_t)16)
+
+static bool expand(size_t size, const void *from, const uint32_t *lengths, uint32_t runs,
+                   uint32_t count, void *to)
+{
+    static bool (*const of[5])(const void *, const uint32_t *, uint32_t, uint32_t, void *) = {
+        expand_1, expand_2, expand_4, expand_8, expand_16};
+    return of[width_index((unsigned)size)](from, lengths, runs, count, to);
+}
+
+static enum weir_status decode_runs(const struct place *p, uint32_t count, uint8_t width,
+                                    struct part *out)
+{
+    struct part lengths;
+    uint32_t runs = cursor_u32_le(p->in);
+    if (p->in->failed)
+        return WEIR_ETRUNCATED;
+    if (runs == 0 || runs > count)
+        return WEIR_EMALFORMED;
+    enum weir_status s = decode_nested(p, NEST_PLAIN, runs, 4, &lengths);
+    if (s || (s = decode_nested(p, NEST_RUN, runs, width, out)) || (s = spread(p, runs, 4, &lengths)))
+        return s;
+    bool coded = out->form == VECTOR_DICTIONARY;
+    if (!coded && (s = spread(p, runs, width, out)))
+        return s;
+    size_t size = coded ? sizeof(uint16_t) : value_size(width);
+    void *expanded = take(p, count, size);
+    if (!expanded)
+        return WEIR_ENOMEM;
+    if (!expand(size, coded ? out->codes : out->values, lengths.values, runs, count, expanded))
+        return WEIR_EMALFORMED;
+    if (coded)
+        out->codes = expanded;
+    else
+        out->values = expanded;
+    return WEIR_OK;
+}
+
+/* Residuals; column.c adds the base. */
+static enum weir_status decode_relative(const struct place *p, uint32_t count, uint8_t width,
+                                        struct part *out)
+{
+    if (width == 0 || width > 8)
+        return WEIR_EMALFORMED;
+    return decode_nested(p, NEST_RESIDUAL, count, width, out);
+}
+
+/* A row a codec, in the order of enum codec: the deepest nesting it may have. */
+static const struct {
+    decode_codec decode;
+    enum nesting deepest;
+} codecs[CODEC_COUNT] = {
+    {decode_constant, NEST_PLAIN},    {decode_for, NEST_PLAIN},   {decode_dictionary, NEST_RUN},
+    {decode_relative, NEST_COLUMN},   {decode_split, NEST_PLAIN}, {decode_octets, NEST_PLAIN},
+    {decode_runs, NEST_RESIDUAL},
+};
+
+static enum weir_status decode_at(const struct place *p, uint8_t codec, uint32_t count, uint8_t width,
+                                  struct part *out)
+{
+    if (codec >= CODEC_COUNT || p->nesting > codecs[codec].deepest)
+        return WEIR_EMALFORMED;
+    return codecs[codec].decode(p, count, width, out);
+}
+
+static enum weir_status decode_nested(const struct place *p, enum nesting nesting, uint32_t count,
+                                      uint8_t width, struct part *out)
+{
+    const struct place inner = {p->d, p->in, nesting};
+    uint8_t codec = cursor_u8(p->in);
+    return p->in->failed ? WEIR_ETRUNCATED : decode_at(&inner, codec, count, width, out);
+}
+
+enum weir_status decode_values(struct decompressor *d, struct cursor *in, uint8_t codec, uint32_t count,
+                               uint8_t width, struct part *out)
+{
+    const struct place p = {d, in, NEST_COLUMN};
+    return decode_at(&p, codec, count, width, out);
+}

@@ -1,0 +1,245 @@
+/* dictionary.c - distinct values by open addressing, see dictionary.h. Used by encode_column.c, and by
+ * check.c to prove that a decoded dictionary's values are distinct.
+ *
+ * A slot is 32 bits of the hash above 32 bits of code + 1 (0: empty). For widths up to 4 the hash is a
+ * bijection of the value, so equal hash bits are equal values and the value array is not looked at. */
+#include "block/dictionary.h"
+#include "base/cursor.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOTS_LEAST 1024u
+#define RANKS 1280u /* see rank_of() */
+
+static inline uint64_t mix(uint64_t v)
+{
+    v ^= v >> 32;
+    v *= UINT64_C(0x9fb21c651e98df25); /* odd: a bijection of 64 bits */
+    v ^= v >> 29;
+    return v * UINT64_C(0xd6e8feb86659fd93);
+}
+
+static inline uint32_t hash_1(const void *values, uint32_t row)
+{
+    return ((const uint8_t *)values)[row] * UINT32_C(0x9e3779b1);
+}
+static inline uint32_t hash_2(const void *values, uint32_t row)
+{
+    return ((const uint16_t *)values)[row] * UINT32_C(0x9e3779b1);
+}
+static inline uint32_t hash_4(const void *values, uint32_t row)
+{
+    /* Both steps are bijections; without the first, addresses that differ in high bits only collide. */
+    uint32_t v = ((const uint32_t *)values)[row];
+    v ^= v >> 15;
+    return v * UINT32_C(0x9e3779b1);
+}
+static inline uint32_t hash_8(const void *values, uint32_t row)
+{
+    return (uint32_t)(mix(((const uint64_t *)values)[row]) >> 32);
+}
+static inline uint32_t hash_16(const void *values, uint32_t row)
+{
+    const uint8_t *v = (const uint8_t *)values + 16 * (size_t)row;
+    return (uint32_t)(mix(load_le64(v) + mix(load_le64(v + 8))) >> 32);
+}
+static inline uint32_t hash_0(const void *values, uint32_t row)
+{
+    const struct octets *v = (const struct octets *)values + row;
+    uint64_t h = v->length, last = 0;
+    uint32_t i = 0;
+    for (; i + 8 <= v->length; i += 8)
+        h = mix(h + load_le64(v->bytes + i));
+    if (i < v->length)
+        memcpy(&last, v->bytes + i, v->length - i);
+    return (uint32_t)(mix(h + last) >> 32);
+}
+
+/* ---- equality of row `row` of the column and value `code` found before ---- */
+static inline bool same_narrow(const void *values, uint32_t row, const void *found, uint32_t code)
+{
+    (void)values, (void)row, (void)found, (void)code;
+    return true; /* the hash said it */
+}
+static inline bool same_8(const void *values, uint32_t row, const void *found, uint32_t code)
+{
+    return ((const uint64_t *)values)[row] == ((const uint64_t *)found)[code];
+}
+static inline bool same_16(const void *values, uint32_t row, const void *found, uint32_t code)
+{
+    return memcmp((const uint8_t *)values + 16 * (size_t)row,
+                  (const uint8_t *)found + 16 * (size_t)code, 16) == 0;
+}
+static inline bool same_0(const void *values, uint32_t row, const void *found, uint32_t code)
+{
+    const struct octets *a = (const struct octets *)values + row;
+    const struct octets *b = (const struct octets *)found + code;
+    return a->length == b->length && (a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
+}
+
+static bool grow_slots(struct dictionary *d, uint32_t slots)
+{
+    if (slots > d->slot_room) {
+        uint64_t *more = realloc(d->slots, slots * sizeof *more);
+        if (!more)
+            return false;
+        d->slots = more;
+        d->slot_room = slots;
+    }
+    memset(d->slots, 0, slots * sizeof *d->slots);
+    d->slot_count = slots;
+    return true;
+}
+
+static bool make_room(struct dictionary *d, uint32_t rows)
+{
+    if (!d->values) { /* room for the widest value, 16 octets */
+        d->values = malloc((size_t)DICTIONARY_MOST * 16);
+        d->sorted = malloc((size_t)DICTIONARY_MOST * 16);
+        d->counts = malloc((size_t)DICTIONARY_MOST * sizeof *d->counts);
+        d->order = malloc((size_t)DICTIONARY_MOST * sizeof *d->order);
+    }
+    if (rows > d->code_room) {
+        uint16_t *codes = realloc(d->codes, rows * sizeof *codes);
+        if (!codes)
+            return false;
+        d->codes = codes;
+        d->code_room = rows;
+    }
+    return d->values && d->sorted && d->counts && d->order && grow_slots(d, SLOTS_LEAST);
+}
+
+/* Where the hash belongs: its high bits choose the slot, so that growing keeps neighbours apart. */
+static inline uint32_t slot_of(uint32_t hash, uint32_t slots)
+{
+    return (uint32_t)((uint64_t)hash * slots >> 32);
+}
+
+static bool rehash(struct dictionary *d)
+{
+    uint32_t old = d->slot_count, slots = old * 4;
+    uint64_t *from = malloc(old * sizeof *from);
+    if (!from)
+        return false;
+    memcpy(from, d->slots, old * sizeof *from);
+    bool ok = grow_slots(d, slots);
+    for (uint32_t i = 0; ok && i < old; i++)
+        if (from[i]) {
+            uint32_t s = slot_of((uint32_t)(from[i] >> 32), slots);
+            while (d->slots[s])
+                s = (s + 1) & (slots - 1);
+            d->slots[s] = from[i];
+        }
+    free(from);
+    return ok;
+}
+
+/* A function a width, so that hash and comparison are inlined into the loop. `size` is that of a
+ * value in memory. */
+#define BUILD(name, hash_of, same, size)                                                           \
+    static enum dictionary_result name(struct dictionary *d, const void *values, uint32_t rows,    \
+                                       uint32_t limit)                                             \
+    {                                                                                              \
+        uint32_t count = 0;                                                                        \
+        uint16_t *codes = d->codes;                                                                \
+        for (uint32_t row = 0; row < rows; row++) {                                                \
+            uint32_t hash = hash_of(values, row);                                                  \
+            uint32_t s = slot_of(hash, d->slot_count);                                             \
+            uint64_t slot;                                                                         \
+            for (;; s = (s + 1) & (d->slot_count - 1)) {                                           \
+                slot = d->slots[s];                                                                \
+                if (!slot || ((uint32_t)(slot >> 32) == hash &&                                    \
+                              same(values, row, d->values, (uint32_t)slot - 1)))                   \
+                    break;                                                                         \
+            }                                                                                      \
+            if (slot) {                                                                            \
+                uint32_t code = (uint32_t)slot - 1;                                                \
+                codes[row] = (uint16_t)code;                                                       \
+                d->counts[code]++;                                                                 \
+                continue;                                                                          \
+            }                                                                                      \
+            if (count == limit)                                                                    \
+                return DICTIONARY_TOO_MANY;                                                        \
+            memcpy((uint8_t *)d->values + (size_t)count * (size),                                  \
+                   (const uint8_t *)values + (size_t)row * (size), (size));                        \
+            codes[row] = (uint16_t)count;                                                          \
+            d->counts[count] = 1;                                                                  \
+            d->slots[s] = (uint64_t)hash << 32 | ++count;                                          \
+            if (count * 2 > d->slot_count && !rehash(d))                                           \
+                return DICTIONARY_NO_MEMORY;                                                       \
+        }                                                                                          \
+        d->count = count;                                                                          \
+        return DICTIONARY_DONE;                                                                    \
+    }
+BUILD(build_1, hash_1, same_narrow, 1)
+BUILD(build_2, hash_2, same_narrow, 2)
+BUILD(build_4, hash_4, same_narrow, 4)
+BUILD(build_8, hash_8, same_8, 8)
+BUILD(build_16, hash_16, same_16, 16)
+BUILD(build_0, hash_0, same_0, sizeof(struct octets))
+
+enum dictionary_result dictionary_build(struct dictionary *d, const void *values, uint32_t rows,
+                                        unsigned width, uint32_t limit)
+{
+    if (!make_room(d, rows))
+        return DICTIONARY_NO_MEMORY;
+    d->count = 0;
+    switch (width) {
+    case 1: return build_1(d, values, rows, limit);
+    case 2: return build_2(d, values, rows, limit);
+    case 4: return build_4(d, values, rows, limit);
+    case 8: return build_8(d, values, rows, limit);
+    case 16: return build_16(d, values, rows, limit);
+    default: return build_0(d, values, rows, limit);
+    }
+}
+
+/* Counts up to 511 as they are, larger ones to seven significant bits: RANKS classes in order. */
+static inline uint32_t rank_of(uint32_t count)
+{
+    if (count < 512)
+        return count;
+    uint32_t top = 31u - (uint32_t)__builtin_clz(count); /* 9–20 */
+    return 512 + ((top - 9) << 6 | (count >> (top - 6) & 63));
+}
+
+bool dictionary_rank(struct dictionary *d, uint32_t rows, unsigned width)
+{
+    uint32_t start[RANKS + 1] = {0};
+    size_t size = width ? width : sizeof(struct octets);
+    uint16_t *place = malloc(DICTIONARY_MOST * sizeof *place);
+    if (!place)
+        return false;
+    for (uint32_t c = 0; c < d->count; c++)
+        start[RANKS - rank_of(d->counts[c])]++;
+    for (uint32_t r = 0, at = 0; r <= RANKS; r++) {
+        uint32_t n = start[r];
+        start[r] = at;
+        at += n;
+    }
+    for (uint32_t c = 0; c < d->count; c++) {
+        uint32_t to = start[RANKS - rank_of(d->counts[c])]++;
+        place[c] = (uint16_t)to;
+        d->order[to] = d->counts[c];
+        memcpy((uint8_t *)d->sorted + to * size, (uint8_t *)d->values + c * size, size);
+    }
+    for (uint32_t row = 0; row < rows; row++)
+        d->codes[row] = place[d->codes[row]];
+    void *values = d->values;
+    d->values = d->sorted;
+    d->sorted = values;
+    memcpy(d->counts, d->order, d->count * sizeof *d->counts);
+    free(place);
+    return true;
+}
+
+void dictionary_free(struct dictionary *d)
+{
+    free(d->values);
+    free(d->sorted);
+    free(d->counts);
+    free(d->order);
+    free(d->codes);
+    free(d->slots);
+    *d = (struct dictionary){0};
+}

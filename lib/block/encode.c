@@ -1,0 +1,328 @@
+/* encode.c - a batch as a block: bounds, presence and base of every column, then its payload
+ * (encode_values.c), the directory and the header. See block.h; layout in schemas/block-format.md. */
+#include "block/block.h"
+#include "block/codec.h"
+#include "block/header.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A base must save this many bits a value: reading it costs a second column. */
+#define BASE_GAIN_LEAST 0.3
+
+struct block_encoder {
+    struct value_encoder values;
+    struct column **columns; /* those of the batch that some row has, by key */
+    size_t column_room;
+    /* Present rows only: the column, its base; and residuals. */
+    void *dense, *base, *residual;
+    size_t dense_size, base_size, residual_size;
+};
+
+struct block_encoder *block_encoder_new(int zstd_level)
+{
+    struct block_encoder *e = calloc(1, sizeof *e);
+    if (e && !(e->values.compressor = compressor_new(zstd_level))) {
+        free(e);
+        return NULL;
+    }
+    return e;
+}
+
+void block_encoder_free(struct block_encoder *e)
+{
+    if (!e)
+        return;
+    value_encoder_clear(&e->values);
+    free(e->columns);
+    free(e->dense);
+    free(e->base);
+    free(e->residual);
+    free(e);
+}
+
+static void *grown(void **memory, size_t *have, size_t want)
+{
+    if (want > *have) {
+        free(*memory);
+        *memory = malloc(want);
+        *have = *memory ? want : 0;
+    }
+    return *memory;
+}
+
+/* ---- rows that have the element, one after the other ---- */
+static inline __attribute__((always_inline)) void squeeze(uint8_t *restrict to, const uint8_t *from,
+                                                          size_t size, const uint64_t *present,
+                                                          uint32_t rows)
+{
+    for (uint32_t first = 0; first < rows; first += 64, from += 64 * size) {
+        uint64_t bits = present[first / 64];
+        if (bits == ~UINT64_C(0)) {
+            memcpy(to, from, 64 * size);
+            to += 64 * size;
+            continue;
+        }
+        for (; bits; bits &= bits - 1, to += size)
+            memcpy(to, from + (size_t)__builtin_ctzll(bits) * size, size);
+    }
+}
+
+static void squeeze_values(void *to, const void *from, size_t size, const uint64_t *present, uint32_t rows)
+{
+    switch (size) {
+    case 1: squeeze(to, from, 1, present, rows); return;
+    case 2: squeeze(to, from, 2, present, rows); return;
+    case 4: squeeze(to, from, 4, present, rows); return;
+    case 8: squeeze(to, from, 8, present, rows); return;
+    default: squeeze(to, from, 16, present, rows); return;
+    }
+}
+
+/* The values of `c` in the rows that `where` has; its own memory when that is all rows. NULL: no memory. */
+static const void *present_values(const struct column *c, const struct column *where, uint32_t rows,
+                                  void **memory, size_t *have)
+{
+    size_t size = value_size(c->width);
+    if (where->present_rows == rows)
+        return c->values;
+    void *to = grown(memory, have, where->present_rows * size);
+    if (to)
+        squeeze_values(to, c->values, size, where->present, rows);
+    return to;
+}
+
+/* ---- directory facts ---- */
+static void bounds_of_addresses(const struct values *v, struct block_column *out)
+{
+    const uint8_t *at = v->at, *least = at, *most = at;
+    for (uint32_t i = 1; i < v->count; i++) {
+        const uint8_t *here = at + 16 * (size_t)i;
+        if (memcmp(here, here - 16, 16) == 0)
+            continue;
+        if (memcmp(here, least, 16) < 0)
+            least = here;
+        else if (memcmp(here, most, 16) > 0)
+            most = here;
+    }
+    memcpy(out->least_octets, least, 16);
+    memcpy(out->most_octets, most, 16);
+}
+
+static void bounds_of(const struct values *v, struct block_column *out)
+{
+    if (v->width == 16)
+        bounds_of_addresses(v, out);
+    else if (v->width)
+        kernels_best()->range[width_index(v->width)](v->at, v->count, &out->least, &out->most);
+}
+
+/* ---- base columns ---- */
+static struct column *find_column(const struct block_encoder *e, size_t count, ie_key key)
+{
+    for (size_t i = 0; i < count; i++)
+        if (e->columns[i]->key == key)
+            return e->columns[i];
+    return NULL;
+}
+
+static bool is_number(const struct column *c)
+{
+    return c && c->width >= 1 && c->width <= 8;
+}
+
+/* Residuals of `v` to the column's first base that makes it smaller, in *v; the base's key, or 0. */
+static ie_key take_base(struct block_encoder *e, const struct column *c, size_t count, uint32_t rows,
+                        struct values *v)
+{
+    const ie_key *keys = column_bases(c->key);
+    if (!*keys || !is_number(c))
+        return 0;
+    double direct = guess_bits(v);
+    for (; *keys && direct > BASE_GAIN_LEAST; keys++) {
+        struct column *base = find_column(e, count, *keys);
+        if (!is_number(base))
+            continue;
+        const void *values = present_values(base, c, rows, &e->base, &e->base_size);
+        void *residual = grown(&e->residual, &e->residual_size, (size_t)v->count * v->width);
+        if (!values || !residual)
+            return 0;
+        kernels_best()->rebase[width_index(v->width)][width_index(base->width)](v->at, values, v->count,
+                                                                                residual);
+        const struct values r = {residual, v->count, v->width};
+        if (guess_bits(&r) + BASE_GAIN_LEAST < direct) {
+            *v = r;
+            return *keys;
+        }
+    }
+    return 0;
+}
+
+/* ---- a column ---- */
+static void put_values(struct block_encoder *e, const struct column *c, size_t count, uint32_t rows,
+                       struct values *v, struct block_column *entry, struct buffer *out)
+{
+    uint32_t code_limit = c->present_rows == rows ? DICTIONARY_MOST : DICTIONARY_MOST - 1;
+    entry->base = take_base(e, c, count, rows, v);
+    if (!entry->base) {
+        entry->codec = (uint8_t)encode_values(&e->values, v, column_is_hot(c->key), code_limit, out);
+        return;
+    }
+    size_t codec_at = out->length;
+    buffer_put_u8(out, 0);
+    enum codec codec = encode_values(&e->values, v, column_is_hot(c->key), code_limit, out);
+    if (!out->failed)
+        out->bytes[codec_at] = (uint8_t)codec;
+    entry->codec = CODEC_RELATIVE;
+}
+
+static enum weir_status encode_column(struct block_encoder *e, const struct column *c, size_t count,
+                                      uint32_t rows, struct block_column *entry, struct buffer *out)
+{
+    size_t start = out->length;
+    struct values v = {present_values(c, c, rows, &e->dense, &e->dense_size), c->present_rows, c->width};
+    if (!v.at)
+        return WEIR_ENOMEM;
+    *entry = (struct block_column){.key = c->key, .width = c->width, .rows = rows,
+                                   .present_rows = c->present_rows};
+    bounds_of(&v, entry);
+    if (c->present_rows < rows)
+        blob_write(e->values.compressor, (const uint8_t *)c->present, ((size_t)rows + 7) / 8, out);
+    put_values(e, c, count, rows, &v, entry, out);
+    if (out->failed)
+        return WEIR_ENOMEM;
+    if (out->length - start > BLOCK_BYTES_MOST)
+        return WEIR_ELIMIT;
+    entry->length = (uint32_t)(out->length - start);
+    entry->crc = crc32c(0, out->bytes + start, entry->length);
+    return WEIR_OK;
+}
+
+/* ---- the block ---- */
+static int by_key(const void *a, const void *b)
+{
+    ie_key ka = (*(struct column *const *)a)->key, kb = (*(struct column *const *)b)->key;
+    return ka < kb ? -1 : ka > kb;
+}
+
+/* The columns that a row has, sorted, in e->columns; SIZE_MAX: no memory. */
+static size_t collect_columns(struct block_encoder *e, struct batch *batch)
+{
+    size_t all = batch ? batch_column_count(batch) : 0, count = 0;
+    if (all > e->column_room) {
+        struct column **more = realloc(e->columns, all * sizeof(struct column *));
+        if (!more)
+            return SIZE_MAX;
+        e->columns = more;
+        e->column_room = all;
+    }
+    for (size_t i = 0; i < all; i++) {
+        struct column *c = batch_column_at(batch, i);
+        if (c->present_rows)
+            e->columns[count++] = c;
+    }
+    if (count)
+        qsort(e->columns, count, sizeof(struct column *), by_key);
+    return count;
+}
+
+static void put64(uint8_t *at, uint64_t v)
+{
+    memcpy(at, &v, 8);
+}
+static void put32(uint8_t *at, uint32_t v)
+{
+    memcpy(at, &v, 4);
+}
+
+struct draft {
+    size_t start; /* of the block in the buffer */
+    size_t columns, columns_end;
+    uint32_t rows;
+    uint8_t kind;
+    uint64_t first_ms, last_ms;
+};
+
+static void write_header(const struct draft *d, const struct block_id *id, struct buffer *out)
+{
+    uint8_t *h = out->bytes + d->start;
+    size_t directory = d->columns * BLOCK_COLUMN_HEAD_SIZE;
+    size_t account = out->length - d->columns_end;
+    memset(h, 0, HEADER_SIZE);
+    memcpy(h + HEADER_MAGIC, BLOCK_MAGIC, 8);
+    h[HEADER_VERSION] = BLOCK_VERSION;
+    h[HEADER_KIND] = d->kind;
+    put32(h + HEADER_ROWS, d->rows);
+    memcpy(h + HEADER_COLLECTOR, id->collector, 16);
+    put64(h + HEADER_SEQUENCE, id->sequence);
+    put64(h + HEADER_FIRST, d->first_ms);
+    put64(h + HEADER_LAST, d->last_ms);
+    put32(h + HEADER_COLUMNS, (uint32_t)d->columns);
+    put32(h + HEADER_ACCOUNT_LENGTH, (uint32_t)account);
+    put64(h + HEADER_COLUMNS_LENGTH, d->columns_end - d->start - HEADER_SIZE - directory);
+    put32(h + HEADER_ACCOUNT_CRC, crc32c(0, out->bytes + d->columns_end, account));
+    put32(h + HEADER_DIRECTORY_CRC, crc32c(0, h + HEADER_SIZE, directory));
+    put32(h + HEADER_CRC, crc32c(0, h, HEADER_CRC));
+}
+
+static enum weir_status write_columns(struct block_encoder *e, struct draft *d, struct buffer *out,
+                                      struct weir_error *error)
+{
+    for (size_t i = 0; i < d->columns; i++) {
+        struct block_column entry;
+        enum weir_status s = encode_column(e, e->columns[i], d->columns, d->rows, &entry, out);
+        if (s) {
+            char name[IE_NAME_SIZE];
+            ie_key_print(e->columns[i]->key, name);
+            return weir_fail(error, s, name, "column %s: %s", name, weir_status_text(s));
+        }
+        block_column_write(&entry, out->bytes + d->start + HEADER_SIZE + i * BLOCK_COLUMN_HEAD_SIZE);
+        if (entry.key == WEIR_FLOW_END) {
+            d->first_ms = entry.least;
+            d->last_ms = entry.most;
+        }
+    }
+    return WEIR_OK;
+}
+
+static enum weir_status write_block(struct block_encoder *e, const struct block_id *id,
+                                    struct batch *batch, const struct account *account,
+                                    struct buffer *out, struct weir_error *error)
+{
+    struct draft d = {.start = out->length, .columns = collect_columns(e, batch)};
+    if (d.columns == SIZE_MAX)
+        return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to encode a block");
+    d.rows = batch ? batch_rows(batch) : 0;
+    d.kind = (uint8_t)(batch ? batch_kind(batch) : RECORD_FLOW);
+    if (d.rows > BLOCK_ROWS_MOST)
+        return weir_fail(error, WEIR_ELIMIT, "rows", "a batch of %u rows; a block holds at most %u",
+                         (unsigned)d.rows, BLOCK_ROWS_MOST);
+    buffer_extend(out, HEADER_SIZE + d.columns * BLOCK_COLUMN_HEAD_SIZE);
+    enum weir_status s = out->failed ? WEIR_OK : write_columns(e, &d, out, error);
+    if (s)
+        return s;
+    d.columns_end = out->length;
+    if (account)
+        account_write(out, account);
+    if (out->failed)
+        return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to encode a block");
+    if (out->length - d.start > BLOCK_BYTES_MOST)
+        return weir_fail(error, WEIR_ELIMIT, "length", "a block of %zu octets; at most %u are allowed",
+                         out->length - d.start, BLOCK_BYTES_MOST);
+    write_header(&d, id, out);
+    return WEIR_OK;
+}
+
+enum weir_status block_encode(struct block_encoder *e, const struct block_id *id, struct batch *batch,
+                              const struct account *account, struct buffer *out,
+                              struct weir_error *error)
+{
+    size_t before = out->length;
+    if (out->failed)
+        return weir_fail(error, WEIR_ENOMEM, NULL, "the buffer has failed before");
+    enum weir_status s = write_block(e, id, batch, account, out, error);
+    if (s) {
+        out->length = before;
+        out->failed = false;
+    }
+    return s;
+}

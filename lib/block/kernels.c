@@ -1,0 +1,368 @@
+/* kernels.c - the inner loops of the codecs, written once and compiled twice: for any processor, and
+ * for AVX2. Only unpacking has a vector path of its own. See kernels.h; called by packed.c, relative.c
+ * and the column codecs. */
+#include "block/kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define TARGET_AVX2 __attribute__((target("avx2")))
+#else
+#define TARGET_AVX2
+#endif
+#define INLINE static inline __attribute__((always_inline))
+#define LANES 64u /* values a step: a constant, so that compilers make vectors of the loop */
+
+static inline uint64_t low_mask(unsigned bits)
+{
+    return bits >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
+}
+
+/* ---- packing ---- */
+struct writer {
+    uint8_t *out;
+    uint64_t word;
+    unsigned fill; /* bits of `word` in use, < 64 */
+};
+
+INLINE void write_bits(struct writer *w, uint64_t value, unsigned bits)
+{
+    w->word |= value << w->fill;
+    unsigned fill = w->fill + bits;
+    if (fill >= 64) {
+        __builtin_memcpy(w->out, &w->word, 8);
+        w->out += 8;
+        fill -= 64;
+        w->word = fill ? value >> (bits - fill) : 0;
+    }
+    w->fill = fill;
+}
+
+/* `join` values become one of join * bits <= 64 bits first: fewer steps of the serial writer. */
+INLINE unsigned write_joined(struct writer *w, const uint64_t *values, unsigned count, unsigned bits,
+                             unsigned join)
+{
+    unsigned i = 0;
+    for (; i + join <= count; i += join) {
+        uint64_t joined = 0;
+        for (unsigned j = 0; j < join; j++)
+            joined |= values[i + j] << (j * bits);
+        write_bits(w, joined, join * bits);
+    }
+    return i;
+}
+
+uint8_t *pack_bits(const uint64_t *values, unsigned count, unsigned bits, uint8_t *out)
+{
+    struct writer w = {.out = out};
+    unsigned done = 0;
+    if (bits == 0)
+        return out;
+    if (bits <= 8)
+        done = write_joined(&w, values, count, bits, 8);
+    else if (bits <= 16)
+        done = write_joined(&w, values, count, bits, 4);
+    else if (bits <= 32)
+        done = write_joined(&w, values, count, bits, 2);
+    for (; done < count; done++)
+        write_bits(&w, values[done], bits);
+    __builtin_memcpy(w.out, &w.word, 8);
+    return out + packed_size(count, bits);
+}
+
+/* ---- unpacking, plain ---- */
+static void unpack32_plain(const uint8_t *in, unsigned bits, uint32_t *out)
+{
+    uint32_t mask = (uint32_t)low_mask(bits);
+    for (size_t i = 0; i < PACK_GROUP; i++) {
+        size_t bit = i * bits;
+        out[i] = (uint32_t)(load_le64(in + (bit >> 3)) >> (bit & 7)) & mask;
+    }
+}
+
+static void unpack64_plain(const uint8_t *in, unsigned bits, uint64_t *out)
+{
+    uint64_t mask = low_mask(bits);
+    if (bits <= 56)
+        for (size_t i = 0; i < PACK_GROUP; i++)
+            out[i] = (load_le64(in + (i * bits >> 3)) >> (i * bits & 7)) & mask;
+    else
+        for (size_t i = 0; i < PACK_GROUP; i++)
+            out[i] = packed_value(in, i, bits);
+}
+
+/* ---- conversions: bodies that both sets are made of ---- */
+#define STORE_BODY(name, from, to)                                                                 \
+    INLINE void name(const from *restrict in, uint64_t add, void *restrict out)                                      \
+    {                                                                                              \
+        to *restrict o = out;                                                                               \
+        for (unsigned i = 0; i < PACK_GROUP; i++)                                                  \
+            o[i] = (to)((to)in[i] + (to)add);                                                      \
+    }
+STORE_BODY(store32_1, uint32_t, uint8_t)
+STORE_BODY(store32_2, uint32_t, uint16_t)
+STORE_BODY(store32_4, uint32_t, uint32_t)
+STORE_BODY(store32_8, uint32_t, uint64_t)
+STORE_BODY(store64_1, uint64_t, uint8_t)
+STORE_BODY(store64_2, uint64_t, uint16_t)
+STORE_BODY(store64_4, uint64_t, uint32_t)
+STORE_BODY(store64_8, uint64_t, uint64_t)
+
+#define LOAD_BODY(name, type)                                                                      \
+    INLINE void name(const void *restrict in, uint64_t subtract, uint64_t *restrict out)                             \
+    {                                                                                              \
+        const type *v = in;                                                                        \
+        for (unsigned i = 0; i < PACK_GROUP; i++)                                                  \
+            out[i] = (type)(v[i] - (type)subtract);                                                \
+    }
+LOAD_BODY(load_1, uint8_t)
+LOAD_BODY(load_2, uint16_t)
+LOAD_BODY(load_4, uint32_t)
+LOAD_BODY(load_8, uint64_t)
+
+#define RANGE_BODY(name, type)                                                                     \
+    INLINE void name(const void *values, size_t count, uint64_t *least, uint64_t *most)            \
+    {                                                                                              \
+        const type *v = values;                                                                    \
+        type lo[LANES], hi[LANES];                                                                 \
+        for (unsigned j = 0; j < LANES; j++)                                                       \
+            lo[j] = hi[j] = v[0];                                                                  \
+        size_t i = 0;                                                                              \
+        for (; i + LANES <= count; i += LANES)                                                     \
+            for (unsigned j = 0; j < LANES; j++) {                                                 \
+                lo[j] = v[i + j] < lo[j] ? v[i + j] : lo[j];                                       \
+                hi[j] = v[i + j] > hi[j] ? v[i + j] : hi[j];                                       \
+            }                                                                                      \
+        for (; i < count; i++) {                                                                   \
+            lo[0] = v[i] < lo[0] ? v[i] : lo[0];                                                   \
+            hi[0] = v[i] > hi[0] ? v[i] : hi[0];                                                   \
+        }                                                                                          \
+        for (unsigned j = 1; j < LANES; j++) {                                                     \
+            lo[0] = lo[j] < lo[0] ? lo[j] : lo[0];                                                 \
+            hi[0] = hi[j] > hi[0] ? hi[j] : hi[0];                                                 \
+        }                                                                                          \
+        *least = lo[0];                                                                            \
+        *most = hi[0];                                                                             \
+    }
+RANGE_BODY(range_1, uint8_t)
+RANGE_BODY(range_2, uint16_t)
+RANGE_BODY(range_4, uint32_t)
+RANGE_BODY(range_8, uint64_t)
+
+#define REBASE_BODY(name, type, other)                                                           \
+    INLINE void name(const void *a, const void *b, size_t count, void *restrict out)                        \
+    {                                                                                              \
+        const type *va = a;                                                                        \
+        const other *vb = b;                                                                       \
+        type *restrict o = out;                                                                             \
+        size_t i = 0;                                                                              \
+        for (; i + LANES <= count; i += LANES)                                                     \
+            for (unsigned j = 0; j < LANES; j++)                                                   \
+                o[i + j] = (type)((type)vb[i + j] - va[i + j]);                                    \
+        for (; i < count; i++)                                                                     \
+            o[i] = (type)((type)vb[i] - va[i]);                                                    \
+    }
+#define REBASE_ROW(X)                                                                            \
+    X(1, 1, uint8_t, uint8_t) X(1, 2, uint8_t, uint16_t) X(1, 4, uint8_t, uint32_t)                \
+    X(1, 8, uint8_t, uint64_t) X(2, 1, uint16_t, uint8_t) X(2, 2, uint16_t, uint16_t)              \
+    X(2, 4, uint16_t, uint32_t) X(2, 8, uint16_t, uint64_t) X(4, 1, uint32_t, uint8_t)             \
+    X(4, 2, uint32_t, uint16_t) X(4, 4, uint32_t, uint32_t) X(4, 8, uint32_t, uint64_t)            \
+    X(8, 1, uint64_t, uint8_t) X(8, 2, uint64_t, uint16_t) X(8, 4, uint64_t, uint32_t)             \
+    X(8, 8, uint64_t, uint64_t)
+#define REBASE_DEFINE(a, b, ta, tb) REBASE_BODY(rebase_##a##_##b, ta, tb)
+REBASE_ROW(REBASE_DEFINE)
+
+INLINE uint16_t most_code_body(const uint16_t *codes, size_t count)
+{
+    uint16_t hi[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (unsigned j = 0; j < LANES; j++)
+            hi[j] = codes[i + j] > hi[j] ? codes[i + j] : hi[j];
+    for (; i < count; i++)
+        hi[0] = codes[i] > hi[0] ? codes[i] : hi[0];
+    for (unsigned j = 1; j < LANES; j++)
+        hi[0] = hi[j] > hi[0] ? hi[j] : hi[0];
+    return hi[0];
+}
+
+/* ---- a set: the bodies above, compiled for one target ---- */
+#define SET_STORE(set, target, bits, w, from)                                                      \
+    target static void set##_store##bits##_##w(const from *in, uint64_t add, void *out)            \
+    {                                                                                              \
+        store##bits##_##w(in, add, out);                                                           \
+    }
+#define SET_WIDTH(set, target, w)                                                                  \
+    SET_STORE(set, target, 32, w, uint32_t)                                                        \
+    SET_STORE(set, target, 64, w, uint64_t)                                                        \
+    target static void set##_load_##w(const void *in, uint64_t subtract, uint64_t *out)            \
+    {                                                                                              \
+        load_##w(in, subtract, out);                                                               \
+    }                                                                                              \
+    target static void set##_range_##w(const void *v, size_t n, uint64_t *least, uint64_t *most)   \
+    {                                                                                              \
+        range_##w(v, n, least, most);                                                              \
+    }
+#define SET_REBASE(set, target, a, b)                                                            \
+    target static void set##_rebase_##a##_##b(const void *va, const void *vb, size_t n, void *o) \
+    {                                                                                              \
+        rebase_##a##_##b(va, vb, n, o);                                                          \
+    }
+#define SET_REBASES(set, target, a)                                                              \
+    SET_REBASE(set, target, a, 1)                                                                \
+    SET_REBASE(set, target, a, 2)                                                                \
+    SET_REBASE(set, target, a, 4)                                                                \
+    SET_REBASE(set, target, a, 8)
+#define BY_WIDTH(name) {name##_1, name##_2, name##_4, name##_8}
+#define SET(set, target, unpack_32, unpack_64)                                                     \
+    SET_WIDTH(set, target, 1)                                                                      \
+    SET_WIDTH(set, target, 2)                                                                      \
+    SET_WIDTH(set, target, 4)                                                                      \
+    SET_WIDTH(set, target, 8)                                                                      \
+    SET_REBASES(set, target, 1)                                                                  \
+    SET_REBASES(set, target, 2)                                                                  \
+    SET_REBASES(set, target, 4)                                                                  \
+    SET_REBASES(set, target, 8)                                                                  \
+    target static uint16_t set##_most_code(const uint16_t *codes, size_t count)                    \
+    {                                                                                              \
+        return most_code_body(codes, count);                                                       \
+    }                                                                                              \
+    const struct kernels kernels_##set = {                                                         \
+        .name = #set,                                                                              \
+        .unpack32 = unpack_32,                                                                     \
+        .unpack64 = unpack_64,                                                                     \
+        .store32 = BY_WIDTH(set##_store32),                                                        \
+        .store64 = BY_WIDTH(set##_store64),                                                        \
+        .load = BY_WIDTH(set##_load),                                                              \
+        .range = BY_WIDTH(set##_range),                                                            \
+        .rebase = {BY_WIDTH(set##_rebase_1), BY_WIDTH(set##_rebase_2),                       \
+                     BY_WIDTH(set##_rebase_4), BY_WIDTH(set##_rebase_8)},                      \
+        .most_code = set##_most_code,                                                              \
+    };
+
+SET(plain, , unpack32_plain, unpack64_plain)
+
+#if defined(__x86_64__)
+/* ---- unpacking, AVX2 ----
+ * Eight values are `bits` octets and start at an octet. A lane's octets are gathered into place by a
+ * byte shuffle, shifted right by the lane's own count, and masked: the same few instructions for every
+ * width, only the shuffle and shift constants differ, and those are made once a group. */
+
+/* Shuffle for one lane of `size` octets that holds the value at `bit` of a 16-octet load. Octets past
+ * the load read as zero: the value ends before them. */
+static void lane_shuffle(int8_t *shuffle, unsigned bit, unsigned size)
+{
+    for (unsigned k = 0; k < size; k++)
+        shuffle[k] = (int8_t)(bit / 8 + k < 16 ? bit / 8 + k : 0x80);
+}
+
+TARGET_AVX2 static void unpack_narrow(const uint8_t *in, unsigned bits, uint32_t *out)
+{
+    /* Low half of the vector: values 0–3 from the octet where the eight start; high half: values
+     * 4–7 from the octet that holds bit 4 * bits. */
+    unsigned high = 4 * bits / 8, rest = 4 * bits % 8;
+    int8_t shuffle[32];
+    uint32_t shift[8];
+    for (unsigned j = 0; j < 4; j++) {
+        lane_shuffle(shuffle + 4 * j, j * bits, 4);
+        lane_shuffle(shuffle + 16 + 4 * j, rest + j * bits, 4);
+        shift[j] = j * bits % 8;
+        shift[4 + j] = (rest + j * bits) % 8;
+    }
+    const __m256i shuffles = _mm256_loadu_si256((const __m256i *)(const void *)shuffle);
+    const __m256i shifts = _mm256_loadu_si256((const __m256i *)(const void *)shift);
+    const __m256i mask = _mm256_set1_epi32((int)low_mask(bits));
+    for (unsigned i = 0; i < PACK_GROUP; i += 8, in += bits) {
+        __m128i a = _mm_loadu_si128((const __m128i *)(const void *)in);
+        __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(in + high));
+        __m256i v = _mm256_shuffle_epi8(_mm256_set_m128i(b, a), shuffles);
+        v = _mm256_and_si256(_mm256_srlv_epi32(v, shifts), mask);
+        _mm256_storeu_si256((__m256i *)(void *)(out + i), v);
+    }
+}
+
+/* The constants of four values in four 64-bit lanes; the values start `bit` bits into the eight. */
+struct quad {
+    unsigned low, high; /* octets where the two 16-octet loads start */
+    int8_t shuffle[32];
+    uint64_t shift[4];
+};
+
+static void quad_plan(struct quad *q, unsigned bit, unsigned bits)
+{
+    unsigned second = bit + 2 * bits;
+    q->low = bit / 8;
+    q->high = second / 8;
+    for (unsigned j = 0; j < 2; j++) {
+        lane_shuffle(q->shuffle + 8 * j, bit % 8 + j * bits, 8);
+        lane_shuffle(q->shuffle + 16 + 8 * j, second % 8 + j * bits, 8);
+        q->shift[j] = (bit + j * bits) % 8;
+        q->shift[2 + j] = (second + j * bits) % 8;
+    }
+}
+
+TARGET_AVX2 INLINE __m256i quad_read(const uint8_t *in, const struct quad *q, __m256i mask)
+{
+    __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(in + q->low));
+    __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(in + q->high));
+    __m256i v = _mm256_shuffle_epi8(_mm256_set_m128i(b, a),
+                                    _mm256_loadu_si256((const __m256i *)(const void *)q->shuffle));
+    v = _mm256_srlv_epi64(v, _mm256_loadu_si256((const __m256i *)(const void *)q->shift));
+    return _mm256_and_si256(v, mask);
+}
+
+TARGET_AVX2 static void unpack64_avx2(const uint8_t *in, unsigned bits, uint64_t *out)
+{
+    if (bits > 56) { /* a lane of 64 bits no longer holds value and shift */
+        unpack64_plain(in, bits, out);
+        return;
+    }
+    struct quad q[2];
+    quad_plan(&q[0], 0, bits);
+    quad_plan(&q[1], 4 * bits, bits);
+    const __m256i mask = _mm256_set1_epi64x((long long)low_mask(bits));
+    for (unsigned i = 0; i < PACK_GROUP; i += 8, in += bits) {
+        _mm256_storeu_si256((__m256i *)(void *)(out + i), quad_read(in, &q[0], mask));
+        _mm256_storeu_si256((__m256i *)(void *)(out + i + 4), quad_read(in, &q[1], mask));
+    }
+}
+
+TARGET_AVX2 static void unpack32_avx2(const uint8_t *in, unsigned bits, uint32_t *out)
+{
+    if (bits <= 25) {
+        unpack_narrow(in, bits, out);
+        return;
+    }
+    uint64_t wide[PACK_GROUP];
+    unpack64_avx2(in, bits, wide);
+    for (unsigned i = 0; i < PACK_GROUP; i++)
+        out[i] = (uint32_t)wide[i];
+}
+
+SET(avx2, TARGET_AVX2, unpack32_avx2, unpack64_avx2)
+
+bool kernels_have_avx2(void)
+{
+    return __builtin_cpu_supports("avx2");
+}
+#else
+SET(avx2, , unpack32_plain, unpack64_plain)
+bool kernels_have_avx2(void)
+{
+    return false;
+}
+#endif
+
+static const struct kernels *forced;
+
+void kernels_force(const struct kernels *k)
+{
+    __atomic_store_n(&forced, k, __ATOMIC_RELAXED);
+}
+
+const struct kernels *kernels_best(void)
+{
+    const struct kernels *k = __atomic_load_n(&forced, __ATOMIC_RELAXED);
+    if (k)
+        return k;
+    return kernels_have_avx2() ? &kernels_avx2 : &kernels_plain;
+}

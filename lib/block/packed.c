@@ -1,0 +1,263 @@
+/* packed.c - frame of reference and bit packing in groups, see packed.h. Uses kernels.c; used by the
+ * column codecs on both sides. */
+#include "block/packed.h"
+#include <string.h>
+
+/* Groups that packed_plan() looks at, at most; evenly spread. */
+#define PLAN_GROUPS 24u
+#define EXCEPTIONS_MOST 255u
+#define GROUP_HEADER_BITS 16u
+/* Bits, exceptions, high bits, reference, the values plain (a plan is never dearer), and slack. */
+#define GROUP_OCTETS_MOST (3 + 8 + PACK_GROUP * 8 + PACK_SLACK)
+
+struct group_plan {
+    unsigned bits, exceptions, high;
+    unsigned cost; /* bits */
+};
+
+static unsigned bit_length(uint64_t v)
+{
+    return v ? 64u - (unsigned)__builtin_clzll(v) : 0;
+}
+
+/* The cheapest width: wider ones have fewer exceptions. */
+static void plan_widths(const uint16_t lengths[66], unsigned count, unsigned most_bits,
+                        struct group_plan *out)
+{
+    unsigned exceptions = 0;
+    *out = (struct group_plan){.bits = most_bits, .cost = GROUP_HEADER_BITS + count * most_bits};
+    for (unsigned bits = most_bits; bits-- > 0;) {
+        exceptions += lengths[bits + 1];
+        if (exceptions > EXCEPTIONS_MOST)
+            return;
+        unsigned cost = GROUP_HEADER_BITS + 8 + count * bits + exceptions * (8 + most_bits - bits);
+        if (cost < out->cost)
+            *out = (struct group_plan){bits, exceptions, most_bits - bits, cost};
+    }
+}
+
+static void plan_group(const uint64_t *values, unsigned count, struct group_plan *out)
+{
+    uint64_t all = 0;
+    for (unsigned i = 0; i < count; i++)
+        all |= values[i];
+    unsigned most_bits = bit_length(all);
+    if (most_bits <= 1) {
+        /* One exception costs 17 bits: worth it only when few values are set. */
+        unsigned ones = 0;
+        for (unsigned i = 0; i < count; i++)
+            ones += (unsigned)values[i];
+        *out = (struct group_plan){most_bits, 0, 0, GROUP_HEADER_BITS + count * most_bits};
+        if (ones && ones * 9 + 8 < count)
+            *out = (struct group_plan){0, ones, 1, GROUP_HEADER_BITS + 8 + ones * 9};
+        return;
+    }
+    uint16_t even[66] = {0}, odd[66] = {0};
+    unsigned i = 0;
+    for (; i + 2 <= count; i += 2) {
+        even[bit_length(values[i])]++;
+        odd[bit_length(values[i + 1])]++;
+    }
+    if (i < count)
+        even[bit_length(values[i])]++;
+    for (unsigned b = 1; b <= most_bits; b++)
+        even[b] = (uint16_t)(even[b] + odd[b]);
+    plan_widths(even, count, most_bits, out);
+}
+
+/* Loads a group as differences from `reference`. A short one is padded with `reference`. */
+static void load_group(const void *values, uint32_t first, unsigned count, unsigned width,
+                       uint64_t reference, uint64_t out[PACK_GROUP])
+{
+    const uint8_t *at = (const uint8_t *)values + (size_t)first * width;
+    uint64_t padded[PACK_GROUP];
+    if (count < PACK_GROUP) {
+        memset(padded, 0, PACK_GROUP * width);
+        memcpy(padded, at, (size_t)count * width);
+        at = (const uint8_t *)padded;
+    }
+    kernels_best()->load[width_index(width)](at, reference, out);
+    for (unsigned i = count; i < PACK_GROUP; i++)
+        out[i] = 0;
+}
+
+/* Takes the least of the group off each value and returns it. */
+static uint64_t take_least(uint64_t *values, unsigned count)
+{
+    uint64_t least, most;
+    kernels_best()->range[3](values, count, &least, &most);
+    for (unsigned i = 0; i < count; i++)
+        values[i] -= least;
+    return least;
+}
+
+void packed_plan(const void *values, uint32_t count, unsigned width, uint64_t least, uint64_t most,
+                 struct packed_plan *out)
+{
+    uint32_t groups = (count + PACK_GROUP - 1) / PACK_GROUP;
+    uint32_t step = groups / PLAN_GROUPS + 1;
+    unsigned octets = (bit_length(most - least) + 7) / 8;
+    uint64_t one = 0, own = 0, seen = 0;
+    for (uint32_t g = 0; g < groups; g += step) {
+        uint64_t group[PACK_GROUP];
+        struct group_plan plan;
+        uint32_t first = g * PACK_GROUP;
+        unsigned n = count - first < PACK_GROUP ? count - first : PACK_GROUP;
+        load_group(values, first, n, width, least, group);
+        plan_group(group, n, &plan);
+        one += plan.cost;
+        if (octets > 1) {
+            take_least(group, n);
+            plan_group(group, n, &plan);
+            own += plan.cost + 8 * octets;
+        }
+        seen += n;
+    }
+    /* Group references make decoding dearer by nothing, but are worth something only above noise. */
+    bool use_own = octets > 1 && own + own / 32 < one;
+    out->reference = least;
+    out->reference_octets = use_own ? octets : 0;
+    out->bits = (double)(use_own ? own : one) / (double)seen;
+}
+
+static uint8_t *write_exceptions(const uint64_t *values, unsigned count, const struct group_plan *plan,
+                                 uint8_t *out)
+{
+    uint64_t high[PACK_GROUP];
+    unsigned n = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (values[i] >> plan->bits) {
+            high[n++] = values[i] >> plan->bits;
+            *out++ = (uint8_t)i;
+        }
+    return pack_bits(high, n, plan->high, out);
+}
+
+static uint8_t *write_group(uint64_t *values, unsigned count, unsigned reference_octets, uint8_t *out)
+{
+    struct group_plan plan;
+    uint64_t reference = reference_octets ? take_least(values, count) : 0;
+    plan_group(values, count, &plan);
+    *out++ = (uint8_t)plan.bits;
+    *out++ = (uint8_t)plan.exceptions;
+    if (plan.exceptions)
+        *out++ = (uint8_t)plan.high;
+    memcpy(out, &reference, 8);
+    out += reference_octets;
+    if (!plan.exceptions)
+        return pack_bits(values, count, plan.bits, out);
+    uint64_t low[PACK_GROUP], mask = (UINT64_C(1) << plan.bits) - 1;
+    for (unsigned i = 0; i < PACK_GROUP; i++)
+        low[i] = values[i] & mask;
+    out = pack_bits(low, count, plan.bits, out);
+    return write_exceptions(values, count, &plan, out);
+}
+
+void packed_write(const struct packed_plan *plan, const void *values, uint32_t count, unsigned width,
+                  struct buffer *out)
+{
+    buffer_put_u64le(out, plan->reference);
+    buffer_put_u8(out, (uint8_t)plan->reference_octets);
+    for (uint32_t first = 0; first < count; first += PACK_GROUP) {
+        uint64_t group[PACK_GROUP];
+        unsigned n = count - first < PACK_GROUP ? count - first : PACK_GROUP;
+        uint8_t *at = buffer_extend(out, GROUP_OCTETS_MOST);
+        if (!at)
+            return;
+        load_group(values, first, n, width, plan->reference, group);
+        uint8_t *end = write_group(group, n, plan->reference_octets, at);
+        out->length -= GROUP_OCTETS_MOST - (size_t)(end - at);
+    }
+}
+
+/* ---- reading ---- */
+struct group {
+    unsigned count, bits, exceptions, high;
+    uint64_t reference;
+    const uint8_t *low, *places, *highs;
+};
+
+static bool read_group(struct cursor *in, unsigned reference_octets, unsigned width, struct group *g)
+{
+    g->bits = cursor_u8(in);
+    g->exceptions = cursor_u8(in);
+    g->high = g->exceptions ? cursor_u8(in) : 0;
+    const uint8_t *reference = cursor_bytes(in, reference_octets);
+    if (in->failed || g->bits + g->high > 8 * width || (g->exceptions && !g->high))
+        return false;
+    g->reference = 0;
+    memcpy(&g->reference, reference, reference_octets);
+    g->low = cursor_bytes(in, packed_size(g->count, g->bits));
+    g->places = cursor_bytes(in, g->exceptions);
+    g->highs = cursor_bytes(in, packed_size(g->exceptions, g->high));
+    return !in->failed;
+}
+
+/* Adds the high parts; `wide` tells which of the two arrays holds the group. */
+static bool patch_group(const struct group *g, uint32_t *narrow, uint64_t *wide)
+{
+    uint8_t highs[PACK_GROUP * 8 + PACK_SLACK];
+    size_t size = packed_size(g->exceptions, g->high);
+    memcpy(highs, g->highs, size);
+    memset(highs + size, 0, 16);
+    for (unsigned i = 0; i < g->exceptions; i++) {
+        unsigned place = g->places[i];
+        if (place >= g->count || (i && place <= g->places[i - 1]))
+            return false;
+        uint64_t high = packed_value(highs, i, g->high) << g->bits;
+        if (wide)
+            wide[place] |= high;
+        else
+            narrow[place] |= (uint32_t)high;
+    }
+    return true;
+}
+
+/* Unpacks a group into PACK_GROUP values at `out`. */
+static bool unpack_group(const struct kernels *k, const struct group *g, const uint8_t *end,
+                         uint64_t add, unsigned width, void *out)
+{
+    uint8_t padded[PACK_GROUP * 8 + PACK_SLACK];
+    const uint8_t *low = g->low;
+    size_t whole = PACK_GROUP / 8 * (size_t)g->bits;
+    if ((size_t)(end - low) < whole + PACK_SLACK) {
+        size_t size = packed_size(g->count, g->bits);
+        memcpy(padded, low, size);
+        memset(padded + size, 0, whole + PACK_SLACK - size);
+        low = padded;
+    }
+    if (g->bits + g->high <= 32) {
+        uint32_t values[PACK_GROUP];
+        k->unpack32(low, g->bits, values);
+        if (g->exceptions && !patch_group(g, values, NULL))
+            return false;
+        k->store32[width_index(width)](values, add, out);
+    } else {
+        uint64_t values[PACK_GROUP];
+        k->unpack64(low, g->bits, values);
+        if (g->exceptions && !patch_group(g, NULL, values))
+            return false;
+        k->store64[width_index(width)](values, add, out);
+    }
+    return true;
+}
+
+enum weir_status packed_read(struct cursor *in, uint32_t count, unsigned width, void *out)
+{
+    const struct kernels *k = kernels_best();
+    uint64_t reference = cursor_u64_le(in);
+    unsigned reference_octets = cursor_u8(in);
+    if (in->failed)
+        return WEIR_ETRUNCATED;
+    if (reference_octets > 8)
+        return WEIR_EMALFORMED;
+    uint8_t *at = out;
+    for (uint32_t first = 0; first < count; first += PACK_GROUP, at += PACK_GROUP * width) {
+        struct group g = {.count = count - first < PACK_GROUP ? count - first : PACK_GROUP};
+        if (!read_group(in, reference_octets, width, &g))
+            return in->failed ? WEIR_ETRUNCATED : WEIR_EMALFORMED;
+        if (!unpack_group(k, &g, in->end, reference + g.reference, width, at))
+            return WEIR_EMALFORMED;
+    }
+    return WEIR_OK;
+}
