@@ -1,0 +1,60 @@
+/* envelope.c - the unit that owns the global envelope code (build/soap/envC.c): see envelope.h. */
+#undef WITH_NOGLOBAL /* here, and only here, gSOAP's global fault structs are visible */
+#include "envH.h"
+#include "wt.nsmap"
+#include "envelope.h"
+
+static struct wt__Fault *detail_new(struct soap *soap, const struct envelope_fault *fault)
+{
+    struct wt__Fault *d = soap_malloc(soap, sizeof *d);
+    if (!d)
+        return NULL;
+    d->code = soap_strdup(soap, fault->code);
+    d->field = fault->field && *fault->field ? soap_strdup(soap, fault->field) : NULL;
+    d->message = soap_strdup(soap, fault->message);
+    d->retryable = fault->retryable ? xsd__boolean__true_ : xsd__boolean__false_;
+    return d->code && d->message ? d : NULL;
+}
+
+int envelope_fault_set(struct soap *soap, const struct envelope_fault *fault)
+{
+    struct wt__Fault *d = detail_new(soap, fault);
+    struct SOAP_ENV__Detail *detail = soap_malloc(soap, sizeof *detail);
+    const char *code = soap->fault ? *soap_faultcode(soap) : NULL;
+    bool keep = code && (strstr(code, "MustUnderstand") || strstr(code, "VersionMismatch"));
+    if (!d || !detail)
+        return soap->error = SOAP_EOM;
+    if (!keep) {
+        if (fault->sender)
+            soap_sender_fault(soap, d->message, NULL);
+        else
+            soap_receiver_fault(soap, d->message, NULL);
+    }
+    memset(detail, 0, sizeof *detail);
+    detail->wt__Fault = d;
+    if (soap->version == 2) {
+        soap->fault->SOAP_ENV__Detail = detail;
+        soap->fault->detail = NULL;
+    } else {
+        soap->fault->detail = detail;
+        soap->fault->SOAP_ENV__Detail = NULL;
+    }
+    return soap->error = SOAP_FAULT;
+}
+
+bool envelope_fault_read(struct soap *soap, struct envelope_fault *fault)
+{
+    if (!soap->fault || soap->error != SOAP_FAULT)
+        return false;
+    const struct SOAP_ENV__Detail *detail =
+        soap->fault->detail ? soap->fault->detail : soap->fault->SOAP_ENV__Detail;
+    const char **text = soap_faultstring(soap);
+    const struct wt__Fault *d = detail ? detail->wt__Fault : NULL;
+    *fault = (struct envelope_fault){
+        .code = d ? d->code : NULL,
+        .field = d ? d->field : NULL,
+        .message = d && d->message ? d->message : text && *text ? *text : "fault without a text",
+        .retryable = d && d->retryable == xsd__boolean__true_,
+    };
+    return true;
+}

@@ -1,0 +1,309 @@
+/* exchange.c - one request: wait for it to be whole, read it, have it answered. Between serve.c, which
+ * hands over connections, and the handler. */
+#include "serve_private.h"
+#include "base/time.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define DRAIN_MS 2000
+#define DRAIN_MOST (8u << 20)
+#define KEPT_CAPACITY (8u << 20) /* a worker's buffer grown past this is given back */
+#define RUN_MOST 32              /* requests served in a row before others have their turn */
+#define SLICE_MS 200             /* how long a stop may go unnoticed while waiting for a peer */
+
+/* Waits for the peer; false: it stalled until `until_us`, or the server stops and we were reading. */
+static bool wait_for(struct server *s, int fd, short events, uint64_t until_us)
+{
+    for (;;) {
+        uint64_t now = clock_monotonic_us();
+        if (now >= until_us || ((events & POLLIN) && atomic_load(&s->stopping)))
+            return false;
+        struct pollfd p = {.fd = fd, .events = events};
+        uint64_t left_ms = (until_us - now) / 1000 + 1;
+        int n = poll(&p, 1, left_ms < SLICE_MS ? (int)left_ms : SLICE_MS);
+        if (n > 0 || (n < 0 && errno != EINTR))
+            return n > 0;
+    }
+}
+
+/* ---- answering ---- */
+
+bool exchange_write(struct exchange *x, const void *bytes, size_t length)
+{
+    const char *at = bytes;
+    uint64_t stall_us = (uint64_t)x->server->settings.stall_ms * 1000;
+    while (length && !x->broken) {
+        ssize_t n = send(x->fd, at, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) {
+            at += n;
+            length -= (size_t)n;
+            x->write_until_us = clock_monotonic_us() + stall_us;
+        } else if (n < 0 && errno == EINTR) {
+            continue;
+        } else if (n < 0 && errno != EAGAIN) {
+            x->broken = true;
+        } else if (!wait_for(x->server, x->fd, POLLOUT, x->write_until_us)) {
+            x->broken = true;
+        }
+    }
+    return !x->broken;
+}
+
+void exchange_reply(struct exchange *x, int status, const char *type, const void *body, size_t length)
+{
+    char head[512];
+    int n = snprintf(head, sizeof head,
+                     "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+                     "Connection: %s\r\nX-Content-Type-Options: nosniff\r\n\r\n",
+                     status, http_reason(status), type, length, x->keep ? "keep-alive" : "close");
+    if (n < 0 || (size_t)n >= sizeof head) {
+        x->broken = true;
+        return;
+    }
+    if (x->head->method == HTTP_HEAD)
+        length = 0;
+    if (length <= sizeof head - (size_t)n) { /* one packet */
+        if (length)
+            memcpy(head + n, body, length);
+        exchange_write(x, head, (size_t)n + length);
+    } else if (exchange_write(x, head, (size_t)n)) {
+        exchange_write(x, body, length);
+    }
+}
+
+void exchange_refuse(struct exchange *x, int status, const char *why)
+{
+    char line[256];
+    int n = snprintf(line, sizeof line, "%s%s%s\n", http_reason(status), why ? ": " : "", why ? why : "");
+    atomic_fetch_add(&x->server->counters.refused, 1);
+    exchange_reply(x, status, "text/plain; charset=utf-8", line,
+                   n > 0 && (size_t)n < sizeof line ? (size_t)n : 0);
+}
+
+/* ---- leaving ---- */
+
+/* The peer may still be sending; closing now would reset the connection and take our answer with it. */
+static void leave(struct worker *w, struct connection *c)
+{
+    shutdown(c->fd, SHUT_WR);
+    connection_arm(w->server, c, DRAINING, DRAIN_MS);
+}
+
+void exchange_drain(struct worker *w, struct connection *c)
+{
+    for (int rounds = 0; rounds < 16; rounds++) {
+        ssize_t n = recv(c->fd, w->in, REQUEST_SMALL, MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            break;
+        if (n > 0)
+            c->drained += (uint32_t)n;
+        if (n <= 0 || c->drained > DRAIN_MOST) {
+            connection_close(w->server, c);
+            return;
+        }
+    }
+    int64_t left = atomic_load(&c->deadline_ms) - serve_now_ms();
+    connection_arm(w->server, c, DRAINING, left > 0 ? left : 0);
+}
+
+/* ---- reading ---- */
+
+/* Sleep in epoll until `octets` are in the kernel's buffer (or the peer is done sending). */
+static void wait_in_kernel(struct worker *w, struct connection *c, size_t octets)
+{
+    const struct serve_settings *settings = &w->server->settings;
+    int low = (int)octets;
+    if (c->low_water != octets &&
+        setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low) == 0)
+        c->low_water = (uint32_t)octets;
+    int64_t now = serve_now_ms(), limit = settings->idle_ms;
+    if (octets > 1) { /* in the middle of a request: its time runs from its first octet */
+        if (!c->request_since_ms)
+            c->request_since_ms = now;
+        limit = c->request_since_ms + settings->request_ms - now;
+    }
+    connection_arm(w->server, c, WAITING, limit > 0 ? limit : 0);
+}
+
+static bool buffer_room(struct worker *w, size_t size)
+{
+    if (w->capacity >= size)
+        return true;
+    size_t capacity = w->capacity * 2 > size ? w->capacity * 2 : size;
+    char *in = realloc(w->in, capacity);
+    if (!in)
+        return false;
+    w->in = in;
+    w->capacity = capacity;
+    return true;
+}
+
+static void buffer_trim(struct worker *w)
+{
+    if (w->capacity <= KEPT_CAPACITY)
+        return;
+    char *in = realloc(w->in, REQUEST_SMALL);
+    if (in) {
+        w->in = in;
+        w->capacity = REQUEST_SMALL;
+    }
+}
+
+/* Reads until `total` octets are in w->in. Memory grows with what arrives, not with what was promised. */
+static bool read_all(struct worker *w, struct connection *c, size_t total)
+{
+    size_t have = 0;
+    uint64_t stall_us = (uint64_t)w->server->settings.stall_ms * 1000;
+    uint64_t until_us = clock_monotonic_us() + stall_us;
+    /* A drip that never stalls ends too: the whole may take as long as 64 KB/s would. */
+    uint64_t end_us = until_us + (uint64_t)total * 1000000 / 65536;
+    while (have < total) {
+        if (w->capacity == have && !buffer_room(w, have * 2 < total ? have * 2 : total))
+            return false;
+        size_t room = (w->capacity < total ? w->capacity : total) - have;
+        ssize_t n = recv(c->fd, w->in + have, room, MSG_DONTWAIT);
+        if (n > 0) {
+            have += (size_t)n;
+            until_us = clock_monotonic_us() + stall_us;
+        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+            return false;
+        } else if (!wait_for(w->server, c->fd, POLLIN, until_us < end_us ? until_us : end_us)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct exchange exchange_on(struct worker *w, struct connection *c, const struct http_head *head)
+{
+    return (struct exchange){
+        .head = head,
+        .peer = c->peer,
+        .peer_port = c->peer_port,
+        .fd = c->fd,
+        .write_until_us = clock_monotonic_us() + (uint64_t)w->server->settings.stall_ms * 1000,
+        .server = w->server,
+    };
+}
+
+static void refuse(struct worker *w, struct connection *c, const struct http_head *head, int status,
+                   const char *why)
+{
+    struct exchange x = exchange_on(w, c, head);
+    exchange_refuse(&x, status, why);
+    leave(w, c);
+}
+
+static void send_continue(struct worker *w, struct connection *c, const struct http_head *head)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (!head->expects_continue || c->continued)
+        return;
+    struct exchange x = exchange_on(w, c, head);
+    c->continued = true;
+    exchange_write(&x, go_on, sizeof go_on - 1);
+}
+
+/* The message is in w->in, whole. True: the connection stays, and is still ours. */
+static bool answer(struct worker *w, struct connection *c, const struct http_head *head, size_t total)
+{
+    struct exchange x = exchange_on(w, c, head);
+    x.message = w->in;
+    x.body = w->in + head->length;
+    x.body_length = total - head->length;
+    x.keep = head->keep_alive && !atomic_load(&w->server->stopping);
+    atomic_fetch_add(&w->server->counters.requests, 1);
+    w->server->handler.answer(w->state, &x);
+    buffer_trim(w);
+    c->continued = false;
+    c->request_since_ms = 0;
+    if (x.keep && !x.broken)
+        return true;
+    if (x.broken)
+        connection_close(w->server, c);
+    else
+        leave(w, c);
+    return false;
+}
+
+static bool run_large(struct worker *w, struct connection *c, size_t total)
+{
+    struct http_head head;
+    /* Buffers moved: read the head again where it is now. */
+    if (!read_all(w, c, total) || http_head_read(w->in, total, &head) != HTTP_DONE) {
+        connection_close(w->server, c);
+        return false;
+    }
+    return answer(w, c, &head, total);
+}
+
+static bool large(struct worker *w, struct connection *c, const struct http_head *head, size_t total)
+{
+    if (atomic_fetch_sub(&w->server->bulk_free, 1) <= 0) {
+        atomic_fetch_add(&w->server->bulk_free, 1);
+        refuse(w, c, head, 503, "too many large requests at a time; try again");
+        return false;
+    }
+    send_continue(w, c, head);
+    bool kept = run_large(w, c, total);
+    atomic_fetch_add(&w->server->bulk_free, 1);
+    return kept;
+}
+
+/* One request. True: the connection is still ours and may hold the next one. */
+static bool run_one(struct worker *w, struct connection *c, bool peer_done)
+{
+    struct http_head head;
+    ssize_t n = recv(c->fd, w->in, REQUEST_SMALL, MSG_PEEK | MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || (n < 0 && peer_done)) {
+        connection_close(w->server, c);
+        return false;
+    }
+    if (n < 0) {
+        wait_in_kernel(w, c, 1);
+        return false;
+    }
+    size_t have = (size_t)n, total = have + 1;
+    int status = http_head_read(w->in, have, &head), refused = 413;
+    if (status == HTTP_DONE) {
+        uint64_t most = w->server->handler.admit(w->server->handler.context, &head, &refused);
+        if (head.body_length > most) {
+            refuse(w, c, &head, refused, NULL);
+            return false;
+        }
+        total = head.length + (size_t)head.body_length;
+        if (total > REQUEST_SMALL)
+            return large(w, c, &head, total);
+    } else if (status != HTTP_MORE) {
+        refuse(w, c, &head, status, NULL);
+        return false;
+    }
+    if (have >= total) {
+        if (recv(c->fd, w->in, total, MSG_DONTWAIT) == (ssize_t)total)
+            return answer(w, c, &head, total);
+        connection_close(w->server, c);
+        return false;
+    }
+    if (peer_done) { /* half a request, and the other half will not come */
+        connection_close(w->server, c);
+        return false;
+    }
+    if (status == HTTP_DONE)
+        send_continue(w, c, &head);
+    wait_in_kernel(w, c, total);
+    return false;
+}
+
+void exchange_run(struct worker *w, struct connection *c, uint32_t events)
+{
+    bool peer_done = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    for (int i = 0; i < RUN_MOST; i++)
+        if (!run_one(w, c, peer_done))
+            return;
+    wait_in_kernel(w, c, 1);
+}
