@@ -88,7 +88,10 @@ void collector_free(struct collector *c)
 
 void collector_resume(struct collector *c, const struct account_checkpoint *checkpoints, size_t n)
 {
+    struct account left = deliver_left_behind(c->deliver);
     ingest_resume(c->ingest, checkpoints, n);
+    ingest_resume(c->ingest, left.checkpoints, left.checkpoint_count);
+    account_free(&left);
 }
 
 enum weir_status collector_update(struct collector *c, const struct catalogue_snapshot *snapshot,

@@ -29,6 +29,7 @@ struct deliver {
     pthread_t encoder_thread, sender_thread;
     bool encoder_runs, sender_runs;
     int64_t patience_ms; /* 0: no end */
+    struct account left; /* checkpoints found in the spool at start */
     atomic_bool failed;
 
     pthread_mutex_t lock; /* guards what is below */
@@ -274,6 +275,29 @@ static void *sender_main(void *context)
 
 /* ---- life ---- */
 
+static void note_left(void *context, const uint8_t *bytes, size_t length)
+{
+    struct deliver *d = context;
+    struct arena arena = {0};
+    struct account account = {0};
+    struct block block;
+    if (block_open(bytes, length, &arena, &block, NULL) == WEIR_OK && block.account_length) {
+        struct cursor in = cursor_over(block.account_bytes, block.account_length);
+        if (account_read(&in, &account, NULL) == WEIR_OK) {
+            account.row_count = 0; /* the rows go with their block; only the positions are wanted */
+            account_join(&d->left, &account);
+        }
+    }
+    arena_free(&arena);
+}
+
+struct account deliver_left_behind(struct deliver *d)
+{
+    struct account left = d->left;
+    d->left = (struct account){0};
+    return left;
+}
+
 static struct batch *take(void *context, struct batch *full, struct account *account)
 {
     struct deliver *d = context;
@@ -323,6 +347,8 @@ enum weir_status deliver_new(const struct collector_settings *settings, const st
     enum weir_status status =
         d->pool && d->encoder ? outbox_new(settings->spool, settings->spool_most, &d->outbox, error)
                               : weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the encoder");
+    if (status == WEIR_OK)
+        status = outbox_each(d->outbox, note_left, d, error);
     if (status == WEIR_OK)
         status = start_threads(d, error);
     if (status != WEIR_OK) {
@@ -387,6 +413,7 @@ void deliver_free(struct deliver *d)
     block_encoder_free(d->encoder);
     pool_free(d->pool);
     account_free(&d->carried);
+    account_free(&d->left);
     pthread_mutex_destroy(&d->lock);
     free(d);
 }

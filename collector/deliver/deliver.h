@@ -22,6 +22,9 @@ struct deliver;
 enum weir_status deliver_new(const struct collector_settings *settings, const struct sink *sink,
                              struct deliver **out, struct weir_error *error);
 struct ingest_output deliver_output(struct deliver *d);
+/* Hands over the sequence positions in the blocks that an earlier run left in the spool, oldest first: they
+ * are newer than what any sink knows. The caller frees with account_free(). */
+struct account deliver_left_behind(struct deliver *d);
 /* For an import: a sink that takes nothing for this long is a failure, not a reason to wait. Live
  * collectors wait for ever. Call it before the first take(). */
 void deliver_limit_patience(struct deliver *d, int64_t patience_ms);

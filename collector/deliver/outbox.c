@@ -272,6 +272,21 @@ static enum weir_status read_file(struct outbox *o, struct entry *e, struct weir
     return status;
 }
 
+enum weir_status outbox_each(struct outbox *o,
+                             void (*visit)(void *context, const uint8_t *bytes, size_t length),
+                             void *context, struct weir_error *error)
+{
+    for (struct entry *e = o->first; e; e = e->next) {
+        enum weir_status status = read_file(o, e, error);
+        if (status != WEIR_OK)
+            return status;
+        visit(context, e->bytes, e->length);
+        free(e->bytes); /* only the first in line is kept in memory, when it is sent */
+        e->bytes = NULL;
+    }
+    return WEIR_OK;
+}
+
 enum weir_status outbox_next(struct outbox *o, int64_t wait_ms, const uint8_t **bytes,
                              size_t *length, struct weir_error *error)
 {

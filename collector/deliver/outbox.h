@@ -24,6 +24,11 @@ enum weir_status outbox_new(const char *folder, int64_t most, struct outbox **ou
                             struct weir_error *error);
 void outbox_free(struct outbox *o);
 
+/* Shows every block that waits, oldest first, before any thread uses the outbox. */
+enum weir_status outbox_each(struct outbox *o,
+                             void (*visit)(void *context, const uint8_t *bytes, size_t length),
+                             void *context, struct weir_error *error);
+
 /* Takes over the octets (the buffer comes back empty, its memory may be another's). Waits while the
  * queue in memory is full, unless stopped. WEIR_ELIMIT: the spool holds `most` octets. WEIR_EFULL,
  * WEIR_EIO: the disk did not take it; try again. On any error nothing was taken. */

@@ -36,8 +36,8 @@ struct collector_settings {
  * run are delivered first. */
 enum weir_status collector_new(const struct collector_settings *settings, const struct sink *sink,
                                struct collector **out, struct weir_error *error);
-/* Sequence positions of an earlier run, so that what was lost while no one listened is counted. Before
- * collector_start(). */
+/* Sequence positions of an earlier run, so that what was lost while no one listened is counted; newer ones in
+ * the spool win over those given. Before collector_start(). */
 void collector_resume(struct collector *c, const struct account_checkpoint *checkpoints, size_t n);
 /* Takes effect between two batches. Copies everything. */
 enum weir_status collector_update(struct collector *c, const struct catalogue_snapshot *snapshot,

@@ -1,0 +1,246 @@
+/* weird_serve.c - `weird`: the server. Joins store, collector and services, and ends them in order.
+ *
+ * Order of ending: the collector first (what was received is stored, or spooled), while the services still answer;
+ * then the services; the store last. */
+#include "base/log.h"
+#include "collector.h"
+#include "services.h"
+#include "weird.h"
+#include "weird_sink.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define VERSION "0.1.0"
+#define STOP_PATIENCE_MS 30000
+#define PATH_SIZE 4096
+
+struct server {
+    const struct weird_settings *settings;
+    struct store *store;
+    struct weird_sink *sink;
+    struct collector *collector;
+    struct services *services;
+    char spool[PATH_SIZE];
+    uint16_t netflow, sflow, ipfix;
+};
+
+static bool plays(const struct server *s, enum role role)
+{
+    return (s->settings->role_bits & role) != 0;
+}
+
+/* ---- safe by default ---- */
+
+static bool is_loopback(const char *where)
+{
+    return strncmp(where, "127.", 4) == 0 || strncmp(where, "[::1]:", 6) == 0 ||
+           strncmp(where, "localhost:", 10) == 0;
+}
+
+static enum weir_status check_exposure(const struct weird_settings *s, struct weir_error *error)
+{
+    if (is_loopback(s->http) || s->insecure)
+        return WEIR_OK;
+    return weir_fail(error, WEIR_EARGUMENT, "http",
+                     "--http %s is reachable from outside, without TLS or credentials; listen on "
+                     "127.0.0.1, or say --insecure", s->http);
+}
+
+/* ---- the catalogue's way to whoever uses it ---- */
+
+static enum weir_status follow_catalogue(struct server *s, struct weir_error *error)
+{
+    struct catalogue catalogue;
+    enum weir_status status = store_catalogue(s->store, &catalogue, error);
+    if (status != WEIR_OK)
+        return status;
+    if (s->collector)
+        status = collector_update(s->collector, &catalogue.snapshot, error);
+    if (s->sink)
+        weird_sink_update(s->sink, &catalogue);
+    catalogue_free(&catalogue);
+    return status;
+}
+
+static void catalogue_changed(void *context)
+{
+    struct weir_error error = {0};
+    if (follow_catalogue(context, &error) != WEIR_OK)
+        log_error("weird", "the collector keeps the catalogue it had: %s", error.message);
+}
+
+/* ---- the collector ---- */
+
+static enum weir_status resume(struct server *s, const uint8_t id[16], struct weir_error *error)
+{
+    struct account_checkpoint *checkpoints = NULL;
+    size_t count = 0;
+    enum weir_status status = store_checkpoints(s->store, id, &checkpoints, &count, error);
+    if (status == WEIR_OK)
+        collector_resume(s->collector, checkpoints, count);
+    free(checkpoints);
+    return status;
+}
+
+static enum weir_status listen_all(struct server *s, struct weir_error *error)
+{
+    const struct {
+        const char *where;
+        uint16_t *port;
+    } sockets[] = {{s->settings->netflow, &s->netflow},
+                   {s->settings->sflow, &s->sflow},
+                   {s->settings->ipfix, &s->ipfix}};
+    enum weir_status status = WEIR_OK;
+    for (size_t i = 0; i < sizeof sockets / sizeof *sockets && status == WEIR_OK; i++)
+        status = collector_listen(s->collector, sockets[i].where, sockets[i].port, error);
+    return status;
+}
+
+static enum weir_status make_collector(struct server *s, struct weir_error *error)
+{
+    struct collector_settings settings = {
+        .batch_rows = (uint32_t)s->settings->batch_rows & ~63u,
+        .spool_most = s->settings->spool_size,
+    };
+    bool local = plays(s, ROLE_DB);
+    if (!local && snprintf(s->spool, PATH_SIZE, "%s/spool", s->settings->data) < PATH_SIZE)
+        settings.spool = s->spool;
+    s->sink = weird_sink_new(s->store, local);
+    if (!s->sink)
+        return weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the sink");
+    struct sink sink = weird_sink_of(s->sink);
+    enum weir_status status =
+        store_incarnation(s->store, settings.id, &settings.incarnation, error);
+    if (status == WEIR_OK)
+        status = collector_new(&settings, &sink, &s->collector, error);
+    if (status == WEIR_OK)
+        status = resume(s, settings.id, error);
+    if (status == WEIR_OK)
+        status = follow_catalogue(s, error);
+    if (status == WEIR_OK)
+        status = listen_all(s, error);
+    return status;
+}
+
+/* ---- start ---- */
+
+static enum weir_status make_services(struct server *s, struct weir_error *error)
+{
+    const struct weird_settings *w = s->settings;
+    struct services_settings settings = {
+        .listen = w->http,
+        .version = VERSION,
+        .roles = (plays(s, ROLE_DB) ? SERVICE_DB : 0u) |
+                 (plays(s, ROLE_COLLECTOR) ? SERVICE_COLLECTOR : 0u),
+        .store = s->store,
+        .collector = s->collector,
+        .query_memory = (uint64_t)w->query_memory,
+        .query_threads = (uint32_t)w->threads,
+        .catalogue_changed = catalogue_changed,
+        .context = s,
+    };
+    return services_new(&settings, &s->services, error);
+}
+
+static enum weir_status start(struct server *s, struct weir_error *error)
+{
+    enum weir_status status = check_exposure(s->settings, error);
+    if (status == WEIR_OK)
+        status = store_open(s->settings->data, STORE_CREATE, &s->store, error);
+    if (status == WEIR_OK && plays(s, ROLE_COLLECTOR))
+        status = make_collector(s, error);
+    if (status == WEIR_OK)
+        status = make_services(s, error);
+    if (status == WEIR_OK)
+        status = services_start(s->services, error);
+    if (status == WEIR_OK && s->collector)
+        status = collector_start(s->collector, error);
+    return status;
+}
+
+/* "127.0.0.1:0" with the port that was bound. */
+static void print_endpoint(const char *name, const char *where, uint16_t port)
+{
+    const char *colon = strrchr(where, ':');
+    printf(" %s=%.*s:%u", name, (int)(colon ? colon - where : 0), where, port);
+}
+
+static void say_ready(const struct server *s)
+{
+    printf("ready");
+    print_endpoint("http", s->settings->http, services_port(s->services));
+    if (s->collector) {
+        print_endpoint("netflow", s->settings->netflow, s->netflow);
+        print_endpoint("sflow", s->settings->sflow, s->sflow);
+        print_endpoint("ipfix", s->settings->ipfix, s->ipfix);
+    }
+    putchar('\n');
+    fflush(stdout);
+}
+
+/* ---- end ---- */
+
+static enum weir_status stop(struct server *s, struct weir_error *error)
+{
+    enum weir_status status = WEIR_OK;
+    if (s->collector) {
+        status = collector_stop(s->collector, STOP_PATIENCE_MS, error);
+        if (s->sink)
+            weird_sink_stop(s->sink);
+    }
+    if (s->services)
+        services_stop(s->services);
+    return status;
+}
+
+static void take_apart(struct server *s)
+{
+    services_free(s->services);
+    collector_free(s->collector);
+    weird_sink_free(s->sink);
+    store_close(s->store);
+}
+
+/* Signals are blocked before any thread exists, so that only sigwait() gets them. */
+static void block_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int weird_serve(struct weird_settings *settings, int operands, char **operand)
+{
+    struct weir_error error = {0};
+    struct server server = {.settings = settings};
+    sigset_t signals;
+    int which = 0;
+    if (operands > 0)
+        return weird_usage("'%s' is too much", operand[0]);
+    if (settings->check) {
+        if (check_exposure(settings, &error) != WEIR_OK)
+            return weird_complain(&error, 2);
+        puts("the options are right");
+        return 0;
+    }
+    block_signals(&signals);
+    enum weir_status status = start(&server, &error);
+    if (status == WEIR_OK) {
+        say_ready(&server);
+        while (sigwait(&signals, &which) != 0)
+            ;
+        log_info("weird", "signal %d: storing what was received", which);
+        status = stop(&server, &error);
+    } else if (server.services) {
+        services_stop(server.services);
+    }
+    take_apart(&server);
+    return status == WEIR_OK ? 0 : weird_complain(&error, 1);
+}
