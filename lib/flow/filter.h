@@ -4,15 +4,30 @@
  *   (host 192.0.2.1 or host 2001:db8::1) and not packets < 10
  *   src tag PoP-BA and octetDeltaCount > 1M and flags S and not flags AF
  *
- * Grammar (keywords in any case; and/&&, or/||, not/!, parentheses; "any" or an empty text is all):
- *   [src|dst|src or dst|src and dst] ip|host ADDRESS      [src|dst] net ADDRESS/LEN | ADDRESS MASK
- *   [src|dst] ip in [ LIST ]    [src|dst] port [=|<|>|<=|>=|!=] N | in [ LIST ]
- *   proto NAME|N     inet|inet6|ipv4|ipv6     [src|dst] as N | in [ LIST ]     [in|out] if N
- *   flags ASRPFUX | N   (all named set)   tos N   [src|dst] mask N   next ip ADDRESS   bgpnext ip ADDRESS
- *   packets|bytes|octets|duration|pps|bps|bpp CMP N[K|M|G|T]      icmp-type N   icmp-code N
- *   [src|dst] vlan N  [src|dst] mac ADDR   mpls label …  exporter ADDRESS | exporter ip ADDRESS   domain N
- *   [src|dst] tag NAME|N          ELEMENT CMP VALUE      (any information element by name)
- *   duration in ms; bytes, packets are the record's own counters (WEIR_OCTETS, WEIR_PACKETS).
+ * Grammar (keywords in any case; and/&&, or/||, not/!, parentheses; "not" binds tightest, then "and";
+ * "any" or an empty text is all; # starts a comment):
+ *   [src|dst|next] ip|host A          A: ADDRESS or ADDRESS/LEN      [src|dst] net A/LEN | A NETMASK
+ *   [src|dst] port N     proto NAME|N      inet|ipv4|inet6|ipv6      [src|dst|prev|next] as N
+ *   [in|out] if N        [src|dst] mask N  [src|dst] vlan N          [src|dst] tos N
+ *   [in|out] [src|dst] mac ADDR            bgpnext ip A              exporter|router [ip] A
+ *   domain N | observation domain id N     observation point id N    ingress|egress vrf N
+ *   [in|out] packets|bytes|octets N        flows N       duration|pps|bps|bpp N
+ *   flags ASRPFUX | N    icmp-type N       icmp-code N   engine-type N   engine-id N
+ *   mpls labelI|expI|eos|any N             flowdir ingress|egress    fwdstat N
+ *   [src|dst] tag NAME|N                   has ELEMENT               ELEMENT V
+ * Before a value (N, A, V, …) may stand  = == != <> < <= > >=  or  eq ne lt le gt ge; nothing is "=".
+ * "in [ V V, … ]" is any of a list. "src or dst" is either, as no direction is; "src and dst" both.
+ * ELEMENT is any information element: octetDeltaCount, srcIP, e29305.1, ie400, name#2. Its V follows its
+ * type: number, address or network, MAC address, time (RFC 3339, now-15m, epoch), true/false, text (in
+ * quotes unless it is a plain word), octets as 0x and hex digits. Texts also have "contains".
+ *
+ * What is nfdump's (1.7) stays nfdump's: k m g t are 1000, 1000², …; "flags" with letters is "all set"
+ * and "not flags" with letters "none set"; with a number it is "exactly these"; it implies TCP; icmp-type and icmp-code imply ICMP or ICMPv6;
+ * duration is in milliseconds, and what has none has pps and bps 0; host bits of a network do not
+ * matter. Not nfdump's: "!=" (nothing of the term is equal, but something is there), comparisons and
+ * lists everywhere, tags, elements by name. nfdump's geo, payload, ident, count and NSEL terms are not
+ * here, but NSEL's elements are, by name. packets and bytes are the record's own counters
+ * (WEIR_PACKETS, WEIR_OCTETS). A tag that is absent is tag 0.
  * A comparison with an element that a record lacks is false (so `not` of it is true).
  *
  * Threads: parsing, one; a parsed filter is read-only and may be evaluated by any number of threads. */
@@ -29,8 +44,8 @@ struct filter;
 typedef bool (*filter_tag_resolver)(void *context, const char *name, uint32_t *tag);
 
 /* WEIR_ESYNTAX: field "filter", and the message says at which column, what was found and what was
- * expected there. WEIR_ELIMIT: longer than 64 KiB, nested deeper than 256, or more than 65,536 list
- * items. `resolve` may be NULL (tags by number only). `text` is not kept. */
+ * expected there. WEIR_ELIMIT: longer than 64 KiB (so a list has at most 32,768 items) or nested
+ * deeper than 256. `resolve` may be NULL (tags by number only). `text` is not kept. */
 enum weir_status filter_parse(const char *text, filter_tag_resolver resolve, void *context,
                               struct filter **out, struct weir_error *error);
 void filter_free(struct filter *f);
