@@ -1,0 +1,267 @@
+/* account.c - what an answer covers and what was lost on the way: the stored account rows of the
+ * interval, added up by exporter, domain and protocol (a protocol decides what its sequence counts).
+ *
+ * The state of a row, the worst that applies:
+ *   unknown   the exporter restarted, or its sequence jumped past reason, or its protocol has no
+ *             sequence: an unknowable amount may be missing
+ *   lossy     something is known to be missing or could not be decoded or kept
+ *   complete  the sequence has no gap up to last_heard_ms
+ *
+ * Rows about a socket (address ::) are no exporter's: they enter the sums, and what the kernel
+ * dropped makes the whole answer lossy at least. */
+#include "query/question.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum unit { UNIT_RECORDS, UNIT_DATAGRAMS };
+
+/* What the sequence numbers of a protocol count; `none`: it has none. */
+static const struct protocol {
+    uint16_t protocol;
+    enum unit unit;
+    bool none;
+} protocols[] = {
+    {1, UNIT_RECORDS, true},  {5, UNIT_RECORDS, false},  {7, UNIT_RECORDS, false},
+    {8, UNIT_RECORDS, false}, {9, UNIT_DATAGRAMS, false}, {10, UNIT_RECORDS, false},
+    {105, UNIT_DATAGRAMS, false},
+};
+static const char *const unit_names[] = {[UNIT_RECORDS] = "records", [UNIT_DATAGRAMS] = "datagrams"};
+
+static const struct protocol *protocol_of(uint16_t number)
+{
+    static const struct protocol unknown = {0, UNIT_RECORDS, true};
+    for (size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++)
+        if (protocols[i].protocol == number)
+            return &protocols[i];
+    return &unknown;
+}
+
+/* Minutes heard, as bits: one word for 64 minutes of one coverage row. Open addressing; `bits` 0 is
+ * an empty slot. */
+struct minutes {
+    uint64_t row, hour;
+    uint64_t bits;
+};
+
+struct coverage {
+    struct interval when;
+    struct coverage_row *rows;
+    size_t count, capacity;
+    size_t *slots; /* row number + 1 by hash of the key */
+    size_t slot_count;
+    struct minutes *minutes;
+    size_t minutes_count, minutes_capacity;
+    struct account_counts counts; /* sums, sockets included */
+};
+
+static uint64_t mix(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ h >> 31;
+}
+
+static size_t hash_key(const struct address *exporter, uint32_t domain, uint16_t protocol)
+{
+    uint64_t half[2];
+    memcpy(half, exporter->octets, sizeof half);
+    return (size_t)mix(mix(mix(0, half[0]), half[1]), (uint64_t)domain << 16 | protocol);
+}
+
+static bool is_same(const struct coverage_row *row, const struct account_key *key)
+{
+    return row->domain == key->domain && row->protocol == key->protocol &&
+           !memcmp(&row->exporter, &key->exporter, sizeof row->exporter);
+}
+
+static bool grow_rows(struct coverage *c)
+{
+    size_t capacity = c->capacity ? 2 * c->capacity : 16;
+    struct coverage_row *rows = realloc(c->rows, capacity * sizeof *rows);
+    if (!rows)
+        return false;
+    c->rows = rows;
+    size_t *slots = calloc(2 * capacity, sizeof *slots);
+    if (!slots)
+        return false;
+    free(c->slots);
+    c->slots = slots;
+    c->capacity = capacity;
+    c->slot_count = 2 * capacity;
+    for (size_t i = 0; i < c->count; i++) {
+        const struct coverage_row *row = &rows[i];
+        size_t at = hash_key(&row->exporter, row->domain, row->protocol) & (c->slot_count - 1);
+        while (slots[at])
+            at = (at + 1) & (c->slot_count - 1);
+        slots[at] = i + 1;
+    }
+    return true;
+}
+
+/* The coverage row of the key, made if need be; NULL: no memory. */
+static struct coverage_row *row_of(struct coverage *c, const struct account_row *from)
+{
+    const struct account_key *key = &from->key;
+    if (c->count == c->capacity && !grow_rows(c))
+        return NULL;
+    size_t at = hash_key(&key->exporter, key->domain, key->protocol) & (c->slot_count - 1);
+    for (; c->slots[at]; at = (at + 1) & (c->slot_count - 1))
+        if (is_same(&c->rows[c->slots[at] - 1], key))
+            return &c->rows[c->slots[at] - 1];
+    c->rows[c->count] = (struct coverage_row){
+        .exporter = key->exporter, .domain = key->domain, .protocol = key->protocol,
+        .first_heard_ms = from->first_heard_ms, .last_heard_ms = from->last_heard_ms,
+        .unit = unit_names[protocol_of(key->protocol)->unit]};
+    c->slots[at] = ++c->count;
+    return &c->rows[c->count - 1];
+}
+
+static struct minutes *find_minutes(struct minutes *table, size_t capacity, uint64_t row,
+                                    uint64_t hour)
+{
+    size_t at = (size_t)mix(mix(0, row), hour) & (capacity - 1);
+    while (table[at].bits && (table[at].row != row || table[at].hour != hour))
+        at = (at + 1) & (capacity - 1);
+    return &table[at];
+}
+
+static bool grow_minutes(struct coverage *c)
+{
+    size_t capacity = c->minutes_capacity ? 2 * c->minutes_capacity : 256;
+    struct minutes *table = calloc(capacity, sizeof *table);
+    if (!table)
+        return false;
+    for (size_t i = 0; i < c->minutes_capacity; i++)
+        if (c->minutes[i].bits)
+            *find_minutes(table, capacity, c->minutes[i].row, c->minutes[i].hour) = c->minutes[i];
+    free(c->minutes);
+    c->minutes = table;
+    c->minutes_capacity = capacity;
+    return true;
+}
+
+/* Counts the minute once, however many sessions were heard in it. */
+static bool hear_minute(struct coverage *c, struct coverage_row *row, int64_t minute_ms)
+{
+    if (2 * c->minutes_count >= c->minutes_capacity && !grow_minutes(c))
+        return false;
+    uint64_t minute = ((uint64_t)minute_ms + (UINT64_C(1) << 63)) / (uint64_t)MINUTE_MS;
+    struct minutes *m = find_minutes(c->minutes, c->minutes_capacity, (uint64_t)(row - c->rows),
+                                     minute / 64);
+    uint64_t bit = UINT64_C(1) << (minute % 64);
+    c->minutes_count += m->bits == 0;
+    row->minutes += (m->bits & bit) == 0;
+    *m = (struct minutes){(uint64_t)(row - c->rows), minute / 64, m->bits | bit};
+    return true;
+}
+
+static enum weir_status visit(void *context, const struct account_row *from)
+{
+    static const struct address socket;
+    struct coverage *c = context;
+    account_counts_add(&c->counts, &from->counts);
+    if (!memcmp(&from->key.exporter, &socket, sizeof socket))
+        return WEIR_OK;
+    struct coverage_row *row = row_of(c, from);
+    if (!row)
+        return WEIR_ENOMEM;
+    account_counts_add(&row->counts, &from->counts);
+    if (from->first_heard_ms < row->first_heard_ms)
+        row->first_heard_ms = from->first_heard_ms;
+    if (from->last_heard_ms > row->last_heard_ms)
+        row->last_heard_ms = from->last_heard_ms;
+    if (from->counts.datagrams && !hear_minute(c, row, from->key.minute_ms))
+        return WEIR_ENOMEM;
+    return WEIR_OK;
+}
+
+/* What is missing less what came late. Late ones may be counted in a later minute than their gap, so
+ * an interval can hold more of the second. */
+static uint64_t net(uint64_t missing, uint64_t recovered)
+{
+    return missing > recovered ? missing - recovered : 0;
+}
+
+static bool lost_something(const struct account_counts *c)
+{
+    return c->expired_sets || c->undecodable_octets || c->undecodable_datagrams || c->spool_drops ||
+           c->kernel_drops;
+}
+
+static enum loss_state state_of(const struct coverage_row *row)
+{
+    const struct account_counts *c = &row->counts;
+    if (c->restarts || c->unknown_gaps || protocol_of(row->protocol)->none)
+        return LOSS_UNKNOWN;
+    return row->missing || lost_something(c) ? LOSS_LOSSY : LOSS_COMPLETE;
+}
+
+static int by_exporter(const void *a, const void *b)
+{
+    const struct coverage_row *x = a, *y = b;
+    int order = memcmp(&x->exporter, &y->exporter, sizeof x->exporter);
+    if (order)
+        return order;
+    if (x->domain != y->domain)
+        return x->domain > y->domain ? 1 : -1;
+    return (x->protocol > y->protocol) - (x->protocol < y->protocol);
+}
+
+static void judge_row(struct coverage_row *row, struct answer_account *out, uint64_t *received)
+{
+    const struct account_counts *c = &row->counts;
+    uint64_t records = net(c->missing_records, c->recovered_records);
+    uint64_t datagrams = net(c->missing_datagrams, c->recovered_datagrams);
+    const struct protocol *p = protocol_of(row->protocol);
+    row->missing = p->unit == UNIT_RECORDS ? records : datagrams;
+    row->state = state_of(row);
+    out->missing_records += records;
+    out->missing_datagrams += datagrams;
+    if (p->unit == UNIT_RECORDS && !p->none)
+        *received += c->records + c->option_records;
+    if (row->state > out->state)
+        out->state = row->state;
+    if (row->last_heard_ms < out->known_until_ms)
+        out->known_until_ms = row->last_heard_ms;
+}
+
+static void judge(const struct coverage *c, struct answer_account *out)
+{
+    uint64_t received = 0;
+    out->counts = c->counts;
+    out->state = c->count ? LOSS_COMPLETE : LOSS_UNKNOWN;
+    out->known_until_ms = c->count ? INT64_MAX : c->when.from_ms == INT64_MIN ? 0 : c->when.from_ms;
+    for (size_t i = 0; i < c->count; i++)
+        judge_row(&out->coverage[i], out, &received);
+    if (out->state == LOSS_COMPLETE && lost_something(&c->counts))
+        out->state = LOSS_LOSSY;
+    uint64_t sent = received + out->missing_records;
+    out->missing_records_percent = sent ? 100.0 * (double)out->missing_records / (double)sent : -1;
+}
+
+enum weir_status question_account(struct reader *r, struct interval when, struct arena *a,
+                               struct answer_account *out, struct weir_error *error)
+{
+    struct coverage c = {.when = when};
+    enum weir_status status = reader_account(r, when, visit, &c, error);
+    out->when = when;
+    out->policy = "none";
+    if (status == WEIR_OK) {
+        out->coverage = arena_alloc(a, c.count * sizeof *out->coverage);
+        status = out->coverage ? WEIR_OK : WEIR_ENOMEM;
+    }
+    if (status == WEIR_OK) {
+        out->coverage_count = c.count;
+        if (c.count) {
+            memcpy(out->coverage, c.rows, c.count * sizeof *c.rows);
+            qsort(out->coverage, c.count, sizeof *out->coverage, by_exporter);
+        }
+        judge(&c, out);
+    } else if (status == WEIR_ENOMEM) {
+        weir_fail(error, status, NULL, "out of memory while reading the account");
+    }
+    free(c.rows);
+    free(c.slots);
+    free(c.minutes);
+    return status;
+}

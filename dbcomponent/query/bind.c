@@ -1,0 +1,263 @@
+/* bind.c - codes of a run's rows, column by column; see bind.h and layout.h. */
+#include "query/bind.h"
+
+#include <string.h>
+
+static const struct block_column *column_of(const struct run *run, ie_key key)
+{
+    uint32_t low = 0, high = run->columns ? run->column_count : 0;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (run->columns[middle].key < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < run->column_count && run->columns && run->columns[low].key == key
+               ? &run->columns[low]
+               : NULL;
+}
+
+static unsigned bits_for(uint64_t most)
+{
+    return most ? 64 - (unsigned)__builtin_clzll(most) : 0;
+}
+
+/* The code of one stored value, whatever it is stored as. UINT64_MAX: budget or memory. */
+static uint64_t code_of_value(const struct binding *b, const struct vector *v, uint32_t at)
+{
+    const struct component *c = b->component;
+    switch (v->width) {
+    case 1: return component_code_number(c, b->interned, ((const uint8_t *)v->values)[at]);
+    case 2: return component_code_number(c, b->interned, ((const uint16_t *)v->values)[at]);
+    case 4: return component_code_number(c, b->interned, ((const uint32_t *)v->values)[at]);
+    case 8: return component_code_number(c, b->interned, ((const uint64_t *)v->values)[at]);
+    case 16:
+        return component_code_wide(c, b->interned, (const uint8_t *)v->values + 16 * (size_t)at);
+    default: return component_code_octets(c, b->interned, ((const struct octets *)v->values)[at]);
+    }
+}
+
+static bool is_zero(const struct vector *v, uint32_t row)
+{
+    static const uint8_t none[16];
+    if (v->width >= 1 && v->width <= 8)
+        return vector_u64(v, row) == 0;
+    struct octets value = vector_octets(v, row);
+    return v->width == 16 && !memcmp(value.bytes, none, sizeof none);
+}
+
+static uint64_t code_of_row(const struct binding *b, uint32_t row)
+{
+    bool has = b->v && vector_has(b->v, row);
+    bool has6 = b->v6 && vector_has(b->v6, row);
+    if (has6 && (!has || (is_zero(b->v, row) && !is_zero(b->v6, row))))
+        return code_of_value(b, b->v6, vector_index(b->v6, row));
+    return has ? code_of_value(b, b->v, vector_index(b->v, row)) : b->lacking;
+}
+
+static bool bind_codes(struct binding *b, struct arena *a)
+{
+    uint32_t count = b->v->code_count;
+    uint64_t *lut = arena_alloc(a, ((size_t)count + 1) * sizeof *lut);
+    if (!lut)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        if ((lut[i] = code_of_value(b, b->v, i)) == UINT64_MAX)
+            return false;
+    lut[count] = b->lacking;
+    b->lut = lut;
+    b->form = BIND_CODES;
+    b->local_bits = bits_for(b->v->present ? count : count - 1);
+    return true;
+}
+
+static void bind_number(struct binding *b, const struct run *run)
+{
+    const struct component *c = b->component;
+    const struct block_column *column = column_of(run, b->v->key);
+    b->form = BIND_NUMBER;
+    b->local_bits = 65;
+    if (!column)
+        return;
+    b->least = component_cut(c, column->least);
+    b->span = component_cut(c, column->most) - b->least;
+    if (b->span != UINT64_MAX)
+        b->local_bits = bits_for(b->v->present ? b->span + 1 : b->span);
+}
+
+static bool bind_bin(struct binding *b, const struct run *run)
+{
+    b->least = run->first_bin;
+    b->span = run->last_bin - run->first_bin;
+    b->local_bits = bits_for(b->span);
+    b->form = b->span ? BIND_BIN : BIND_CONSTANT;
+    b->code = b->least;
+    return b->v || b->form == BIND_CONSTANT;
+}
+
+static bool is_number(const struct vector *v)
+{
+    return v->width >= 1 && v->width <= 8;
+}
+
+/* Picks the form; b->v is then the only vector, but for BIND_ROWS of both families. */
+static bool bind(struct binding *b, const struct run *run, struct arena *a)
+{
+    if (b->component->kind == COMPONENT_BIN)
+        return bind_bin(b, run);
+    b->lacking = component_code_lacking(b->component, b->interned);
+    if (b->lacking == UINT64_MAX)
+        return false;
+    if (b->v && b->v6) {
+        b->form = BIND_ROWS;
+        b->local_bits = 65;
+        return true;
+    }
+    b->v = b->v ? b->v : b->v6;
+    b->v6 = NULL;
+    b->code = b->lacking;
+    if (!b->v) {
+        b->form = BIND_CONSTANT;
+        return true;
+    }
+    if (b->v->form == VECTOR_CONSTANT) {
+        b->code = code_of_value(b, b->v, 0);
+        b->form = b->v->present ? BIND_MAYBE : BIND_CONSTANT;
+        b->local_bits = b->v->present ? 1 : 0;
+        return b->code != UINT64_MAX;
+    }
+    if (b->v->form == VECTOR_DICTIONARY && b->v->code_count)
+        return bind_codes(b, a);
+    if (is_number(b->v) && b->component->kind != COMPONENT_INTERNED) {
+        bind_number(b, run);
+        return true;
+    }
+    b->form = BIND_ROWS;
+    b->local_bits = 65;
+    return true;
+}
+
+/* Numbers can only be coded as numbers: a column of another shape than the survey said is damage. */
+static bool shape_fits(const struct component *c, const struct vector *v)
+{
+    return !v || c->kind == COMPONENT_INTERNED || c->kind == COMPONENT_EITHER || is_number(v);
+}
+
+enum weir_status bind_component(struct tally *t, unsigned index, const struct run *run,
+                                struct arena *a, struct binding *out, struct weir_error *error)
+{
+    const struct component *c = &t->layout->components[index];
+    *out = (struct binding){.component = c, .interned = &t->interns.tables[index]};
+    out->v = frame_find(&run->frame, c->column);
+    out->v6 = c->column6 ? frame_find(&run->frame, c->column6) : NULL;
+    if (!shape_fits(c, out->v) || !shape_fits(c, out->v6) ||
+        (c->kind == COMPONENT_BIN && !out->v && run->first_bin != run->last_bin)) {
+        char name[IE_NAME_SIZE];
+        return weir_fail(error, WEIR_ECORRUPT, NULL, "column %s is not what its directory says",
+                         ie_key_print(c->column, name));
+    }
+    return bind(out, run, a) ? WEIR_OK : budget_error(t->groups.budget, error);
+}
+
+static unsigned width_index(unsigned width)
+{
+    return (unsigned)__builtin_ctz(width) & 3;
+}
+
+void load_numbers(const struct loops *loops, const struct vector *v, uint32_t first, uint32_t n,
+                  const uint32_t *index, uint64_t *out)
+{
+    if (!v || !is_number(v)) {
+        memset(out, 0, n * sizeof *out);
+        return;
+    }
+    unsigned w = width_index(v->width);
+    if (v->form == VECTOR_DICTIONARY) {
+        loops->look_up[w](v->values, index ? v->codes : v->codes + first, index, n, out);
+    } else if (v->form == VECTOR_FLAT) {
+        const uint8_t *values = v->values;
+        loops->widen[w](index ? values : values + (size_t)first * v->width, index, n, out);
+    } else {
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = vector_u64(v, 0);
+        for (uint32_t i = 0; v->present && i < n; i++)
+            if (!vector_has(v, index ? index[i] : first + i))
+                out[i] = 0;
+    }
+}
+
+static void put_lacking(const struct vector *v, uint32_t first, uint32_t n, const uint32_t *index,
+                        uint64_t lacking, uint64_t *out)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (!vector_has(v, index ? index[i] : first + i))
+            out[i] = lacking;
+}
+
+static bool codes_by_row(const struct binding *b, uint32_t first, uint32_t n, const uint32_t *index,
+                         uint64_t *out)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if ((out[i] = code_of_row(b, index ? index[i] : first + i)) == UINT64_MAX)
+            return false;
+    return true;
+}
+
+static void codes_of_dictionary(const struct tally *t, const struct binding *b, bool local,
+                                uint32_t first, uint32_t n, const uint32_t *index, uint64_t *out)
+{
+    const uint16_t *codes = index ? b->v->codes : b->v->codes + first;
+    if (local)
+        t->loops->widen[1](codes, index, n, out);
+    else
+        t->loops->look_up[3](b->lut, codes, index, n, out);
+    if (b->v->present)
+        put_lacking(b->v, first, n, index, local ? b->v->code_count : b->lacking, out);
+}
+
+static void codes_of_numbers(const struct tally *t, const struct binding *b, bool local,
+                             uint32_t first, uint32_t n, const uint32_t *index, uint64_t *out)
+{
+    load_numbers(t->loops, b->v, first, n, index, out);
+    t->loops->rebase(out, n, b->component->drop, local ? b->least : b->component->base);
+    if (b->v->present)
+        put_lacking(b->v, first, n, index, local ? b->span + 1 : b->lacking, out);
+}
+
+bool binding_codes(const struct tally *t, const struct binding *b, bool local, uint32_t first,
+                   uint32_t n, const uint32_t *index, uint64_t *out)
+{
+    switch (b->form) {
+    case BIND_ROWS: return codes_by_row(b, first, n, index, out);
+    case BIND_CODES: codes_of_dictionary(t, b, local, first, n, index, out); return true;
+    case BIND_NUMBER: codes_of_numbers(t, b, local, first, n, index, out); return true;
+    case BIND_BIN:
+        load_numbers(t->loops, b->v, first, n, index, out);
+        t->loops->divide(out, n, t->bins.from, t->bins.step);
+        if (local)
+            t->loops->rebase(out, n, 0, b->least);
+        return true;
+    case BIND_MAYBE:
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = local ? 0 : b->code;
+        put_lacking(b->v, first, n, index, local ? 1 : b->lacking, out);
+        return true;
+    default:
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = local ? 0 : b->code;
+        return true;
+    }
+}
+
+uint64_t binding_widen(const struct binding *b, uint64_t local)
+{
+    switch (b->form) {
+    case BIND_MAYBE: return local ? b->lacking : b->code;
+    case BIND_CODES: return local <= b->v->code_count ? b->lut[local] : b->lacking;
+    case BIND_NUMBER:
+        return b->v->present && local > b->span ? b->lacking : local + b->least - b->component->base;
+    case BIND_BIN: return local + b->least;
+    default: return b->code;
+    }
+}

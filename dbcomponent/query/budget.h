@@ -1,0 +1,35 @@
+/* budget.h - the memory that one question may take for its groups, shared by its threads. */
+#ifndef WEIR_QUERY_BUDGET_H
+#define WEIR_QUERY_BUDGET_H
+
+#include "base/status.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct budget {
+    _Atomic uint64_t used;
+    uint64_t most;
+    _Atomic bool refused; /* a taking failed, so what follows is not the machine's fault */
+};
+
+static inline bool budget_take(struct budget *b, size_t octets)
+{
+    uint64_t before = atomic_fetch_add(&b->used, octets);
+    if (octets <= b->most && before <= b->most - octets)
+        return true;
+    atomic_fetch_sub(&b->used, octets);
+    atomic_store(&b->refused, true);
+    return false;
+}
+
+static inline void budget_give(struct budget *b, size_t octets)
+{
+    atomic_fetch_sub(&b->used, octets);
+}
+
+/* Why a taking failed: the bound (WEIR_ELIMIT), or the machine's memory (WEIR_ENOMEM). */
+enum weir_status budget_error(const struct budget *b, struct weir_error *error);
+
+#endif

@@ -1,0 +1,74 @@
+/* columns.c - loading and decoding on demand; see columns.h. Neighbours: reader_load() brings a
+ * column's bytes, column_decode() makes a vector of them. */
+#include "query/columns.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { UNTOUCHED, UNDER_WAY, DECODED };
+
+bool columns_open(struct columns *c, struct reader *r, const struct scan_block *block,
+                  struct arena *a)
+{
+    *c = (struct columns){.reader = r, .block = block, .arena = a};
+    c->vectors = arena_alloc(a, block->column_count * sizeof *c->vectors);
+    c->states = arena_zero(a, block->column_count);
+    return c->vectors && c->states;
+}
+
+static uint32_t find(const struct scan_block *b, ie_key key)
+{
+    for (uint32_t i = 0; i < b->column_count; i++)
+        if (b->columns[i].key == key)
+            return i;
+    return UINT32_MAX;
+}
+
+enum weir_status columns_blame(const struct columns *c, enum weir_status status,
+                               struct weir_error *error)
+{
+    if (status == WEIR_ENOMEM)
+        return status;
+    char text[sizeof error->message];
+    snprintf(text, sizeof text, "%s", error ? error->message : "");
+    if (status == WEIR_ECHECKSUM || status == WEIR_EMALFORMED || status == WEIR_ETRUNCATED)
+        status = WEIR_ECORRUPT;
+    return weir_fail(error, status, NULL, "block %lld: %.380s",
+                     (long long)c->block->stored.rowid, text);
+}
+
+static enum weir_status decode(struct columns *c, uint32_t at, struct weir_error *error)
+{
+    /* A copy: the directory is shared with other threads, the bytes are this one's. */
+    struct block_column column = c->block->columns[at];
+    const struct vector *base = NULL;
+    enum weir_status status = WEIR_OK;
+    if (c->states[at] == UNDER_WAY)
+        return weir_fail(error, WEIR_ECORRUPT, NULL, "a column is relative to itself");
+    c->states[at] = UNDER_WAY;
+    if (column.codec == CODEC_RELATIVE)
+        status = columns_get(c, column.base, &base, error);
+    if (status == WEIR_OK)
+        status = reader_load(c->reader, c->block->stored.rowid, &column, c->arena, error);
+    if (status == WEIR_OK)
+        status = column_decode(&column, base, c->arena, &c->vectors[at], error);
+    if (status == WEIR_OK && c->vectors[at].rows != c->block->stored.rows)
+        status = weir_fail(error, WEIR_ECORRUPT, NULL, "a column has %u rows of %u",
+                           c->vectors[at].rows, c->block->stored.rows);
+    c->states[at] = status == WEIR_OK ? DECODED : UNTOUCHED;
+    return status;
+}
+
+enum weir_status columns_get(struct columns *c, ie_key key, const struct vector **out,
+                             struct weir_error *error)
+{
+    uint32_t at = find(c->block, key);
+    *out = NULL;
+    if (at == UINT32_MAX)
+        return WEIR_OK;
+    enum weir_status status = c->states[at] == DECODED ? WEIR_OK : decode(c, at, error);
+    if (status != WEIR_OK)
+        return columns_blame(c, status, error);
+    *out = &c->vectors[at];
+    return WEIR_OK;
+}

@@ -1,0 +1,230 @@
+/* groups.c - hash aggregation; see groups.h. The probing loops are written once and instantiated for
+ * one word, two words, and any number. */
+#include "query/groups.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define FIRST_CAPACITY ((size_t)2048)
+#define HUGE_PAGE ((size_t)2 << 20)
+#define CACHED_OCTETS ((size_t)512 << 10) /* below it prefetching costs more than it saves */
+#define INLINE static inline __attribute__((always_inline))
+
+/* Zeroed, aligned to a cache line so that no record of 32 or 64 octets straddles two. Big tables ask
+ * for huge pages: a random look-up would miss the TLB nearly every time. */
+static void *zeroed(size_t octets)
+{
+    size_t line = octets >= HUGE_PAGE ? HUGE_PAGE : 64;
+    octets = (octets + line - 1) & ~(line - 1);
+    void *memory = aligned_alloc(line, octets);
+    if (!memory)
+        return NULL;
+    if (octets >= HUGE_PAGE)
+        (void)madvise(memory, octets, MADV_HUGEPAGE);
+    return memset(memory, 0, octets);
+}
+
+static size_t octets_of(const struct groups *g, size_t capacity)
+{
+    return g->direct_bits ? sizeof(struct cell) << g->direct_bits
+                          : capacity * g->stride * sizeof(uint64_t);
+}
+
+bool groups_init(struct groups *g, struct budget *budget, const struct loops *loops, uint64_t seed,
+                 unsigned words, unsigned extra, unsigned direct_bits)
+{
+    *g = (struct groups){.budget = budget, .loops = loops, .seed = seed | 1, .words = words,
+                         .extra = extra, .stride = GROUP_SUMS + words + extra,
+                         .direct_bits = direct_bits, .capacity = FIRST_CAPACITY};
+    g->down = 64 - (unsigned)__builtin_ctzll(FIRST_CAPACITY);
+    size_t octets = octets_of(g, g->capacity);
+    if (!budget_take(budget, octets))
+        return false;
+    void *memory = zeroed(octets);
+    if (!memory) {
+        budget_give(budget, octets);
+        return false;
+    }
+    if (direct_bits)
+        g->cells = memory;
+    else
+        g->records = memory;
+    return true;
+}
+
+void groups_free(struct groups *g)
+{
+    if (g->cells || g->records)
+        budget_give(g->budget, octets_of(g, g->capacity));
+    free(g->cells);
+    free(g->records);
+    *g = (struct groups){0};
+}
+
+INLINE uint64_t mix(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * UINT64_C(0xd6e8feb86659fd93);
+    return (h ^ h >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+INLINE bool same_words(const uint64_t *record, const uint64_t *words, unsigned count)
+{
+    for (unsigned w = 0; w < count; w++)
+        if (record[GROUP_SUMS + w] != words[w])
+            return false;
+    return true;
+}
+
+/* The record of these words, where it is or where it goes. */
+INLINE uint64_t *probe(const struct groups *g, uint64_t hash, const uint64_t *words, unsigned count,
+                       unsigned stride)
+{
+    size_t slot = hash >> g->down;
+    for (;;) {
+        uint64_t *record = g->records + slot * stride;
+        if (!record[2] || same_words(record, words, count))
+            return record;
+        slot = (slot + 1) & (g->capacity - 1);
+    }
+}
+
+INLINE uint64_t hash_words(const struct groups *g, const uint64_t *words, unsigned count)
+{
+    uint64_t h = g->seed;
+    for (unsigned w = 0; w < count; w++)
+        h = mix(h, words[w]);
+    return h;
+}
+
+static bool grow(struct groups *g)
+{
+    size_t old_octets = octets_of(g, g->capacity);
+    size_t octets = octets_of(g, 2 * g->capacity);
+    if (!budget_take(g->budget, octets))
+        return false;
+    uint64_t *old = g->records, *records = zeroed(octets);
+    if (!records) {
+        budget_give(g->budget, octets);
+        return false;
+    }
+    size_t old_capacity = g->capacity;
+    g->records = records;
+    g->capacity *= 2;
+    g->down--;
+    for (size_t i = 0; i < old_capacity; i++) {
+        const uint64_t *from = old + i * g->stride;
+        if (!from[2])
+            continue;
+        const uint64_t *words = from + GROUP_SUMS;
+        uint64_t *to = probe(g, hash_words(g, words, g->words), words, g->words, g->stride);
+        memcpy(to, from, g->stride * sizeof *to);
+    }
+    free(old);
+    budget_give(g->budget, old_octets);
+    return true;
+}
+
+static bool make_room(struct groups *g, size_t more)
+{
+    while ((g->count + more) * 2 > g->capacity)
+        if (!grow(g))
+            return false;
+    return true;
+}
+
+INLINE void add_run(struct groups *g, const uint64_t *const *words, const uint64_t *octets,
+                    const uint64_t *packets, const uint64_t *flows, uint32_t n, unsigned count)
+{
+    unsigned stride = GROUP_SUMS + count;
+    uint64_t hashes[LOOP_ROWS], key[GROUP_WORDS_MOST];
+    bool far = g->capacity * stride * sizeof(uint64_t) > CACHED_OCTETS;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t h = g->seed;
+        for (unsigned w = 0; w < count; w++)
+            h = mix(h, words[w][i]);
+        hashes[i] = h;
+        if (far)
+            __builtin_prefetch(g->records + (h >> g->down) * stride, 1);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        for (unsigned w = 0; w < count; w++)
+            key[w] = words[w][i];
+        uint64_t *record = probe(g, hashes[i], key, count, stride);
+        if (!record[2]) {
+            memcpy(record + GROUP_SUMS, key, count * sizeof *key);
+            g->count++;
+        }
+        record[0] += octets[i];
+        record[1] += packets[i];
+        record[2] += flows[i];
+    }
+}
+
+bool groups_add(struct groups *g, const uint64_t *const *words, const uint64_t *octets,
+                const uint64_t *packets, const uint64_t *flows, uint32_t n)
+{
+    if (g->cells) {
+        g->loops->direct(g->cells, 0, words[0], octets, packets, flows, n);
+        return true;
+    }
+    if (!make_room(g, n))
+        return false;
+    if (g->words == 1)
+        add_run(g, words, octets, packets, flows, n, 1);
+    else if (g->words == 2)
+        add_run(g, words, octets, packets, flows, n, 2);
+    else
+        add_run(g, words, octets, packets, flows, n, g->words);
+    return true;
+}
+
+uint64_t *groups_add_one(struct groups *g, const uint64_t *words, const struct cell *sums)
+{
+    uint64_t *record;
+    if (g->cells) {
+        record = &g->cells[words[0]].octets;
+    } else {
+        if (!make_room(g, 1))
+            return NULL;
+        record = probe(g, hash_words(g, words, g->words), words, g->words, g->stride);
+        if (!record[2]) {
+            memcpy(record + GROUP_SUMS, words, g->words * sizeof *words);
+            g->count++;
+        }
+    }
+    record[0] += sums->octets;
+    record[1] += sums->packets;
+    record[2] += sums->flows;
+    return record;
+}
+
+/* A cell and a record of one word have the same size, and the index fits where the spare word is. */
+_Static_assert(sizeof(struct cell) == (GROUP_SUMS + 1) * sizeof(uint64_t), "cell and record differ");
+
+static void turn_cells(struct groups *g)
+{
+    g->capacity = (size_t)1 << g->direct_bits;
+    for (size_t i = 0; i < g->capacity; i++)
+        g->cells[i].spare = i;
+    g->records = &g->cells[0].octets;
+    g->cells = NULL;
+    g->direct_bits = 0;
+}
+
+uint64_t *groups_compact(struct groups *g, size_t *count)
+{
+    if (g->cells)
+        turn_cells(g);
+    size_t used = 0;
+    for (size_t i = 0; i < g->capacity; i++) {
+        const uint64_t *from = g->records + i * g->stride;
+        if (!from[2])
+            continue;
+        if (used != i)
+            memcpy(g->records + used * g->stride, from, g->stride * sizeof *from);
+        used++;
+    }
+    *count = g->count = used;
+    return g->records;
+}

@@ -1,0 +1,51 @@
+/* groups.h - the groups of a question: a key of one or more 64-bit words, and its sums.
+ *
+ *   record   [ octets | packets | flows | word 0 | word 1 … | extra … ]     u64 each; flows 0: empty
+ *
+ * Two shapes. DIRECT: one word below 2^direct_bits indexes an array of cells. HASHED: open addressing
+ * with linear probing over records, a power of two of them, at most half full; the hash is seeded at
+ * random, since who sends flows chooses their keys. Additions come in runs: hash and prefetch many,
+ * then probe, so that memory latency overlaps.
+ *
+ * Invariant: every group that exists has flows > 0, which is what tells a used record from an empty
+ * one; so adding 0 flows is never asked for.
+ *
+ * Threads: a table belongs to one thread; the budget is shared. */
+#ifndef WEIR_QUERY_GROUPS_H
+#define WEIR_QUERY_GROUPS_H
+
+#include "query/budget.h"
+#include "query/loops.h"
+
+#define GROUP_WORDS_MOST 12u
+#define GROUP_SUMS 3u /* octets, packets, flows, in front of the words */
+
+struct groups {
+    struct budget *budget;
+    const struct loops *loops;
+    uint64_t seed;
+    unsigned words, extra, stride; /* u64 a record = GROUP_SUMS + words + extra */
+    struct cell *cells;            /* DIRECT */
+    unsigned direct_bits;
+    uint64_t *records;             /* HASHED */
+    size_t capacity, count;
+    unsigned down;                 /* hash >> down is a slot */
+};
+
+/* HASHED when direct_bits is 0, else DIRECT (words must be 1). False: budget or memory. */
+bool groups_init(struct groups *g, struct budget *budget, const struct loops *loops, uint64_t seed,
+                 unsigned words, unsigned extra, unsigned direct_bits);
+void groups_free(struct groups *g);
+
+/* Adds n <= LOOP_ROWS rows; words[w] is an array of n. False: budget or memory. */
+bool groups_add(struct groups *g, const uint64_t *const *words, const uint64_t *octets,
+                const uint64_t *packets, const uint64_t *flows, uint32_t n);
+/* Adds to one group; words is an array of g->words. NULL: budget or memory; else the record (HASHED)
+ * or its cell (DIRECT), valid until the next addition. */
+uint64_t *groups_add_one(struct groups *g, const uint64_t *words, const struct cell *sums);
+
+/* Moves the used records together, to the front of `records`, in no order, and returns them; *count of
+ * them. The table can not be added to afterwards. NULL with *count > 0: memory. */
+uint64_t *groups_compact(struct groups *g, size_t *count);
+
+#endif

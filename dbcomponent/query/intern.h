@@ -1,0 +1,50 @@
+/* intern.h - values that do not fit a machine word, numbered: IPv6 addresses, strings, octets.
+ *
+ * Groups are kept by words of at most 64 bits; a component that is wider is represented by the
+ * number of its value here. Number 0 stands for "absent" and has no value. An interned value is
+ *
+ *   octet 0: enum interned_form;  then 8 octets (a number, host order), 16 (an address), or any
+ *
+ * so one component may meet different storage widths in different blocks and still be one key.
+ *
+ * Threads: a table belongs to one thread; the budget behind it is shared. */
+#ifndef WEIR_QUERY_INTERN_H
+#define WEIR_QUERY_INTERN_H
+
+#include "base/arena.h"
+#include "flow/vector.h"
+#include "query/budget.h"
+
+enum interned_form { INTERNED_NUMBER = 1, INTERNED_WIDE = 2, INTERNED_OCTETS = 3 };
+
+struct intern_entry {
+    const uint8_t *bytes;
+    uint32_t length;
+    uint32_t hash;
+};
+
+struct intern {
+    struct budget *budget;
+    uint64_t seed;
+    struct arena bytes;
+    struct intern_entry *entries; /* [0] is unused */
+    uint32_t count;               /* entries in use, the unused one included */
+    uint32_t capacity;            /* slots; a power of two, 0 before the first value */
+    uint32_t *slots;              /* 0: empty */
+    size_t taken;                 /* from the budget */
+};
+
+#define INTERN_FAILED UINT32_MAX
+void intern_init(struct intern *t, struct budget *budget, uint64_t seed);
+void intern_free(struct intern *t);
+/* The number of these bytes (copied when new); INTERN_FAILED when the budget or memory ends. */
+uint32_t intern_bytes(struct intern *t, const uint8_t *bytes, uint32_t length);
+uint32_t intern_number(struct intern *t, uint64_t value);
+uint32_t intern_wide(struct intern *t, const uint8_t octets[16]);
+uint32_t intern_octets(struct intern *t, const uint8_t *bytes, uint32_t length);
+static inline const struct intern_entry *intern_entry(const struct intern *t, uint32_t number)
+{
+    return &t->entries[number];
+}
+
+#endif

@@ -1,0 +1,173 @@
+/* plan.c - reading a question: keys, filter, interval, bins, and whether roll-ups can answer it. */
+#include "query/question.h"
+#include "query/keys.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+/* What a roll-up row knows of its flows, besides their minute. */
+static const ie_key rollup_keys[] = {
+    WEIR_EXPORTER, WEIR_DOMAIN,        WEIR_SRC_TAG,          WEIR_DST_TAG,
+    IANA(4),       WEIR_SAMPLING_RATE, WEIR_SAMPLING_ORIGIN,
+};
+
+static bool rollups_know(ie_key key)
+{
+    for (size_t i = 0; i < sizeof rollup_keys / sizeof rollup_keys[0]; i++)
+        if (rollup_keys[i] == key)
+            return true;
+    return false;
+}
+
+/* The ends of time count as whole: nothing lies beyond them. */
+static bool is_whole_minute(int64_t t_ms)
+{
+    return t_ms % MINUTE_MS == 0 || t_ms == INT64_MIN || t_ms == INT64_MAX;
+}
+
+/* Why roll-ups can not answer exactly, as an error on the field that is why; WEIR_OK when they can. */
+static enum weir_status judge_rollups(const struct question *q, struct weir_error *error)
+{
+    char name[IE_NAME_SIZE];
+    for (size_t i = 0; i < q->key_count; i++)
+        if (!rollups_know(q->keys[i].key))
+            return weir_fail(error, WEIR_EARGUMENT, "by",
+                             "roll-ups do not keep %s; they keep exporter, domain, srcTag, dstTag and "
+                             "protocolIdentifier; ask with source auto or blocks",
+                             q->keys[i].name);
+    size_t count = 0;
+    const ie_key *wanted = q->filter ? filter_keys(q->filter, &count) : NULL;
+    for (size_t i = 0; i < count; i++)
+        if (!rollups_know(wanted[i]))
+            return weir_fail(error, WEIR_EARGUMENT, "filter",
+                             "the filter looks at %s, which roll-ups do not keep; ask with source auto "
+                             "or blocks",
+                             ie_key_print(wanted[i], name));
+    if (!is_whole_minute(q->when.from_ms))
+        return weir_fail(error, WEIR_EARGUMENT, "from", "roll-ups need a whole minute");
+    if (!is_whole_minute(q->when.to_ms))
+        return weir_fail(error, WEIR_EARGUMENT, "to", "roll-ups need a whole minute");
+    if (q->bins.count > 1 && q->bins.step % MINUTE_MS != 0)
+        return weir_fail(error, WEIR_EARGUMENT, "step", "roll-ups need whole minutes");
+    return WEIR_OK;
+}
+
+/* Bins beyond 2^52 ms would not be exact (loops.h, divide), nor would anybody mean them. */
+static enum weir_status plan_bins(struct question *q, struct weir_error *error)
+{
+    int64_t step = q->request->step_ms;
+    uint64_t width = question_width(q->when);
+    q->bins = (struct bins){.from = (uint64_t)q->when.from_ms, .step = width, .count = 1};
+    if (step == 0)
+        return WEIR_OK;
+    if (step < 0)
+        return weir_fail(error, WEIR_EARGUMENT, "step", "%lld ms; expected more than 0",
+                         (long long)step);
+    uint64_t bins = width / (uint64_t)step + (width % (uint64_t)step != 0);
+    if (bins > BINS_MOST || width >> 52)
+        return weir_fail(error, WEIR_EARGUMENT, "step",
+                         "%llu time bins between from and to; at most %u are allowed: give a longer "
+                         "step or a shorter interval",
+                         (unsigned long long)bins, BINS_MOST);
+    q->bins.step = (uint64_t)step;
+    q->bins.count = bins;
+    return WEIR_OK;
+}
+
+static enum weir_status plan_filter(struct question *q, struct weir_error *error)
+{
+    const char *text = q->request->filter;
+    if (!text || !*text)
+        return WEIR_OK;
+    enum weir_status status = filter_parse(text, reader_tag, q->reader, &q->filter, error);
+    if (status != WEIR_OK) {
+        q->filter = NULL;
+        return status;
+    }
+    if (filter_is_all(q->filter)) {
+        filter_free(q->filter);
+        q->filter = NULL;
+    }
+    return WEIR_OK;
+}
+
+static enum weir_status plan_interval(const struct question *q, struct weir_error *error)
+{
+    if (q->when.from_ms < q->when.to_ms)
+        return WEIR_OK;
+    char from[TIME_TEXT_SIZE], to[TIME_TEXT_SIZE];
+    time_print(q->when.from_ms, from);
+    time_print(q->when.to_ms, to);
+    return weir_fail(error, WEIR_EARGUMENT, "from",
+                     "%s is not before to, which is %s; expected from < to", from, to);
+}
+
+static enum weir_status plan_choices(struct question *q, struct weir_error *error)
+{
+    if ((unsigned)q->request->order > MEASURE_FLOWS)
+        return weir_fail(error, WEIR_EARGUMENT, "order", "expected octets, packets or flows");
+    if ((unsigned)q->request->source > SOURCE_BLOCKS)
+        return weir_fail(error, WEIR_EARGUMENT, "source", "expected auto, rollup or blocks");
+    if (q->request->source == SOURCE_ROLLUP) {
+        q->rollups = true;
+        return judge_rollups(q, error);
+    }
+    q->rollups = q->request->source == SOURCE_AUTO && judge_rollups(q, NULL) == WEIR_OK;
+    return WEIR_OK;
+}
+
+/* Groups' hashes are seeded anew for each question: who sends flows must not choose collisions. */
+static uint64_t random_seed(void)
+{
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
+        seed = clock_monotonic_us() * UINT64_C(0x9e3779b97f4a7c15);
+    return seed;
+}
+
+enum weir_status question_plan(struct question *q, struct store *s, struct reader *r,
+                            const struct totals_request *request, struct weir_error *error)
+{
+    *q = (struct question){.request = request, .store = s, .reader = r, .when = request->when,
+                        .started_us = clock_monotonic_us(), .seed = random_seed(),
+                        .loops = loops_best()};
+    q->budget.most = request->memory_most ? request->memory_most : QUERY_MEMORY_DEFAULT;
+    if (request->deadline_ms > 0)
+        q->deadline_us = q->started_us + (uint64_t)request->deadline_ms * 1000;
+    enum weir_status status = plan_interval(q, error);
+    if (status == WEIR_OK)
+        status = plan_bins(q, error);
+    if (status == WEIR_OK)
+        status = keys_parse(request->by, request->by_count, q->keys, error);
+    if (status != WEIR_OK)
+        return status;
+    q->key_count = request->by_count;
+    status = plan_filter(q, error);
+    return status == WEIR_OK ? plan_choices(q, error) : status;
+}
+
+void question_free(struct question *q)
+{
+    filter_free(q->filter);
+    arena_free(&q->arena);
+    q->filter = NULL;
+}
+
+enum weir_status question_overdue(const struct question *q, struct weir_error *error)
+{
+    if (!q->deadline_us || clock_monotonic_us() < q->deadline_us)
+        return WEIR_OK;
+    return weir_fail(error, WEIR_ECANCELLED, NULL,
+                     "no answer within the deadline of %lld ms; narrow the interval or the filter, or "
+                     "allow more time",
+                     (long long)q->request->deadline_ms);
+}
+
+uint64_t question_bin(const struct question *q, int64_t t_ms)
+{
+    if (t_ms < q->when.from_ms)
+        t_ms = q->when.from_ms;
+    if (t_ms >= q->when.to_ms)
+        t_ms = q->when.to_ms - 1;
+    return ((uint64_t)t_ms - q->bins.from) / q->bins.step;
+}

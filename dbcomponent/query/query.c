@@ -1,0 +1,119 @@
+/* query.c - where questions start: store_totals() and store_account() of store.h. One reader, so one
+ * consistent state, serves a whole question: blocks or roll-ups, and the account. */
+#include "query/question.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static enum weir_status new_memory(void **memory, struct weir_error *error)
+{
+    *memory = calloc(1, sizeof(struct arena));
+    return *memory ? WEIR_OK : weir_fail(error, WEIR_ENOMEM, NULL, "out of memory for an answer");
+}
+
+static void free_memory(void *memory)
+{
+    if (memory)
+        arena_free(memory);
+    free(memory);
+}
+
+void totals_free(struct totals *t)
+{
+    if (!t)
+        return;
+    free_memory(t->memory);
+    *t = (struct totals){0};
+}
+
+void account_answer_free(struct account_answer *a)
+{
+    if (!a)
+        return;
+    free_memory(a->memory);
+    *a = (struct account_answer){0};
+}
+
+static enum weir_status gather(struct question *q, struct tally *t, struct weir_error *error)
+{
+    if (!tally_init(t, &q->layout, &q->bins, q->loops, &q->budget, q->seed, q->direct_bits))
+        return budget_error(&q->budget, error);
+    return q->rollups ? question_rollups(q, t, error) : question_scan(q, t, error);
+}
+
+/* Layout, groups, rows. */
+static enum weir_status answer(struct question *q, struct totals *out, struct weir_error *error)
+{
+    struct tally t = {0};
+    enum weir_status status = WEIR_OK;
+    if (q->rollups)
+        question_layout_rollups(q);
+    else
+        status = question_survey(q, error);
+    if (status == WEIR_OK) {
+        status = gather(q, &t, error);
+        if (status == WEIR_OK)
+            status = question_finish(q, &t, out, error);
+        tally_free(&t);
+    }
+    return status;
+}
+
+static void describe(const struct question *q, struct answer_account *out)
+{
+    out->source = q->rollups ? "rollup" : "blocks";
+    out->blocks = q->blocks_met;
+    out->blocks_skipped = q->blocks_skipped;
+    out->rows_scanned = atomic_load(&q->rows_scanned);
+}
+
+static enum weir_status ask(struct store *s, struct reader *r, const struct totals_request *request,
+                            struct totals *out, struct weir_error *error)
+{
+    struct question q;
+    uint64_t cpu = clock_thread_cpu_us();
+    enum weir_status status = question_plan(&q, s, r, request, error);
+    if (status == WEIR_OK)
+        status = answer(&q, out, error);
+    if (status == WEIR_OK)
+        status = question_account(r, q.when, out->memory, &out->account, error);
+    if (status == WEIR_OK)
+        describe(&q, &out->account);
+    out->elapsed_us = clock_monotonic_us() - q.started_us;
+    out->cpu_us = clock_thread_cpu_us() - cpu + atomic_load(&q.cpu_us);
+    question_free(&q);
+    return status;
+}
+
+enum weir_status store_totals(struct store *s, const struct totals_request *request,
+                              struct totals *out, struct weir_error *error)
+{
+    struct reader *r;
+    *out = (struct totals){0};
+    enum weir_status status = new_memory(&out->memory, error);
+    if (status != WEIR_OK)
+        return status;
+    status = reader_open(s, &r, error);
+    if (status == WEIR_OK) {
+        status = ask(s, r, request, out, error);
+        reader_close(r);
+    }
+    if (status != WEIR_OK)
+        totals_free(out);
+    return status;
+}
+
+/* The account of an interval is that of its ungrouped totals. */
+enum weir_status store_account(struct store *s, struct interval when, struct account_answer *out,
+                               struct weir_error *error)
+{
+    struct totals totals;
+    const struct totals_request request = {.when = when};
+    *out = (struct account_answer){0};
+    enum weir_status status = store_totals(s, &request, &totals, error);
+    if (status != WEIR_OK)
+        return status;
+    out->account = totals.account;
+    out->memory = totals.memory;
+    return WEIR_OK;
+}

@@ -1,0 +1,293 @@
+/* scan.c - the scan over blocks, by one thread or several. A block is taken in two steps: the columns
+ * that decide which rows count (filter, flow end), and only if any do, the columns that are added.
+ *
+ * Helping threads have readers of their own, opened after the survey; should a block have been
+ * rewritten in between, its columns do not match the surveyed directory, and the block is left to the
+ * first thread, whose reader still sees the surveyed state. */
+#include "query/question.h"
+#include "query/bind.h"
+#include "query/columns.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct gang {
+    struct question *question;
+    _Atomic size_t next;
+    _Atomic bool stop;
+    _Atomic bool *left_over; /* by block: a helper could not read it */
+};
+
+struct worker {
+    struct gang *gang;
+    struct reader *reader;
+    struct tally *tally;
+    struct arena arena; /* emptied after each block */
+    bool helper;
+    struct weir_error error;
+    enum weir_status status;
+    pthread_t thread;
+    struct tally own;
+};
+
+/* One block in one worker's hands. */
+struct pass {
+    struct question *question;
+    struct worker *worker;
+    const struct scan_block *block;
+    struct columns columns;
+    struct vector *frame; /* room for all its columns */
+    struct run run;
+};
+
+static enum weir_status no_memory(struct weir_error *error)
+{
+    return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory while scanning a block");
+}
+
+/* Puts the column into the frame, if the block has it. */
+static enum weir_status bring(struct pass *p, struct frame *frame, ie_key key,
+                              struct weir_error *error)
+{
+    const struct vector *v;
+    if (frame_find(frame, key))
+        return WEIR_OK;
+    enum weir_status status = columns_get(&p->columns, key, &v, error);
+    if (status == WEIR_OK && v)
+        p->frame[frame->count++] = *v;
+    return status;
+}
+
+static enum weir_status select_by_filter(struct pass *p, struct weir_error *error)
+{
+    size_t count;
+    const ie_key *keys = filter_keys(p->question->filter, &count);
+    for (size_t i = 0; i < count; i++) {
+        enum weir_status status = bring(p, &p->run.frame, keys[i], error);
+        if (status != WEIR_OK)
+            return status;
+    }
+    uint64_t *bits = arena_alloc(&p->worker->arena, ((size_t)p->block->stored.rows + 63) / 64 * 8);
+    if (!bits)
+        return no_memory(error);
+    p->run.selected_count =
+        filter_select(p->question->filter, &p->run.frame, &p->worker->arena, bits);
+    if (p->run.selected_count == UINT32_MAX)
+        return no_memory(error);
+    p->run.selected = bits;
+    return WEIR_OK;
+}
+
+/* Which flow ends are inside the interval; with the filter's bits when there are any. */
+static enum weir_status select_by_time(struct pass *p, struct weir_error *error)
+{
+    uint32_t rows = p->block->stored.rows;
+    const struct vector *end;
+    enum weir_status status = columns_get(&p->columns, WEIR_FLOW_END, &end, error);
+    if (status != WEIR_OK)
+        return status;
+    uint64_t *bits = arena_alloc(&p->worker->arena, ((size_t)rows + 63) / 64 * 8);
+    if (!bits)
+        return no_memory(error);
+    uint64_t room[LOOP_ROWS], width = question_width(p->question->when);
+    uint32_t count = 0;
+    for (uint32_t first = 0; first < rows; first += LOOP_ROWS) {
+        uint32_t n = rows - first < LOOP_ROWS ? rows - first : LOOP_ROWS;
+        load_numbers(p->question->loops, end, first, n, NULL, room);
+        count += p->question->loops->inside(room, n, p->question->bins.from, width, bits + first / 64);
+    }
+    if (p->run.selected) {
+        count = 0;
+        for (uint32_t w = 0; w < (rows + 63) / 64; w++) {
+            bits[w] &= p->run.selected[w];
+            count += (uint32_t)__builtin_popcountll(bits[w]);
+        }
+    }
+    p->run.selected = bits;
+    p->run.selected_count = count;
+    return WEIR_OK;
+}
+
+static enum weir_status select_rows(struct pass *p, struct weir_error *error)
+{
+    uint32_t rows = p->block->stored.rows;
+    p->run.selected_count = rows;
+    enum weir_status status = p->block->filtered ? select_by_filter(p, error) : WEIR_OK;
+    if (status == WEIR_OK && p->run.selected_count && !p->block->inside)
+        status = select_by_time(p, error);
+    if (p->run.selected_count == rows)
+        p->run.selected = NULL;
+    return status;
+}
+
+/* The first and last bin that this block can reach; one and the same when it lies within a bin. */
+static void bound_bins(struct pass *p)
+{
+    p->run.first_bin = question_bin(p->question, p->block->stored.first_ms);
+    p->run.last_bin = question_bin(p->question, p->block->stored.last_ms);
+}
+
+static enum weir_status bring_components(struct pass *p, struct weir_error *error)
+{
+    const struct layout *l = &p->question->layout;
+    enum weir_status status = WEIR_OK;
+    for (unsigned i = 0; i < l->count && status == WEIR_OK; i++) {
+        const struct component *c = &l->components[i];
+        if (c->kind == COMPONENT_BIN && p->run.first_bin == p->run.last_bin)
+            continue;
+        status = bring(p, &p->run.frame, c->column, error);
+        if (status == WEIR_OK && c->column6)
+            status = bring(p, &p->run.frame, c->column6, error);
+    }
+    return status;
+}
+
+static enum weir_status add_rows(struct pass *p, struct weir_error *error)
+{
+    bound_bins(p);
+    enum weir_status status = bring_components(p, error);
+    if (status == WEIR_OK)
+        status = columns_get(&p->columns, WEIR_OCTETS, &p->run.octets, error);
+    if (status == WEIR_OK)
+        status = columns_get(&p->columns, WEIR_PACKETS, &p->run.packets, error);
+    if (status != WEIR_OK)
+        return status;
+    status = tally_add(p->worker->tally, &p->run, &p->worker->arena, error);
+    return status == WEIR_ECORRUPT ? columns_blame(&p->columns, status, error) : status;
+}
+
+static enum weir_status scan_block(struct worker *w, const struct scan_block *block,
+                                   struct weir_error *error)
+{
+    struct pass p = {.question = w->gang->question, .worker = w, .block = block};
+    arena_reset(&w->arena);
+    p.frame = arena_alloc(&w->arena, (block->column_count + 1) * sizeof *p.frame);
+    if (!p.frame || !columns_open(&p.columns, w->reader, block, &w->arena))
+        return no_memory(error);
+    p.run.frame = (struct frame){.rows = block->stored.rows, .vectors = p.frame};
+    p.run.columns = block->columns;
+    p.run.column_count = block->column_count;
+    enum weir_status status = select_rows(&p, error);
+    if (status == WEIR_OK && p.run.selected_count)
+        status = add_rows(&p, error);
+    if (status == WEIR_OK)
+        atomic_fetch_add(&w->gang->question->rows_scanned, block->stored.rows);
+    return status;
+}
+
+/* A helper's reader may be of a later state; reading failed before anything was added, so the block
+ * can be left over. Bounds and memory are the same for everybody. */
+static bool may_be_left(const struct worker *w, enum weir_status status)
+{
+    return w->helper && status != WEIR_ELIMIT && status != WEIR_ENOMEM && status != WEIR_ECANCELLED;
+}
+
+static void work(struct worker *w)
+{
+    struct gang *g = w->gang;
+    struct question *q = g->question;
+    while (w->status == WEIR_OK && !atomic_load(&g->stop)) {
+        size_t at = atomic_fetch_add(&g->next, 1);
+        if (at >= q->block_count)
+            break;
+        w->status = question_overdue(q, &w->error);
+        if (w->status == WEIR_OK)
+            w->status = scan_block(w, &q->blocks[at], &w->error);
+        if (w->status != WEIR_OK && may_be_left(w, w->status)) {
+            atomic_store(&g->left_over[at], true);
+            w->status = WEIR_OK;
+        }
+    }
+    if (w->status != WEIR_OK)
+        atomic_store(&g->stop, true);
+}
+
+static void *help(void *context)
+{
+    struct worker *w = context;
+    uint64_t cpu = clock_thread_cpu_us();
+    work(w);
+    atomic_fetch_add(&w->gang->question->cpu_us, clock_thread_cpu_us() - cpu);
+    return NULL;
+}
+
+/* A thread with a reader and a tally; when it can not be had, there is one helper less. */
+static bool hire(struct worker *w, struct gang *g)
+{
+    struct question *q = g->question;
+    *w = (struct worker){.gang = g, .helper = true};
+    if (reader_open(q->store, &w->reader, NULL) != WEIR_OK)
+        return false;
+    w->tally = &w->own;
+    if (tally_init(&w->own, &q->layout, &q->bins, q->loops, &q->budget, q->seed, q->direct_bits) &&
+        pthread_create(&w->thread, NULL, help, w) == 0)
+        return true;
+    tally_free(&w->own);
+    reader_close(w->reader);
+    return false;
+}
+
+static enum weir_status dismiss(struct worker *w, struct worker *first, struct weir_error *error)
+{
+    pthread_join(w->thread, NULL);
+    reader_close(w->reader);
+    arena_free(&w->arena);
+    enum weir_status status = w->status;
+    if (status != WEIR_OK && first->status == WEIR_OK && error)
+        *error = w->error;
+    if (status == WEIR_OK && first->status == WEIR_OK)
+        status = tally_merge(first->tally, &w->own, error);
+    tally_free(&w->own);
+    return status;
+}
+
+static enum weir_status scan_left_over(struct worker *first, struct weir_error *error)
+{
+    struct question *q = first->gang->question;
+    enum weir_status status = WEIR_OK;
+    for (size_t i = 0; i < q->block_count && status == WEIR_OK; i++) {
+        if (!atomic_load(&first->gang->left_over[i]))
+            continue;
+        status = question_overdue(q, error);
+        if (status == WEIR_OK)
+            status = scan_block(first, &q->blocks[i], error);
+    }
+    return status;
+}
+
+static size_t helpers_wanted(const struct question *q)
+{
+    size_t threads = q->request->threads < 2 ? 1 : q->request->threads;
+    if (threads > QUERY_THREADS_MOST)
+        threads = QUERY_THREADS_MOST;
+    if (threads > q->block_count)
+        threads = q->block_count ? q->block_count : 1;
+    return threads - 1;
+}
+
+enum weir_status question_scan(struct question *q, struct tally *t, struct weir_error *error)
+{
+    struct gang gang = {.question = q};
+    struct worker first = {.gang = &gang, .reader = q->reader, .tally = t};
+    size_t wanted = helpers_wanted(q), hired = 0;
+    struct worker *helpers = arena_zero(&q->arena, (wanted + 1) * sizeof *helpers);
+    gang.left_over = arena_zero(&q->arena, (q->block_count + 1) * sizeof *gang.left_over);
+    if (!helpers || !gang.left_over)
+        return no_memory(error);
+    while (hired < wanted && hire(&helpers[hired], &gang))
+        hired++;
+    work(&first);
+    enum weir_status status = first.status;
+    if (status != WEIR_OK && error)
+        *error = first.error;
+    for (size_t i = 0; i < hired; i++) {
+        enum weir_status his = dismiss(&helpers[i], &first, error);
+        if (status == WEIR_OK)
+            first.status = status = his;
+    }
+    if (status == WEIR_OK)
+        status = scan_left_over(&first, error);
+    arena_free(&first.arena);
+    return status;
+}

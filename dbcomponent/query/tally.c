@@ -1,0 +1,293 @@
+/* tally.c - adding a run of rows to the groups, the cheapest way its columns allow; see tally.h.
+ * Codes come from bind.c, groups are kept by groups.c. */
+#include "query/tally.h"
+#include "query/bind.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool tally_init(struct tally *t, const struct layout *l, const struct bins *bins,
+                const struct loops *loops, struct budget *budget, uint64_t seed,
+                unsigned direct_bits)
+{
+    *t = (struct tally){.layout = l, .loops = loops, .bins = *bins};
+    for (unsigned i = 0; i < COMPONENTS_MOST; i++)
+        intern_init(&t->interns.tables[i], budget, seed);
+    t->local = aligned_alloc(64, sizeof(struct cell) << LOCAL_BITS_MOST);
+    if (!t->local)
+        return false;
+    memset(t->local, 0, sizeof(struct cell) << LOCAL_BITS_MOST);
+    return groups_init(&t->groups, budget, loops, seed, l->words, 0, direct_bits);
+}
+
+void tally_free(struct tally *t)
+{
+    for (unsigned i = 0; t->groups.budget && i < COMPONENTS_MOST; i++)
+        intern_free(&t->interns.tables[i]);
+    if (t->groups.budget)
+        groups_free(&t->groups);
+    free(t->local);
+    *t = (struct tally){0};
+}
+
+/* What the additions of one run work with. */
+struct adding {
+    struct tally *t;
+    const struct run *run;
+    struct binding bindings[COMPONENTS_MOST];
+    uint64_t constant[GROUP_WORDS_MOST]; /* codes of what does not vary, in place */
+    unsigned local_bits;                 /* of all; 65 and more: local codes do not exist */
+    bool local;                          /* which codes the words of this run are made of */
+    uint64_t words[GROUP_WORDS_MOST][LOOP_ROWS];
+    uint64_t code[LOOP_ROWS], octets[LOOP_ROWS], packets[LOOP_ROWS], flows[LOOP_ROWS];
+    uint32_t index[LOOP_ROWS];
+};
+
+static enum weir_status misfit(const struct binding *b, struct weir_error *error)
+{
+    char name[IE_NAME_SIZE];
+    return weir_fail(error, WEIR_ECORRUPT, NULL, "column %s has values outside its directory's bounds",
+                     ie_key_print(b->component->column, name));
+}
+
+static bool fits(uint64_t code, unsigned bits)
+{
+    return bits >= 64 || code >> bits == 0;
+}
+
+static enum weir_status bind_all(struct adding *add, struct arena *a, struct weir_error *error)
+{
+    const struct layout *l = add->t->layout;
+    memset(add->constant, 0, sizeof add->constant);
+    add->local_bits = 0;
+    for (unsigned i = 0; i < l->count; i++) {
+        struct binding *b = &add->bindings[i];
+        enum weir_status status = bind_component(add->t, i, add->run, a, b, error);
+        if (status != WEIR_OK)
+            return status;
+        b->local_shift = add->local_bits;
+        add->local_bits += b->local_bits;
+        if (b->form != BIND_CONSTANT)
+            continue;
+        if (!fits(b->code, b->component->bits))
+            return misfit(b, error);
+        add->constant[b->component->word] |= b->code << b->component->shift;
+    }
+    return WEIR_OK;
+}
+
+/* ---- no key varies: sums ---- */
+
+static uint64_t sum_present(const struct vector *v, const struct run *run)
+{
+    uint64_t count = 0;
+    for (uint32_t w = 0; w < (run->frame.rows + 63) / 64; w++)
+        count += (uint64_t)__builtin_popcountll(v->present[w] &
+                                                (run->selected ? run->selected[w] : UINT64_MAX));
+    return count * vector_u64(v, 0);
+}
+
+static uint64_t sum_slowly(struct adding *add, const struct vector *v)
+{
+    const struct run *run = add->run;
+    uint64_t total = 0;
+    for (uint32_t first = 0; first < run->frame.rows; first += LOOP_ROWS) {
+        uint32_t left = run->frame.rows - first, n = left < LOOP_ROWS ? left : LOOP_ROWS;
+        const uint32_t *index = NULL;
+        if (run->selected) {
+            n = loop_index(run->selected, first, n, add->index);
+            index = add->index;
+        }
+        load_numbers(add->t->loops, v, first, n, index, add->code);
+        total += add->t->loops->sum(add->code, n);
+    }
+    return total;
+}
+
+static uint64_t sum_vector(struct adding *add, const struct vector *v)
+{
+    const struct run *run = add->run;
+    if (!v || v->width == 0 || v->width > 8)
+        return 0;
+    if (v->form == VECTOR_CONSTANT)
+        return v->present ? sum_present(v, run) : run->selected_count * vector_u64(v, 0);
+    if (v->form != VECTOR_FLAT || v->width != 8)
+        return sum_slowly(add, v);
+    return run->selected
+               ? add->t->loops->sum_selected(v->values, run->selected, run->frame.rows)
+               : add->t->loops->sum(v->values, run->frame.rows);
+}
+
+static enum weir_status add_sums(struct adding *add, struct weir_error *error)
+{
+    const struct run *run = add->run;
+    struct cell sums = {.octets = sum_vector(add, run->octets),
+                        .packets = sum_vector(add, run->packets),
+                        .flows = run->flows ? sum_vector(add, run->flows) : run->selected_count};
+    if (sums.flows && !groups_add_one(&add->t->groups, add->constant, &sums))
+        return budget_error(add->t->groups.budget, error);
+    return WEIR_OK;
+}
+
+/* ---- keys vary: words ---- */
+
+static enum weir_status make_words(struct adding *add, uint32_t first, uint32_t n,
+                                   const uint32_t *index, struct weir_error *error)
+{
+    const struct layout *l = add->t->layout;
+    for (unsigned w = 0; w < (add->local ? 1 : l->words); w++)
+        for (uint32_t i = 0; i < n; i++)
+            add->words[w][i] = add->local ? 0 : add->constant[w];
+    for (unsigned c = 0; c < l->count; c++) {
+        const struct binding *b = &add->bindings[c];
+        if (b->form == BIND_CONSTANT)
+            continue;
+        if (!binding_codes(add->t, b, add->local, first, n, index, add->code))
+            return budget_error(add->t->groups.budget, error);
+        unsigned word = add->local ? 0 : b->component->word;
+        unsigned shift = add->local ? b->local_shift : b->component->shift;
+        uint64_t all = add->t->loops->combine(add->words[word], add->code, n, shift);
+        if (!fits(all, add->local ? b->local_bits : b->component->bits))
+            return misfit(b, error);
+    }
+    return WEIR_OK;
+}
+
+/* A measure's values: where they are when that will do, else loaded into `room`. */
+static const uint64_t *measure(struct adding *add, const struct vector *v, uint32_t first,
+                               uint32_t n, const uint32_t *index, uint64_t *room)
+{
+    if (!index && v && v->form == VECTOR_FLAT && v->width == 8)
+        return (const uint64_t *)v->values + first;
+    load_numbers(add->t->loops, v, first, n, index, room);
+    return room;
+}
+
+static bool add_words(struct adding *add, uint32_t first, uint32_t n, const uint32_t *index)
+{
+    const struct run *run = add->run;
+    const uint64_t *octets = measure(add, run->octets, first, n, index, add->octets);
+    const uint64_t *packets = measure(add, run->packets, first, n, index, add->packets);
+    const uint64_t *flows =
+        run->flows ? measure(add, run->flows, first, n, index, add->flows) : add->flows;
+    if (add->local) {
+        size_t copy = add->local_bits <= COPIED_BITS_MOST ? (size_t)1 << add->local_bits : 0;
+        add->t->loops->direct(add->t->local, copy, add->words[0], octets, packets, flows, n);
+        return true;
+    }
+    const uint64_t *words[GROUP_WORDS_MOST];
+    for (unsigned w = 0; w < add->t->layout->words; w++)
+        words[w] = add->words[w];
+    return groups_add(&add->t->groups, words, octets, packets, flows, n);
+}
+
+static enum weir_status add_rows(struct adding *add, struct weir_error *error)
+{
+    const struct run *run = add->run;
+    for (uint32_t i = 0; i < LOOP_ROWS; i++)
+        add->flows[i] = 1;
+    for (uint32_t first = 0; first < run->frame.rows; first += LOOP_ROWS) {
+        uint32_t left = run->frame.rows - first, here = left < LOOP_ROWS ? left : LOOP_ROWS;
+        uint32_t n = run->selected ? loop_index(run->selected, first, here, add->index) : here;
+        const uint32_t *index = n == here ? NULL : add->index;
+        if (n == 0)
+            continue;
+        enum weir_status status = make_words(add, first, n, index, error);
+        if (status != WEIR_OK)
+            return status;
+        if (!add_words(add, first, n, index))
+            return budget_error(add->t->groups.budget, error);
+    }
+    return WEIR_OK;
+}
+
+/* ---- the small array of a run, into the groups ---- */
+
+static bool flush_cell(struct adding *add, uint64_t at, const struct cell *sums)
+{
+    const struct layout *l = add->t->layout;
+    uint64_t words[GROUP_WORDS_MOST];
+    memcpy(words, add->constant, sizeof words);
+    for (unsigned i = 0; i < l->count; i++) {
+        const struct binding *b = &add->bindings[i];
+        if (b->form == BIND_CONSTANT)
+            continue;
+        uint64_t local = at >> b->local_shift & ((UINT64_C(1) << b->local_bits) - 1);
+        uint64_t code = binding_widen(b, local);
+        if (!fits(code, b->component->bits))
+            return false;
+        words[b->component->word] |= code << b->component->shift;
+    }
+    return groups_add_one(&add->t->groups, words, sums) != NULL;
+}
+
+static bool flush_local(struct adding *add)
+{
+    size_t cells = (size_t)1 << add->local_bits;
+    unsigned copies = add->local_bits <= COPIED_BITS_MOST ? 4 : 1;
+    struct cell *local = add->t->local;
+    for (size_t i = 0; i < cells; i++) {
+        struct cell sums = local[i];
+        for (unsigned k = 1; k < copies; k++) {
+            sums.octets += local[k * cells + i].octets;
+            sums.packets += local[k * cells + i].packets;
+            sums.flows += local[k * cells + i].flows;
+        }
+        if (sums.flows && !flush_cell(add, i, &sums))
+            return false;
+    }
+    memset(local, 0, cells * copies * sizeof *local);
+    return true;
+}
+
+/* Worth it when the cells to flush are few beside the rows, and the groups are no array themselves
+ * that is as near. */
+static bool local_pays(const struct adding *add)
+{
+    if (add->local_bits > LOCAL_BITS_MOST)
+        return false;
+    if (add->t->groups.cells && add->local_bits > COPIED_BITS_MOST)
+        return false;
+    return (UINT32_C(8) << add->local_bits) <= add->run->selected_count;
+}
+
+static enum weir_status add_run(struct adding *add, struct arena *a, struct weir_error *error)
+{
+    enum weir_status status = bind_all(add, a, error);
+    if (status != WEIR_OK)
+        return status;
+    if (add->local_bits == 0)
+        return add_sums(add, error);
+    add->local = local_pays(add);
+    status = add_rows(add, error);
+    if (status == WEIR_OK && add->local && !flush_local(add))
+        return budget_error(add->t->groups.budget, error);
+    return status;
+}
+
+enum weir_status tally_add(struct tally *t, const struct run *run, struct arena *a,
+                           struct weir_error *error)
+{
+    if (run->selected_count == 0)
+        return WEIR_OK;
+    struct adding *add = arena_alloc(a, sizeof *add);
+    if (!add)
+        return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory while adding a block");
+    add->t = t;
+    add->run = run;
+    return add_run(add, a, error);
+}
+
+enum weir_status tally_merge(struct tally *to, struct tally *from, struct weir_error *error)
+{
+    size_t count;
+    const uint64_t *record = groups_compact(&from->groups, &count);
+    for (; count; count--, record += from->groups.stride) {
+        uint64_t words[GROUP_WORDS_MOST];
+        struct cell sums = {record[0], record[1], record[2], 0};
+        if (!layout_translate(to->layout, &from->interns, &to->interns, record + GROUP_SUMS, words) ||
+            !groups_add_one(&to->groups, words, &sums))
+            return budget_error(to->groups.budget, error);
+    }
+    return WEIR_OK;
+}
