@@ -1,0 +1,298 @@
+/* test_block.c - batches to blocks and back: every width, shape, presence and edge number of rows; what
+ * the directory says; which codec content gets; both kernel sets. */
+#include "block_cases.h"
+
+static const struct block_id id = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, 99};
+static struct block_encoder *encoder;
+
+static struct batch *empty_batch(uint32_t rows)
+{
+    struct batch *b = batch_new(rows ? (rows + 63) / 64 * 64 : 64, RECORD_FLOW);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b);
+    batch_append(b, rows);
+    if (!encoder)
+        encoder = block_encoder_new(1);
+    return b;
+}
+
+/* Encodes, opens, checks; the block lives in *bytes and *a. */
+static void make_block(struct batch *b, struct buffer *bytes, struct arena *a, struct block *out)
+{
+    struct weir_error error = {.message = ""};
+    CU_ASSERT_EQUAL_FATAL(block_encode(encoder, &id, b, NULL, bytes, &error), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(block_open(bytes->bytes, bytes->length, a, out, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(block_check(out, a, &error), WEIR_OK);
+    CU_ASSERT_STRING_EQUAL(error.message, "");
+}
+
+static void check_batch(struct batch *b)
+{
+    struct buffer bytes = {0};
+    struct arena a = {0};
+    struct block block;
+    make_block(b, &bytes, &a, &block);
+    CU_ASSERT_EQUAL(block.head.rows, batch_rows(b));
+    for (size_t i = 0; i < batch_column_count(b); i++) {
+        struct column *c = batch_column_at(b, i);
+        struct arena scratch = {0};
+        if (c->present_rows)
+            CU_ASSERT_TRUE(case_column_same(&block, c, &scratch))
+        else
+            CU_ASSERT_PTR_NULL(block_find(&block, c->key));
+        arena_free(&scratch);
+    }
+    buffer_free(&bytes);
+    arena_free(&a);
+}
+
+/* All widths, shapes and holes as columns of one batch. */
+static void check_rows(uint32_t rows, unsigned hole_step)
+{
+    static const uint8_t widths[] = {1, 2, 4, 8, 16, 0};
+    struct batch *b = empty_batch(rows);
+    for (unsigned w = 0; w < 6; w++)
+        for (unsigned shape = 0; shape < CASE_SHAPES; shape++)
+            for (unsigned hole = 0; hole < CASE_HOLES; hole += hole_step)
+                case_column(b, IE_KEY(5000, w * 1000 + shape * 10 + hole), widths[w], shape, hole);
+    check_batch(b);
+    batch_free(b);
+}
+
+static void edge_rows(void)
+{
+    static const uint32_t rows[] = {1, 2, 63, 64, 65, 127, 255, 256, 257, 3000};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        check_rows(rows[i], 1);
+}
+
+static void whole_batches(void)
+{
+    check_rows(65536, 5);
+    check_rows(65535, 2);
+}
+
+static void plain_kernels(void)
+{
+    struct batch *b = empty_batch(5000);
+    struct buffer one = {0}, two = {0};
+    for (unsigned shape = 0; shape < CASE_SHAPES; shape++)
+        for (uint8_t width = 1; width <= 16; width = (uint8_t)(width * 2))
+            case_column(b, IE_KEY(width, shape), width, shape, shape % 2 * 5);
+    CU_ASSERT_EQUAL(block_encode(encoder, &id, b, NULL, &one, NULL), WEIR_OK);
+    kernels_force(&kernels_plain);
+    CU_ASSERT_EQUAL(block_encode(encoder, &id, b, NULL, &two, NULL), WEIR_OK);
+    check_batch(b);
+    kernels_force(NULL);
+    CU_ASSERT_EQUAL_FATAL(one.length, two.length);
+    CU_ASSERT_EQUAL(memcmp(one.bytes, two.bytes, one.length), 0);
+    check_batch(b);
+    buffer_free(&one), buffer_free(&two);
+    batch_free(b);
+}
+
+static const struct block_column *codec_of(const struct block *b, ie_key key, enum codec codec)
+{
+    const struct block_column *c = block_find(b, key);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    CU_ASSERT_EQUAL(c->codec, codec);
+    return c;
+}
+
+static void content_chooses(void)
+{
+    struct batch *b = empty_batch(20000);
+    struct buffer bytes = {0};
+    struct arena a = {0};
+    struct block block;
+    struct vector v;
+    case_column(b, IANA(4), 1, 0, 0);
+    case_column(b, IANA(2), 8, 2, 0);
+    case_column(b, WEIR_DOMAIN, 4, 4, 0);
+    case_column(b, IANA(12), 4, 6, 0);
+    case_column(b, WEIR_EXPORTER, 16, 5, 0);
+    case_column(b, IE_KEY(9, 1), 0, 0, 0);
+    case_column(b, IE_KEY(9, 2), 0, 5, 0);
+    make_block(b, &bytes, &a, &block);
+    codec_of(&block, IANA(4), CODEC_CONSTANT);
+    codec_of(&block, IANA(2), CODEC_FOR);
+    codec_of(&block, WEIR_DOMAIN, CODEC_RUNS);
+    CU_ASSERT(codec_of(&block, IANA(12), CODEC_DICTIONARY)->length < 20000 * 2.2);
+    CU_ASSERT(codec_of(&block, WEIR_EXPORTER, CODEC_DICTIONARY)->length < 20000 * 0.7); /* 25 values */
+    const struct block_column *same = codec_of(&block, IE_KEY(9, 1), CODEC_CONSTANT);
+    CU_ASSERT(same->length < 20);
+    CU_ASSERT_EQUAL(column_decode(same, NULL, &a, &v, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(v.form, VECTOR_CONSTANT);
+    const struct block_column *few = codec_of(&block, IE_KEY(9, 2), CODEC_DICTIONARY);
+    CU_ASSERT_EQUAL(column_decode(few, NULL, &a, &v, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(v.form, VECTOR_DICTIONARY);
+    CU_ASSERT(v.code_count <= 5);
+    buffer_free(&bytes), arena_free(&a), batch_free(b);
+}
+
+static void set(struct batch *b, ie_key key, uint8_t width, uint32_t row, uint64_t v)
+{
+    size_t index;
+    CU_ASSERT_EQUAL_FATAL(batch_column(b, key, width, &index), WEIR_OK);
+    memcpy((uint8_t *)batch_column_at(b, index)->values + (size_t)row * width, &v, width);
+    batch_mark(b, index, row, 1);
+}
+
+/* flowStartSysUpTime stands on flowStart, that on flowEnd; WEIR_OCTETS is the record's own counter. */
+static void relatives(void)
+{
+    struct batch *b = empty_batch(3000);
+    struct buffer bytes = {0};
+    struct arena a = {0};
+    struct block block;
+    struct vector v;
+    uint64_t boot = UINT64_C(1699990000123);
+    for (uint32_t row = 0; row < 3000; row++) {
+        uint64_t end = UINT64_C(1700000000000) + case_next() % 60000, start = end - case_next() % 100;
+        uint64_t octets = case_next() >> 30;
+        set(b, WEIR_FLOW_END, 8, row, end), set(b, WEIR_FLOW_START, 8, row, start);
+        set(b, IANA(21), 4, row, end - boot), set(b, IANA(22), 4, row, start - boot);
+        set(b, IANA(1), 8, row, octets), set(b, WEIR_OCTETS, 8, row, octets);
+        if (row % 3)
+            set(b, IANA(2), 8, row, octets / 40);
+        set(b, WEIR_PACKETS, 8, row, row % 3 ? octets / 40 : 0);
+    }
+    check_batch(b);
+    make_block(b, &bytes, &a, &block);
+    CU_ASSERT(codec_of(&block, WEIR_FLOW_START, CODEC_RELATIVE)->base == WEIR_FLOW_END);
+    CU_ASSERT(codec_of(&block, IANA(21), CODEC_RELATIVE)->length < 16);
+    CU_ASSERT(codec_of(&block, IANA(22), CODEC_RELATIVE)->length < 16);
+    CU_ASSERT(codec_of(&block, WEIR_OCTETS, CODEC_RELATIVE)->length < 16);
+    CU_ASSERT(codec_of(&block, WEIR_PACKETS, CODEC_RELATIVE)->length < 16);
+    /* Without its base, or with another, it is an error and not a number. */
+    const struct block_column *octets = block_find(&block, WEIR_OCTETS);
+    struct vector wrong = {.key = WEIR_PACKETS, .width = 8, .rows = 3000};
+    CU_ASSERT_EQUAL(column_decode(octets, NULL, &a, &v, NULL), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(column_decode(octets, &wrong, &a, &v, NULL), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(block.head.first_ms, (int64_t)block_find(&block, WEIR_FLOW_END)->least);
+    CU_ASSERT_EQUAL(block.head.last_ms, (int64_t)block_find(&block, WEIR_FLOW_END)->most);
+    buffer_free(&bytes), arena_free(&a), batch_free(b);
+}
+
+/* 65,536 distinct values: as many codes as there are, and none left for absent rows. */
+static void full_dictionary(void)
+{
+    for (unsigned hole = 0; hole < 2; hole++) {
+        struct batch *b = empty_batch(1u << 18);
+        for (uint32_t row = 0; row < 1u << 18; row++)
+            if (!hole || row % 5)
+                set(b, IANA(8), 4, row, 1 + (uint64_t)(row * 40503u & 0xffff) * 65521);
+        check_batch(b);
+        batch_free(b);
+    }
+}
+
+static void bounds_in_directory(void)
+{
+    struct batch *b = empty_batch(100);
+    struct buffer bytes = {0};
+    struct arena a = {0};
+    struct block block;
+    struct column_bounds bounds;
+    struct address one = address_from_ipv4(0x0a000001), two = address_from_ipv4(0x0a000102);
+    size_t index;
+    for (uint32_t row = 10; row < 20; row++)
+        set(b, IANA(7), 2, row, 1000 + row);
+    CU_ASSERT_EQUAL(batch_column(b, IANA(27), 16, &index), WEIR_OK);
+    for (uint32_t row = 0; row < 100; row++)
+        memcpy((uint8_t *)batch_column_at(b, index)->values + 16 * row, row % 2 ? &one : &two, 16);
+    batch_mark(b, index, 0, 100);
+    make_block(b, &bytes, &a, &block);
+    column_bounds_of(block_find(&block, IANA(7)), &bounds);
+    CU_ASSERT(bounds.any && !bounds.all_present && bounds.least == 1010 && bounds.most == 1019);
+    column_bounds_of(block_find(&block, IANA(27)), &bounds);
+    CU_ASSERT(bounds.any && bounds.all_present);
+    CU_ASSERT_EQUAL(memcmp(bounds.least_octets, &one, 16), 0);
+    CU_ASSERT_EQUAL(memcmp(bounds.most_octets, &two, 16), 0);
+    CU_ASSERT_PTR_NULL(block_find(&block, IANA(8)));
+    buffer_free(&bytes), arena_free(&a), batch_free(b);
+}
+
+static void entries_alone(void)
+{
+    struct batch *b = empty_batch(500);
+    struct buffer bytes = {0};
+    struct arena a = {0};
+    struct block block;
+    for (unsigned shape = 0; shape < CASE_SHAPES; shape++)
+        case_column(b, IE_KEY(3, shape), (uint8_t)(shape % 2 ? 16 : 4), shape, shape % 3);
+    make_block(b, &bytes, &a, &block);
+    for (uint32_t i = 0; i < block.head.column_count; i++) {
+        uint8_t head[BLOCK_COLUMN_HEAD_SIZE];
+        const struct block_column *c = &block.columns[i];
+        struct block_column back;
+        block_column_write(c, head);
+        CU_ASSERT_EQUAL(block_column_read(head, c->bytes, c->length, &back, NULL), WEIR_OK);
+        CU_ASSERT(back.key == c->key && back.crc == c->crc && back.most == c->most);
+        CU_ASSERT_EQUAL(memcmp(back.most_octets, c->most_octets, 16), 0);
+        CU_ASSERT_EQUAL(block_column_read(head, c->bytes, c->length - 1, &back, NULL), WEIR_ETRUNCATED);
+        CU_ASSERT_EQUAL(block_column_read(head, c->bytes, c->length + 1, &back, NULL), WEIR_EMALFORMED);
+        head[i % sizeof head] ^= 4;
+        CU_ASSERT_EQUAL(block_column_read(head, c->bytes, c->length, &back, NULL), WEIR_ECHECKSUM);
+    }
+    buffer_free(&bytes), arena_free(&a), batch_free(b);
+}
+
+static void account_only(void)
+{
+    struct account_row row = {.key = {.domain = 7, .minute_ms = 60000}, .first_heard_ms = 61000};
+    struct account account = {.rows = &row, .row_count = 1}, back;
+    struct buffer bytes = {0};
+    struct arena a = {0};
+    struct block block;
+    struct weir_error error;
+    row.counts.records = 12;
+    buffer_put(&bytes, "xyz", 3); /* a block is appended, and may begin anywhere */
+    CU_ASSERT_EQUAL_FATAL(block_encode(encoder, &id, NULL, &account, &bytes, &error), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(block_open(bytes.bytes + 3, bytes.length - 3, &a, &block, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(block_check(&block, &a, &error), WEIR_OK);
+    CU_ASSERT(block.head.rows == 0 && block.head.column_count == 0 && block.head.first_ms == 0);
+    CU_ASSERT(block.head.id.sequence == 99 && memcmp(block.head.id.collector, id.collector, 16) == 0);
+    struct cursor in = cursor_over(block.account_bytes, block.account_length);
+    CU_ASSERT_EQUAL_FATAL(account_read(&in, &back, &error), WEIR_OK);
+    CU_ASSERT(back.row_count == 1 && back.rows[0].counts.records == 12 && back.rows[0].key.domain == 7);
+    account_free(&back);
+    buffer_free(&bytes), arena_free(&a);
+}
+
+static void limits(void)
+{
+    struct buffer bytes = {0};
+    struct weir_error error = {.message = ""};
+    struct batch *b = batch_new(1u << 20, RECORD_OPTIONS);
+    struct arena a = {0};
+    struct block block;
+    batch_append(b, 1u << 20);
+    case_column(b, IANA(4), 1, 5, 0);
+    make_block(b, &bytes, &a, &block);
+    CU_ASSERT(block.head.kind == RECORD_OPTIONS && block.head.rows == 1u << 20);
+    /* An arena that is too small is an error, not a crash. */
+    struct arena small = {.limit = 4096};
+    struct vector v;
+    CU_ASSERT_EQUAL(column_decode(&block.columns[0], NULL, &small, &v, &error), WEIR_ENOMEM);
+    arena_free(&small);
+    buffer_free(&bytes), arena_free(&a), batch_free(b);
+}
+
+static void done(void)
+{
+    block_encoder_free(encoder);
+    block_encoder_free(NULL);
+}
+
+UNIT_MAIN("block",
+          {"edge rows", edge_rows},
+          {"whole batches", whole_batches},
+          {"plain kernels", plain_kernels},
+          {"content chooses the codec", content_chooses},
+          {"relatives", relatives},
+          {"full dictionary", full_dictionary},
+          {"bounds in the directory", bounds_in_directory},
+          {"entries alone", entries_alone},
+          {"account only", account_only},
+          {"limits", limits},
+          {"done", done})
