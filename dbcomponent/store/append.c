@@ -1,0 +1,237 @@
+/* append.c - a block comes in: checked whole, rolled up, and stored in one transaction (store.h).
+ * Neighbours: lib/block decodes, rollups.c sums, segment.c and account.c write their tables. */
+#include "store/inside.h"
+#include "store/segment.h"
+#include <string.h>
+
+struct incoming { /* everything that is known of a block before the transaction */
+    struct block block;
+    struct block_record record;
+    struct account account;
+    const uint8_t *directory;
+    size_t directory_length;
+    uint32_t digest;
+};
+
+/* ---- before the transaction: nothing is locked, nothing is changed ---- */
+
+/* Least and most flow end as signed times. The block's head has them by unsigned order, which is another
+ * one for the times before 1970 that exporters without a clock make. */
+static enum weir_status measure_interval(struct stored_block *h, const struct frame *f, struct arena *a,
+                                         struct weir_error *error)
+{
+    const struct vector *end = frame_find(f, WEIR_FLOW_END);
+    struct vector ends;
+    if (h->rows == 0 || !end || end->width != 8)
+        return WEIR_OK; /* rollups_add_frame() refuses flows without an end */
+    if (!vector_flatten(end, a, &ends))
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory for %u rows", h->rows);
+    const int64_t *at = ends.values;
+    int64_t first = INT64_MAX, last = INT64_MIN;
+    for (uint32_t i = 0; i < h->rows; i++) {
+        first = at[i] < first ? at[i] : first;
+        last = at[i] > last ? at[i] : last;
+    }
+    h->first_ms = first;
+    h->last_ms = last;
+    return WEIR_OK;
+}
+
+static enum weir_status roll_up(struct incoming *in, struct scratch *scratch, struct weir_error *error)
+{
+    struct frame frame;
+    struct arena *a = &scratch->arena;
+    enum weir_status status = block_decode(NULL, &in->record, rollup_keys, rollup_key_count, a,
+                                           &frame, error);
+    if (status == WEIR_OK)
+        status = measure_interval(&in->record.head, &frame, a, error);
+    if (status == WEIR_OK && in->block.head.kind == RECORD_FLOW)
+        status = rollups_add_frame(scratch->rollups, &frame, 1, a, error);
+    return status;
+}
+
+static enum weir_status check_account(const struct account *account, struct weir_error *error)
+{
+    for (size_t i = 0; i < account->row_count; i++)
+        if (minute_of(account->rows[i].key.minute_ms) != account->rows[i].key.minute_ms)
+            return weir_fail(error, WEIR_EMALFORMED, "account", "row %zu is of no whole minute", i);
+    return WEIR_OK;
+}
+
+/* What tells two blocks with one name apart: heads (which hold the columns' CRCs) and account. */
+static uint32_t digest_of(const struct incoming *in)
+{
+    const struct block_head *h = &in->block.head;
+    uint64_t fixed[4] = {h->kind, h->rows, (uint64_t)h->first_ms, (uint64_t)h->last_ms};
+    uint32_t crc = crc32c(0, fixed, sizeof fixed);
+    crc = crc32c(crc, in->directory, in->directory_length);
+    return crc32c(crc, in->block.account_bytes, in->block.account_length);
+}
+
+static enum weir_status prepare(struct incoming *in, const uint8_t *bytes, size_t length,
+                                struct scratch *scratch, struct weir_error *error)
+{
+    struct arena *a = &scratch->arena;
+    struct block *b = &in->block;
+    enum weir_status status = block_open(bytes, length, a, b, error);
+    if (status == WEIR_OK && b->head.kind > RECORD_OPTIONS)
+        status = weir_fail(error, WEIR_EMALFORMED, "block", "records of unknown kind %u", b->head.kind);
+    if (status == WEIR_OK)
+        status = block_check(b, a, error);
+    if (status != WEIR_OK)
+        return status;
+    in->record = (struct block_record){
+        .head = {.rows = b->head.rows, .kind = b->head.kind, .first_ms = b->head.first_ms,
+                 .last_ms = b->head.last_ms},
+        .columns = b->columns,
+        .count = b->head.column_count,
+    };
+    for (uint32_t i = 0; i < in->record.count; i++)
+        in->record.octets += b->columns[i].length;
+    in->directory = block_directory(&in->record, a, &in->directory_length);
+    if (!in->directory)
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory for a directory");
+    in->digest = digest_of(in);
+    struct cursor account = cursor_over(b->account_bytes, b->account_length);
+    if (b->account_length)
+        status = account_read(&account, &in->account, error);
+    if (status == WEIR_OK)
+        status = check_account(&in->account, error);
+    return status == WEIR_OK ? roll_up(in, scratch, error) : status;
+}
+
+/* ---- inside the transaction ---- */
+
+static enum weir_status collector_id(struct sql *sql, const uint8_t identity[16], int64_t *id,
+                                     struct weir_error *error)
+{
+    *id = 0;
+    struct query q = query_start(sql, SQL_COLLECTOR_FIND);
+    query_bind_blob(&q, identity, 16);
+    if (query_row(&q) && query_sealed(&q))
+        *id = query_i64(&q, 0);
+    enum weir_status status = query_end(&q, error);
+    if (status != WEIR_OK || *id)
+        return status;
+    q = query_start(sql, SQL_COLLECTOR_ADD);
+    query_bind_blob(&q, identity, 16);
+    while (query_row(&q))
+        *id = query_i64(&q, 0);
+    return query_end(&q, error);
+}
+
+/* Delivered before? The same name for another content is a fault of the sender, and storing nothing
+ * in silence would lose its records. */
+static enum weir_status look_up(struct sql *sql, int64_t collector, const struct incoming *in,
+                                enum store_outcome *outcome, struct weir_error *error)
+{
+    struct query q = query_start(sql, SQL_DELIVERY_FIND);
+    query_bind_i64(&q, collector);
+    query_bind_u64(&q, in->block.head.id.sequence);
+    bool same = true;
+    *outcome = STORE_STORED;
+    if (query_row(&q) && query_sealed(&q)) {
+        *outcome = STORE_KNOWN;
+        same = query_i64(&q, 0) == in->digest;
+    }
+    enum weir_status status = query_end(&q, error);
+    if (status == WEIR_OK && !same)
+        status = weir_fail(error, WEIR_EEXISTS, "block",
+                           "another block of this collector with sequence %llu is stored already",
+                           (unsigned long long)in->block.head.id.sequence);
+    return status;
+}
+
+static enum weir_status insert_columns(struct sql *sql, int64_t id, const struct block_record *b,
+                                       struct weir_error *error)
+{
+    enum weir_status status = WEIR_OK;
+    for (uint32_t i = 0; status == WEIR_OK && i < b->count; i++) {
+        if (b->columns[i].length == 0)
+            continue;
+        struct query q = query_start(sql, SQL_COLUMN_ADD);
+        query_bind_i64(&q, COLUMN_ID(id, i));
+        query_bind_blob(&q, b->columns[i].bytes, b->columns[i].length);
+        query_row(&q);
+        status = query_end(&q, error);
+    }
+    return status;
+}
+
+static enum weir_status insert_block(struct sql *sql, const struct incoming *in, int64_t *id,
+                                     struct weir_error *error)
+{
+    const struct stored_block *h = &in->record.head;
+    *id = 0;
+    if (h->rows == 0)
+        return WEIR_OK;
+    struct query q = query_start(sql, SQL_BLOCK_NEXT);
+    if (query_row(&q))
+        *id = query_i64(&q, 0);
+    enum weir_status status = query_end(&q, error);
+    if (status != WEIR_OK)
+        return status;
+    q = query_start(sql, SQL_BLOCK_ADD);
+    query_bind_i64(&q, *id);
+    query_bind_i64(&q, h->kind);
+    query_bind_i64(&q, h->rows);
+    query_bind_i64(&q, h->first_ms);
+    query_bind_i64(&q, h->last_ms);
+    query_bind_u64(&q, in->record.octets);
+    query_bind_blob(&q, in->directory, in->directory_length);
+    query_row(&q);
+    status = query_end(&q, error);
+    return status == WEIR_OK ? insert_columns(sql, *id, &in->record, error) : status;
+}
+
+static enum weir_status insert_delivery(struct sql *sql, int64_t collector, int64_t block,
+                                        const struct incoming *in, struct weir_error *error)
+{
+    struct query q = query_start(sql, SQL_DELIVERY_ADD);
+    query_bind_i64(&q, collector);
+    query_bind_u64(&q, in->block.head.id.sequence);
+    query_bind_i64(&q, clock_now_ms());
+    query_bind_i64(&q, block);
+    query_bind_i64(&q, in->block.head.rows);
+    query_bind_i64(&q, in->digest);
+    query_bind_blob(&q, in->block.account_bytes, in->block.account_length);
+    query_row(&q);
+    return query_end(&q, error);
+}
+
+static enum weir_status write_all(struct sql *sql, const struct incoming *in, struct scratch *scratch,
+                                  enum store_outcome *outcome, struct weir_error *error)
+{
+    int64_t collector, block;
+    enum weir_status status = collector_id(sql, in->block.head.id.collector, &collector, error);
+    if (status == WEIR_OK)
+        status = look_up(sql, collector, in, outcome, error);
+    if (status != WEIR_OK || *outcome == STORE_KNOWN)
+        return status;
+    status = insert_block(sql, in, &block, error);
+    if (status == WEIR_OK)
+        status = insert_delivery(sql, collector, block, in, error);
+    if (status == WEIR_OK)
+        status = rollups_store(sql, scratch, error);
+    if (status == WEIR_OK)
+        status = account_store(sql, collector, in->block.head.id.sequence, &in->account, error);
+    return status;
+}
+
+enum weir_status store_append(struct store *s, const uint8_t *block, size_t length,
+                              enum store_outcome *outcome, struct weir_error *error)
+{
+    struct incoming in = {0};
+    *outcome = STORE_STORED;
+    struct scratch *scratch = scratch_take(s);
+    if (!scratch)
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory for a block");
+    enum weir_status status = prepare(&in, block, length, scratch, error);
+    if (status == WEIR_OK)
+        status = store_begin(s, error);
+    if (status == WEIR_OK)
+        status = store_end(s, write_all(&s->writer, &in, scratch, outcome, error), error);
+    account_free(&in.account);
+    scratch_give(s, scratch);
+    return status;
+}

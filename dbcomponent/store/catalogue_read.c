@@ -1,0 +1,192 @@
+/* catalogue_read.c - the whole catalogue of one moment, for services and for the collector (store.h).
+ * Neighbour: catalogue.c changes it. */
+#include "store/inside.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct list { /* a growing array in an arena */
+    void *items;
+    size_t count, room;
+};
+
+struct reading {
+    struct sql *sql;
+    struct arena *arena;
+    struct list tags, prefixes, rules, ases, as_rules, devices, described, dbs;
+    bool full; /* memory ended */
+};
+
+/* One more zeroed item; NULL when memory ends, which `full` remembers. */
+static void *list_add(struct reading *r, struct list *l, size_t size)
+{
+    if (l->count == l->room) {
+        size_t room = l->room ? l->room * 2 : 16;
+        void *more = arena_alloc(r->arena, room * size);
+        if (!more) {
+            r->full = true;
+            return NULL;
+        }
+        if (l->count)
+            memcpy(more, l->items, l->count * size);
+        l->items = more;
+        l->room = room;
+    }
+    void *item = (char *)l->items + l->count++ * size;
+    return memset(item, 0, size);
+}
+
+static const char *keep(struct reading *r, const char *text)
+{
+    const char *copy = arena_copy(r->arena, text, strlen(text));
+    if (!copy)
+        r->full = true;
+    return copy;
+}
+
+/* ---- one table each: a row of the table becomes an item ---- */
+
+static void read_tag(struct reading *r, struct query *q)
+{
+    struct tag *tag = list_add(r, &r->tags, sizeof *tag);
+    if (!tag)
+        return;
+    tag->id = (uint32_t)query_i64(q, 0);
+    tag->name = keep(r, query_text(q, 1));
+}
+
+static void read_prefix(struct reading *r, struct query *q)
+{
+    struct prefix *prefix = list_add(r, &r->prefixes, sizeof *prefix);
+    struct prefix_rule *rule = list_add(r, &r->rules, sizeof *rule);
+    if (!prefix || !rule)
+        return;
+    rule->tag = (uint32_t)query_i64(q, 0);
+    query_octets(q, 1, prefix->address.octets, sizeof prefix->address.octets);
+    prefix->length = (uint8_t)query_i64(q, 2);
+    rule->prefix = *prefix;
+}
+
+static void read_as(struct reading *r, struct query *q)
+{
+    uint32_t *number = list_add(r, &r->ases, sizeof *number);
+    struct as_rule *rule = list_add(r, &r->as_rules, sizeof *rule);
+    if (!number || !rule)
+        return;
+    rule->tag = (uint32_t)query_i64(q, 0);
+    rule->as = *number = (uint32_t)query_i64(q, 1);
+}
+
+static void read_device(struct reading *r, struct query *q)
+{
+    struct device_entry *d = list_add(r, &r->described, sizeof *d);
+    struct device *plain = list_add(r, &r->devices, sizeof *plain);
+    if (!d || !plain)
+        return;
+    query_octets(q, 0, d->address.octets, sizeof d->address.octets);
+    d->name = keep(r, query_text(q, 1));
+    d->description = keep(r, query_text(q, 2));
+    d->sampling_rate = query_f64(q, 3);
+    *plain = (struct device){d->address, d->sampling_rate};
+}
+
+static void read_db(struct reading *r, struct query *q)
+{
+    struct db_entry *db = list_add(r, &r->dbs, sizeof *db);
+    if (!db)
+        return;
+    db->url = keep(r, query_text(q, 0));
+    db->name = keep(r, query_text(q, 1));
+}
+
+static const struct {
+    enum sql_statement statement;
+    void (*read)(struct reading *r, struct query *q);
+} tables[] = {
+    {SQL_TAGS, read_tag},       {SQL_TAG_PREFIXES, read_prefix}, {SQL_TAG_ASES, read_as},
+    {SQL_DEVICES, read_device}, {SQL_DBS, read_db},
+};
+
+static enum weir_status read_tables(struct reading *r, struct weir_error *error)
+{
+    enum weir_status status = WEIR_OK;
+    for (size_t i = 0; status == WEIR_OK && i < sizeof tables / sizeof *tables; i++) {
+        struct query q = query_start(r->sql, tables[i].statement);
+        while (!r->full && query_row(&q) && query_sealed(&q))
+            tables[i].read(r, &q);
+        status = query_end(&q, error);
+        if (status == WEIR_OK && r->full)
+            status = weir_fail(error, WEIR_ENOMEM, "", "out of memory for the catalogue");
+    }
+    return status;
+}
+
+/* Prefixes and ASes were read in the order of their tags: each tag's are neighbours. */
+static enum weir_status give_to_tags(struct reading *r, struct weir_error *error)
+{
+    const struct prefix_rule *rules = r->rules.items;
+    const struct as_rule *as_rules = r->as_rules.items;
+    size_t p = 0, a = 0;
+    struct tag *tags = r->tags.items;
+    for (size_t i = 0; i < r->tags.count; i++) {
+        struct tag *t = &tags[i];
+        t->prefixes = (const struct prefix *)r->prefixes.items + p;
+        t->ases = (const uint32_t *)r->ases.items + a;
+        for (; p < r->rules.count && rules[p].tag == t->id; p++)
+            t->prefix_count++;
+        for (; a < r->as_rules.count && as_rules[a].tag == t->id; a++)
+            t->as_count++;
+    }
+    if (p != r->rules.count || a != r->as_rules.count)
+        return weir_fail(error, WEIR_ECORRUPT, "tag", "a prefix or AS belongs to a tag that is not there");
+    return WEIR_OK;
+}
+
+static void fill(struct catalogue *out, const struct reading *r)
+{
+    *out = (struct catalogue){
+        .tags = r->tags.items, .tag_count = r->tags.count,
+        .devices = r->described.items, .device_count = r->described.count,
+        .dbs = r->dbs.items, .db_count = r->dbs.count,
+        .snapshot = {
+            .prefixes = r->rules.items, .prefix_count = r->rules.count,
+            .ases = r->as_rules.items, .as_count = r->as_rules.count,
+            .devices = r->devices.items, .device_count = r->devices.count,
+        },
+        .memory = r->arena,
+    };
+}
+
+enum weir_status catalogue_read(struct sql *sql, struct catalogue *out, struct weir_error *error)
+{
+    struct reading r = {.sql = sql, .arena = calloc(1, sizeof *r.arena)};
+    if (!r.arena)
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory for the catalogue");
+    enum weir_status status = read_tables(&r, error);
+    if (status == WEIR_OK)
+        status = give_to_tags(&r, error);
+    fill(out, &r);
+    if (status != WEIR_OK)
+        catalogue_free(out);
+    return status;
+}
+
+enum weir_status store_catalogue(struct store *s, struct catalogue *out, struct weir_error *error)
+{
+    struct reader *r;
+    *out = (struct catalogue){0};
+    enum weir_status status = reader_open(s, &r, error);
+    if (status != WEIR_OK)
+        return status;
+    status = catalogue_read(&r->sql, out, error);
+    reader_close(r);
+    return status;
+}
+
+void catalogue_free(struct catalogue *c)
+{
+    if (c->memory) {
+        arena_free(c->memory);
+        free(c->memory);
+    }
+    *c = (struct catalogue){0};
+}

@@ -1,0 +1,106 @@
+/* inside.h - what the files of the store room share: the store itself, its transactions and readers.
+ * Private to dbcomponent/store.
+ *
+ *   struct store ── writer: one connection, one transaction at a time, behind `writing`
+ *               └── idle readers: connections that wait for reader_open(), behind `pooling`
+ *
+ * Invariants:
+ *  1. Whatever a call changes, it changes between store_begin() and store_end().
+ *  2. No thread takes `pooling` and then `writing`.
+ *  3. Nothing read from the file is remembered from one transaction to the next, so other processes
+ *     may use the same file. */
+#ifndef WEIR_DB_INSIDE_H
+#define WEIR_DB_INSIDE_H
+
+#include "container.h"
+#include "store/sql.h"
+#include <pthread.h>
+
+struct rollups;
+struct scratch { /* what an append works with; kept from one to the next */
+    struct arena arena;
+    struct rollups *rollups;
+    struct buffer bytes;
+    struct scratch *next;
+};
+
+struct reader {
+    struct store *store;
+    struct sql sql;
+    struct reader *next;
+    /* The directory read last: which place each key has. 0: none. */
+    int64_t directory_of;
+    uint32_t key_count;
+    ie_key keys[BATCH_COLUMNS_MOST];
+};
+
+struct store {
+    char *path;       /* data/weir.db */
+    const char *open; /* what SQLite opens: path, or a file: URI that says immutable */
+    char *uri;
+    bool read_only;
+    pthread_mutex_t writing;
+    struct sql writer;
+    pthread_mutex_t pooling;
+    struct reader *idle;
+    size_t idle_count;
+    struct scratch *scratches;
+};
+
+#define IDLE_READERS_MOST 8
+#define COLUMN_ID(block, place) ((block) * 1024 + (int64_t)(place))
+_Static_assert(BATCH_COLUMNS_MOST <= 1024, "COLUMN_ID has room for 1024 columns");
+
+/* Takes the writer and begins; store_end() commits when `status` is WEIR_OK, else rolls back, lets
+ * the writer go, and returns the status of the whole. After a failed store_begin() there is no
+ * store_end(). WEIR_EDENIED when the store is read-only. */
+enum weir_status store_begin(struct store *s, struct weir_error *error);
+enum weir_status store_end(struct store *s, enum weir_status status, struct weir_error *error);
+
+/* Scratch from the pool; NULL when memory ends. */
+struct scratch *scratch_take(struct store *s);
+void scratch_give(struct store *s, struct scratch *scratch);
+
+/* migrate.c: brings an open connection's file to the present schema. */
+enum weir_status store_check_file(struct sql *sql, int64_t *version, bool *empty,
+                                  struct weir_error *error);
+enum weir_status store_migrate(struct sql *sql, struct weir_error *error);
+int64_t store_schema_version(void);
+
+/* Reads the blob `name` of table meta, exactly `size` octets. WEIR_ENOTFOUND, WEIR_ECORRUPT. */
+enum weir_status meta_read(struct sql *sql, const char *name, void *out, size_t size,
+                           struct weir_error *error);
+enum weir_status meta_write(struct sql *sql, const char *name, const void *bytes, size_t size,
+                            struct weir_error *error);
+
+/* blocks.c */
+struct block_record { /* a row of table block, with its directory opened; or a block that just came */
+    struct stored_block head;
+    uint64_t octets;
+    struct block_column *columns; /* `bytes` NULL until loaded */
+    uint32_t count;
+};
+/* WEIR_ECORRUPT names the block: a seal, a head or the order of columns is wrong. */
+enum weir_status block_record_read(struct sql *sql, int64_t id, struct arena *a,
+                                   struct block_record *out, struct weir_error *error);
+/* Loads the bytes of column `place` into memory from `a`. */
+enum weir_status block_column_load(struct sql *sql, int64_t id, uint32_t place,
+                                   struct block_column *c, struct arena *a,
+                                   struct weir_error *error);
+/* Decodes the columns of `keys` that the block has (all of them when keys is NULL), and those they
+ * are relative to. Bytes that are not there yet are loaded; `sql` may be NULL when none are missing. */
+enum weir_status block_decode(struct sql *sql, struct block_record *b, const ie_key *keys, size_t count,
+                              struct arena *a, struct frame *out, struct weir_error *error);
+/* The columns' heads as they are stored; NULL: no memory. */
+uint8_t *block_directory(const struct block_record *b, struct arena *a, size_t *length);
+
+/* account.c: adds a block's account to the tables. Inside a transaction. */
+enum weir_status account_store(struct sql *sql, int64_t collector, uint64_t sequence,
+                               const struct account *account, struct weir_error *error);
+/* Columns 0… of a row read by SQL_ACCOUNT_RANGE or SQL_ACCOUNT_FIND. */
+void account_row_read(struct query *q, struct account_row *row);
+
+/* catalogue_read.c: the catalogue as this connection's transaction sees it. */
+enum weir_status catalogue_read(struct sql *sql, struct catalogue *out, struct weir_error *error);
+
+#endif

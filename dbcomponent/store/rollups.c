@@ -1,0 +1,407 @@
+/* rollups.c - the hash table that blocks are rolled up in (rollups.h). Neighbours: append.c fills it from
+ * a new block, segment.c writes and reads it, verify.c and retag.c compare and change. */
+#include "store/rollups.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct rollups {
+    struct rollup_group *groups;
+    uint32_t *slots; /* index + 1; 0: empty */
+    uint32_t count, room, mask;
+    struct rollup_context *contexts;
+    uint32_t *context_slots;
+    uint32_t context_count, context_room, context_mask;
+};
+
+enum { KEY_END, KEY_EXPORTER, KEY_DOMAIN, KEY_RATE, KEY_ORIGIN, KEY_SRC, KEY_DST, KEY_PROTOCOL,
+       KEY_OCTETS, KEY_PACKETS, KEY_COUNT };
+const ie_key rollup_keys[KEY_COUNT] = {
+    [KEY_END] = WEIR_FLOW_END,       [KEY_EXPORTER] = WEIR_EXPORTER,
+    [KEY_DOMAIN] = WEIR_DOMAIN,      [KEY_RATE] = WEIR_SAMPLING_RATE,
+    [KEY_ORIGIN] = WEIR_SAMPLING_ORIGIN, [KEY_SRC] = WEIR_SRC_TAG,
+    [KEY_DST] = WEIR_DST_TAG,        [KEY_PROTOCOL] = IANA(4),
+    [KEY_OCTETS] = WEIR_OCTETS,      [KEY_PACKETS] = WEIR_PACKETS,
+};
+const size_t rollup_key_count = KEY_COUNT;
+/* 0: an exporter may send more octets than the type has, so 1 to 8. */
+static const uint8_t widths[KEY_COUNT] = {8, 16, 4, 8, 1, 4, 4, 0, 8, 8};
+
+#define FIRST_ROOM 1024u
+#define FIRST_CONTEXTS 16u
+
+/* ---- life ---- */
+
+struct rollups *rollups_new(void)
+{
+    struct rollups *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    r->room = FIRST_ROOM;
+    r->mask = 2 * FIRST_ROOM - 1;
+    r->context_room = FIRST_CONTEXTS;
+    r->context_mask = 2 * FIRST_CONTEXTS - 1;
+    r->groups = malloc(r->room * sizeof *r->groups);
+    r->slots = calloc(r->mask + 1, sizeof *r->slots);
+    r->contexts = malloc(r->context_room * sizeof *r->contexts);
+    r->context_slots = calloc(r->context_mask + 1, sizeof *r->context_slots);
+    if (r->groups && r->slots && r->contexts && r->context_slots)
+        return r;
+    rollups_free(r);
+    return NULL;
+}
+
+void rollups_free(struct rollups *r)
+{
+    if (!r)
+        return;
+    free(r->groups);
+    free(r->slots);
+    free(r->contexts);
+    free(r->context_slots);
+    free(r);
+}
+
+void rollups_clear(struct rollups *r)
+{
+    memset(r->slots, 0, (r->mask + 1) * sizeof *r->slots);
+    memset(r->context_slots, 0, (r->context_mask + 1) * sizeof *r->context_slots);
+    r->count = r->context_count = 0;
+}
+
+size_t rollups_count(const struct rollups *r)
+{
+    return r->count;
+}
+
+const struct rollup_context *rollups_context_at(const struct rollups *r, uint32_t number)
+{
+    return &r->contexts[number];
+}
+
+/* ---- hashing ---- */
+
+static inline uint64_t mix(uint64_t h)
+{
+    h ^= h >> 32;
+    h *= UINT64_C(0xd6e8feb86659fd93);
+    return h ^ h >> 32;
+}
+
+static inline uint64_t group_hash(int64_t minute_ms, uint64_t tags, uint64_t place)
+{
+    return mix((uint64_t)minute_ms * UINT64_C(0x9e3779b97f4a7c15) ^
+               tags * UINT64_C(0xc2b2ae3d27d4eb4f) ^ place * UINT64_C(0x165667b19e3779f9));
+}
+
+static uint64_t context_hash(const struct rollup_context *c)
+{
+    uint64_t h = mix(c->rate_bits ^ ((uint64_t)c->domain << 32 | c->origin));
+    return mix(h ^ load_le64(c->exporter.octets) ^ mix(load_le64(c->exporter.octets + 8)));
+}
+
+static bool context_equal(const struct rollup_context *a, const struct rollup_context *b)
+{
+    return a->rate_bits == b->rate_bits && a->domain == b->domain && a->origin == b->origin &&
+           memcmp(&a->exporter, &b->exporter, sizeof a->exporter) == 0;
+}
+
+static bool grow_contexts(struct rollups *r)
+{
+    uint32_t room = r->context_room * 2, mask = 2 * room - 1;
+    struct rollup_context *contexts = realloc(r->contexts, room * sizeof *contexts);
+    uint32_t *slots = calloc((size_t)mask + 1, sizeof *slots);
+    if (contexts)
+        r->contexts = contexts;
+    if (!contexts || !slots) {
+        free(slots);
+        return false;
+    }
+    for (uint32_t i = 0; i < r->context_count; i++) {
+        uint64_t at = context_hash(&contexts[i]) & mask;
+        while (slots[at])
+            at = (at + 1) & mask;
+        slots[at] = i + 1;
+    }
+    free(r->context_slots);
+    r->context_slots = slots;
+    r->context_room = room;
+    r->context_mask = mask;
+    return true;
+}
+
+bool rollups_context(struct rollups *r, const struct rollup_context *c, uint32_t *number)
+{
+    if (r->context_count == r->context_room && !grow_contexts(r))
+        return false;
+    uint64_t at = context_hash(c) & r->context_mask;
+    while (r->context_slots[at]) {
+        *number = r->context_slots[at] - 1;
+        if (context_equal(&r->contexts[*number], c))
+            return true;
+        at = (at + 1) & r->context_mask;
+    }
+    *number = r->context_count++;
+    r->contexts[*number] = *c;
+    r->context_slots[at] = *number + 1;
+    return true;
+}
+
+static bool grow_groups(struct rollups *r)
+{
+    if (r->room > UINT32_MAX / 4)
+        return false;
+    uint32_t room = r->room * 2, mask = 2 * room - 1;
+    struct rollup_group *groups = realloc(r->groups, room * sizeof *groups);
+    uint32_t *slots = calloc((size_t)mask + 1, sizeof *slots);
+    if (groups)
+        r->groups = groups;
+    if (!groups || !slots) {
+        free(slots);
+        return false;
+    }
+    for (uint32_t i = 0; i < r->count; i++) {
+        const struct rollup_group *g = &groups[i];
+        uint64_t at = group_hash(g->minute_ms, g->tags, g->place) & mask;
+        while (slots[at])
+            at = (at + 1) & mask;
+        slots[at] = i + 1;
+    }
+    free(r->slots);
+    r->slots = slots;
+    r->room = room;
+    r->mask = mask;
+    return true;
+}
+
+/* The group of a key; made with zero counts. Room for one more is the caller's care. */
+static inline struct rollup_group *group_of(struct rollups *r, int64_t minute_ms, uint64_t tags,
+                                            uint64_t place)
+{
+    uint64_t at = group_hash(minute_ms, tags, place) & r->mask;
+    while (r->slots[at]) {
+        struct rollup_group *g = &r->groups[r->slots[at] - 1];
+        if (g->minute_ms == minute_ms && g->tags == tags && g->place == place)
+            return g;
+        at = (at + 1) & r->mask;
+    }
+    struct rollup_group *g = &r->groups[r->count++];
+    r->slots[at] = r->count;
+    *g = (struct rollup_group){.minute_ms = minute_ms, .tags = tags, .place = place};
+    return g;
+}
+
+bool rollups_add(struct rollups *r, const struct rollup_group *g, int sign)
+{
+    if (r->count == r->room && !grow_groups(r))
+        return false;
+    struct rollup_group *to = group_of(r, g->minute_ms, g->tags, g->place);
+    uint64_t times = (uint64_t)(int64_t)sign;
+    to->counts.octets += g->counts.octets * times;
+    to->counts.packets += g->counts.packets * times;
+    to->counts.flows += g->counts.flows * times;
+    return true;
+}
+
+/* ---- a frame of rows ---- */
+
+struct rows { /* the columns of a frame, flat; none is NULL but present */
+    const struct vector *vectors[KEY_COUNT]; /* NULL: absent */
+    const uint64_t *end, *octets, *packets;
+    const uint32_t *src, *dst;
+    const uint8_t *protocol8;   /* the usual width, or NULL */
+    const uint8_t *changed;     /* row r has another context than row r - 1 */
+};
+
+static enum weir_status find_columns(const struct frame *f, struct rows *rows,
+                                     struct weir_error *error)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        const struct vector *v = frame_find(f, rollup_keys[i]);
+        char name[IE_NAME_SIZE];
+        if (v && (v->rows != f->rows || (widths[i] && v->width != widths[i]) ||
+                  (!widths[i] && (v->width < 1 || v->width > 8))))
+            return weir_fail(error, WEIR_EMALFORMED, ie_key_print(rollup_keys[i], name),
+                             "column of %u octets and %u rows in a block of %u rows", v->width,
+                             v->rows, f->rows);
+        rows->vectors[i] = v;
+    }
+    const struct vector *end = rows->vectors[KEY_END];
+    if (!end || end->present)
+        return weir_fail(error, WEIR_EMALFORMED, "flowEnd", "a flow record has no flow end");
+    return WEIR_OK;
+}
+
+/* The values of a column for every row, zeros when it is absent. */
+static const void *flat(const struct rows *rows, int key, uint8_t width, uint32_t count,
+                        struct arena *a)
+{
+    const struct vector *v = rows->vectors[key];
+    struct vector out;
+    if (!v)
+        return arena_zero(a, (size_t)count * width);
+    return vector_flatten(v, a, &out) ? out.values : NULL;
+}
+
+#define MARK_CHANGES(type, array)                                                                  \
+    do {                                                                                           \
+        const type *at = (array);                                                                  \
+        for (uint32_t i = 1; i < rows; i++)                                                        \
+            changed[i] |= (uint8_t)(at[i] != at[i - 1]);                                           \
+    } while (0)
+
+/* Rows come in runs of one exporter's datagrams, so contexts are looked up where one changes. */
+static void mark_changes(const struct vector *v, uint32_t rows, uint8_t *changed)
+{
+    if (!v || v->form == VECTOR_CONSTANT)
+        return;
+    if (v->form == VECTOR_DICTIONARY) {
+        MARK_CHANGES(uint16_t, v->codes);
+        return;
+    }
+    switch (v->width) {
+    case 1: MARK_CHANGES(uint8_t, v->values); break;
+    case 4: MARK_CHANGES(uint32_t, v->values); break;
+    case 8: MARK_CHANGES(uint64_t, v->values); break;
+    default: { /* 16 */
+        const uint8_t *at = v->values;
+        for (uint32_t i = 1; i < rows; i++)
+            changed[i] |= memcmp(at + 16 * (size_t)i, at + 16 * (size_t)i - 16, 16) != 0;
+    }
+    }
+}
+
+static enum weir_status flatten(const struct frame *f, struct rows *rows, struct arena *a,
+                                struct weir_error *error)
+{
+    uint8_t *changed = arena_zero(a, f->rows);
+    const struct vector *protocol = rows->vectors[KEY_PROTOCOL];
+    rows->end = flat(rows, KEY_END, 8, f->rows, a);
+    rows->octets = flat(rows, KEY_OCTETS, 8, f->rows, a);
+    rows->packets = flat(rows, KEY_PACKETS, 8, f->rows, a);
+    rows->src = flat(rows, KEY_SRC, 4, f->rows, a);
+    rows->dst = flat(rows, KEY_DST, 4, f->rows, a);
+    bool usual = protocol && protocol->width == 1;
+    rows->protocol8 = usual ? flat(rows, KEY_PROTOCOL, 1, f->rows, a) : NULL;
+    if (!changed || !rows->end || !rows->octets || !rows->packets || !rows->src || !rows->dst ||
+        (usual && !rows->protocol8))
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory for %u rows", f->rows);
+    changed[0] = 1;
+    for (int key = KEY_EXPORTER; key <= KEY_ORIGIN; key++)
+        mark_changes(rows->vectors[key], f->rows, changed);
+    rows->changed = changed;
+    return WEIR_OK;
+}
+
+static uint64_t number_at(const struct vector *v, uint32_t row)
+{
+    return v ? vector_u64(v, row) : 0;
+}
+
+static bool context_at(struct rollups *r, const struct rows *rows, uint32_t row, uint64_t *place)
+{
+    struct rollup_context c = {
+        .rate_bits = number_at(rows->vectors[KEY_RATE], row),
+        .domain = (uint32_t)number_at(rows->vectors[KEY_DOMAIN], row),
+        .origin = (uint32_t)number_at(rows->vectors[KEY_ORIGIN], row),
+    };
+    uint32_t number;
+    if (rows->vectors[KEY_EXPORTER])
+        memcpy(&c.exporter, vector_octets(rows->vectors[KEY_EXPORTER], row).bytes, 16);
+    if (!rollups_context(r, &c, &number))
+        return false;
+    *place = GROUP_PLACE(number, 0, 0);
+    return true;
+}
+
+/* Protocol and its presence as the lower 33 bits of a place. */
+static inline uint64_t protocol_at(const struct rows *rows, uint32_t row)
+{
+    const struct vector *v = rows->vectors[KEY_PROTOCOL];
+    if (!v || !vector_has(v, row))
+        return 0;
+    uint64_t value = rows->protocol8 ? rows->protocol8[row] : vector_u64(v, row);
+    return UINT64_C(1) << 32 | (value > UINT32_MAX ? UINT32_MAX : value);
+}
+
+/* Minute of a flow's end. Ends so far off that their hour is no i64 any more go to the last that is. */
+static inline int64_t end_minute(uint64_t end)
+{
+    const int64_t least = INT64_MIN / PERIOD_MS * PERIOD_MS + PERIOD_MS;
+    const int64_t most = INT64_MAX / PERIOD_MS * PERIOD_MS - PERIOD_MS;
+    int64_t at = (int64_t)end;
+    return minute_of(at < least ? least : at > most ? most : at);
+}
+
+static bool add_rows(struct rollups *r, const struct rows *rows, uint32_t count, uint64_t times)
+{
+    uint64_t place = 0;
+    for (uint32_t row = 0; row < count; row++) {
+        if (rows->changed[row] && !context_at(r, rows, row, &place))
+            return false;
+        if (r->count == r->room && !grow_groups(r))
+            return false;
+        struct rollup_group *g = group_of(r, end_minute(rows->end[row]),
+                                          (uint64_t)rows->src[row] << 32 | rows->dst[row],
+                                          place | protocol_at(rows, row));
+        g->counts.octets += rows->octets[row] * times;
+        g->counts.packets += rows->packets[row] * times;
+        g->counts.flows += times;
+    }
+    return true;
+}
+
+enum weir_status rollups_add_frame(struct rollups *r, const struct frame *f, int sign, struct arena *a,
+                                   struct weir_error *error)
+{
+    struct rows rows = {0};
+    if (f->rows == 0)
+        return WEIR_OK;
+    enum weir_status status = find_columns(f, &rows, error);
+    if (status == WEIR_OK)
+        status = flatten(f, &rows, a, error);
+    if (status == WEIR_OK && !add_rows(r, &rows, f->rows, (uint64_t)(int64_t)sign))
+        status = weir_fail(error, WEIR_ENOMEM, "", "out of memory for roll-ups");
+    return status;
+}
+
+/* ---- giving out ---- */
+
+static int group_compare(const void *left, const void *right)
+{
+    const struct rollup_group *a = left, *b = right;
+    if (a->minute_ms != b->minute_ms)
+        return a->minute_ms < b->minute_ms ? -1 : 1;
+    if (a->place >> 33 != b->place >> 33)
+        return a->place < b->place ? -1 : 1;
+    if (a->tags != b->tags)
+        return a->tags < b->tags ? -1 : 1;
+    return a->place < b->place ? -1 : a->place > b->place;
+}
+
+const struct rollup_group *rollups_sorted(struct rollups *r, size_t *count)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < r->count; i++)
+        if (r->groups[i].counts.octets | r->groups[i].counts.packets | r->groups[i].counts.flows)
+            r->groups[kept++] = r->groups[i];
+    r->count = kept;
+    qsort(r->groups, kept, sizeof *r->groups, group_compare);
+    *count = kept;
+    return r->groups;
+}
+
+void rollup_key_fill(struct rollup_key *out, const struct rollup_context *c,
+                     const struct rollup_group *g)
+{
+    *out = (struct rollup_key){
+        .minute_ms = g->minute_ms,
+        .exporter = c->exporter,
+        .domain = c->domain,
+        .src_tag = (uint32_t)(g->tags >> 32),
+        .dst_tag = (uint32_t)g->tags,
+        .protocol = (uint32_t)g->place,
+        .has_protocol = (uint8_t)(g->place >> 32 & 1),
+        .sampling_origin = (uint8_t)c->origin,
+    };
+    memcpy(&out->sampling_rate, &c->rate_bits, sizeof out->sampling_rate);
+}

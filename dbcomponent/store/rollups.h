@@ -1,0 +1,68 @@
+/* rollups.h - sums by minute, exporter, domain, tags, protocol and sampling, in memory.
+ *
+ * A hash table of groups: blocks are added a frame at a time, stored segments a group at a time,
+ * with a sign, so that the same table rolls up (+), compares (recomputed - stored is zero
+ * everywhere) and changes tags (- old + new). Counts are added modulo 2^64: what was added and
+ * taken away again leaves exactly zero.
+ *
+ *   contexts  exporter, domain, rate, origin: few; a group names its context by number
+ *   groups    dense, in order of first sight
+ *   slots     hash -> index of group + 1
+ *
+ * Threads: a table belongs to one thread. */
+#ifndef WEIR_DB_ROLLUPS_H
+#define WEIR_DB_ROLLUPS_H
+
+#include "container.h"
+
+#define PERIOD_MS (60 * MINUTE_MS) /* a segment's hour */
+static inline int64_t period_of(int64_t t_ms)
+{
+    int64_t r = t_ms % PERIOD_MS;
+    return t_ms - (r < 0 ? r + PERIOD_MS : r);
+}
+
+struct rollup_context {
+    struct address exporter;
+    uint64_t rate_bits; /* of the double */
+    uint32_t domain;
+    uint32_t origin;
+};
+
+struct rollup_group {
+    int64_t minute_ms;
+    uint64_t tags;  /* source << 32 | destination */
+    uint64_t place; /* context << 33 | has protocol << 32 | protocol */
+    struct counts counts;
+};
+#define GROUP_PLACE(context, has, protocol)                                                        \
+    ((uint64_t)(context) << 33 | (uint64_t)(has) << 32 | (uint32_t)(protocol))
+
+struct rollups;
+struct rollups *rollups_new(void); /* NULL when memory ends */
+void rollups_free(struct rollups *r);
+void rollups_clear(struct rollups *r); /* memory kept */
+
+/* The elements that rollups_add_frame() reads. */
+extern const ie_key rollup_keys[];
+extern const size_t rollup_key_count;
+
+/* Adds (sign 1) or takes away (sign -1) every row of the frame. Elements the frame lacks read as zero.
+ * `a` is scratch. WEIR_EMALFORMED when an element has a width that it can not have, or rows have no
+ * WEIR_FLOW_END; WEIR_ENOMEM. After an error the table is of no use until rollups_clear(). */
+enum weir_status rollups_add_frame(struct rollups *r, const struct frame *f, int sign, struct arena *a,
+                                   struct weir_error *error);
+/* The number of a context, made if need be; false: no memory. */
+bool rollups_context(struct rollups *r, const struct rollup_context *c, uint32_t *number);
+/* Adds one group's counts times sign; its place has this table's context number. False: no memory. */
+bool rollups_add(struct rollups *r, const struct rollup_group *g, int sign);
+
+/* Sorts by minute, context, tags, protocol; groups whose counts are all zero are dropped. Nothing may be added
+ * before the next rollups_clear(). The groups stay the table's. */
+const struct rollup_group *rollups_sorted(struct rollups *r, size_t *count);
+size_t rollups_count(const struct rollups *r);
+const struct rollup_context *rollups_context_at(const struct rollups *r, uint32_t number);
+void rollup_key_fill(struct rollup_key *out, const struct rollup_context *c,
+                     const struct rollup_group *g);
+
+#endif

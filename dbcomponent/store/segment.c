@@ -1,0 +1,329 @@
+/* segment.c - roll-up segments: their bytes and their table (segment.h). Neighbours: rollups.c sums in
+ * memory, append.c stores, reader.c reads. */
+#include "store/segment.h"
+#include "base/cursor.h"
+#include <string.h>
+
+#define SEGMENT_VERSION 1
+#define CONTEXT_OCTETS 29
+#define GROUP_OCTETS_MOST (3 + 5 * 3 + 6 + 3 * 10)
+
+/* ---- bytes ---- */
+
+static inline uint8_t *put_varint(uint8_t *to, uint64_t v)
+{
+    while (v >= 0x80) {
+        *to++ = (uint8_t)(v | 0x80);
+        v >>= 7;
+    }
+    *to++ = (uint8_t)v;
+    return to;
+}
+
+static inline uint64_t get_varint(struct cursor *in)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint8_t octet = cursor_u8(in);
+        v |= (uint64_t)(octet & 0x7f) << shift;
+        if (!(octet & 0x80))
+            return v;
+    }
+    in->failed = true; /* longer than a u64 */
+    return 0;
+}
+
+static void put_context(struct buffer *out, const struct rollup_context *c)
+{
+    buffer_put(out, c->exporter.octets, 16);
+    buffer_put_u32le(out, c->domain);
+    buffer_put_u64le(out, c->rate_bits);
+    buffer_put_u8(out, (uint8_t)c->origin);
+}
+
+static uint8_t *put_group(uint8_t *to, const struct rollup_group *g, int64_t before_ms)
+{
+    uint64_t has = g->place >> 32 & 1;
+    to = put_varint(to, (uint64_t)(g->minute_ms - before_ms) / MINUTE_MS);
+    to = put_varint(to, g->place >> 33);
+    to = put_varint(to, g->tags >> 32);
+    to = put_varint(to, (uint32_t)g->tags);
+    to = put_varint(to, has ? (uint64_t)(uint32_t)g->place + 1 : 0);
+    to = put_varint(to, g->counts.octets);
+    to = put_varint(to, g->counts.packets);
+    return put_varint(to, g->counts.flows);
+}
+
+void segment_write(struct buffer *out, const struct rollups *r, int64_t period_ms,
+                   const struct rollup_group *groups, size_t count)
+{
+    /* All contexts of the table: the few that this period does not use cost 29 octets each. */
+    uint32_t contexts = 0;
+    for (size_t i = 0; i < count; i++)
+        if (groups[i].place >> 33 >= contexts)
+            contexts = (uint32_t)(groups[i].place >> 33) + 1;
+    uint8_t number[10];
+    buffer_put_u8(out, SEGMENT_VERSION);
+    buffer_put(out, number, (size_t)(put_varint(number, contexts) - number));
+    for (uint32_t i = 0; i < contexts; i++)
+        put_context(out, rollups_context_at(r, i));
+    buffer_put(out, number, (size_t)(put_varint(number, count) - number));
+    int64_t before = period_ms;
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *start = buffer_extend(out, GROUP_OCTETS_MOST);
+        if (!start)
+            return;
+        out->length -= (size_t)(start + GROUP_OCTETS_MOST - put_group(start, &groups[i], before));
+        before = groups[i].minute_ms;
+    }
+}
+
+struct segment { /* being read */
+    struct cursor in;
+    struct rollup_context *contexts; /* from the arena */
+    uint64_t context_count, left;
+    int64_t minute_ms, end_ms;
+};
+
+static enum weir_status segment_broken(int64_t period_ms, const char *what, struct weir_error *error)
+{
+    char text[TIME_TEXT_SIZE];
+    time_print(period_ms, text);
+    return weir_fail(error, WEIR_ECORRUPT, "rollup", "roll-up segment of %s: %s", text, what);
+}
+
+static enum weir_status segment_open(struct segment *s, int64_t period_ms, const uint8_t *bytes,
+                                     size_t length, struct arena *a, struct weir_error *error)
+{
+    *s = (struct segment){.in = cursor_over(bytes, length), .minute_ms = period_ms,
+                          .end_ms = period_ms + PERIOD_MS};
+    if (cursor_u8(&s->in) != SEGMENT_VERSION)
+        return segment_broken(period_ms, "unknown version", error);
+    s->context_count = get_varint(&s->in);
+    if (s->context_count > cursor_left(&s->in) / CONTEXT_OCTETS)
+        return segment_broken(period_ms, "more contexts than octets", error);
+    s->contexts = arena_zero(a, (size_t)s->context_count * sizeof *s->contexts);
+    if (!s->contexts && s->context_count)
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory for a roll-up segment");
+    for (uint64_t i = 0; i < s->context_count; i++) {
+        memcpy(&s->contexts[i].exporter, cursor_bytes(&s->in, 16), 16);
+        s->contexts[i].domain = cursor_u32_le(&s->in);
+        s->contexts[i].rate_bits = cursor_u64_le(&s->in);
+        s->contexts[i].origin = cursor_u8(&s->in);
+    }
+    s->left = get_varint(&s->in);
+    return s->in.failed ? segment_broken(period_ms, "cut off", error) : WEIR_OK;
+}
+
+/* The next group; false at the end, or when the bytes make no sense (then `in.failed`). */
+static bool segment_next(struct segment *s, struct rollup_group *g)
+{
+    if (s->left == 0)
+        return false;
+    s->left--;
+    uint64_t minutes = get_varint(&s->in), context = get_varint(&s->in);
+    uint64_t src = get_varint(&s->in), dst = get_varint(&s->in), protocol = get_varint(&s->in);
+    g->counts.octets = get_varint(&s->in);
+    g->counts.packets = get_varint(&s->in);
+    g->counts.flows = get_varint(&s->in);
+    if (s->in.failed || minutes >= 60 || context >= s->context_count || src > UINT32_MAX ||
+        dst > UINT32_MAX || protocol > (uint64_t)UINT32_MAX + 1) {
+        s->in.failed = true;
+        return false;
+    }
+    s->minute_ms += (int64_t)minutes * MINUTE_MS;
+    g->minute_ms = s->minute_ms;
+    g->tags = src << 32 | dst;
+    g->place = GROUP_PLACE(context, protocol != 0, protocol ? protocol - 1 : 0);
+    s->in.failed = s->minute_ms >= s->end_ms;
+    return !s->in.failed;
+}
+
+static enum weir_status segment_close(const struct segment *s, int64_t period_ms,
+                                      struct weir_error *error)
+{
+    if (s->in.failed)
+        return segment_broken(period_ms, "a group that can not be", error);
+    return cursor_left(&s->in) ? segment_broken(period_ms, "octets left over", error) : WEIR_OK;
+}
+
+enum weir_status segment_add(struct rollups *r, int64_t period_ms, const uint8_t *bytes, size_t length,
+                             int sign, struct weir_error *error)
+{
+    struct arena a = {0};
+    struct segment s;
+    struct rollup_group g;
+    enum weir_status status = segment_open(&s, period_ms, bytes, length, &a, error);
+    uint32_t *numbers =
+        status == WEIR_OK ? arena_alloc(&a, (size_t)s.context_count * sizeof *numbers + 1) : NULL;
+    bool room = numbers != NULL;
+    for (uint64_t i = 0; status == WEIR_OK && room && i < s.context_count; i++)
+        room = rollups_context(r, &s.contexts[i], &numbers[i]);
+    while (status == WEIR_OK && room && segment_next(&s, &g)) {
+        g.place = (uint64_t)numbers[g.place >> 33] << 33 | (g.place & ((UINT64_C(1) << 33) - 1));
+        room = rollups_add(r, &g, sign);
+    }
+    if (status == WEIR_OK)
+        status = room ? segment_close(&s, period_ms, error)
+                      : weir_fail(error, WEIR_ENOMEM, "", "out of memory for roll-ups");
+    arena_free(&a);
+    return status;
+}
+
+enum weir_status segment_walk(int64_t period_ms, const uint8_t *bytes, size_t length,
+                              struct interval when, rollup_row row, void *context, struct arena *a,
+                              struct weir_error *error)
+{
+    struct segment s;
+    struct rollup_group g;
+    struct rollup_key key;
+    enum weir_status status = segment_open(&s, period_ms, bytes, length, a, error);
+    while (status == WEIR_OK && segment_next(&s, &g)) {
+        if (g.minute_ms < when.from_ms || g.minute_ms >= when.to_ms)
+            continue;
+        rollup_key_fill(&key, &s.contexts[g.place >> 33], &g);
+        status = row(context, &key, &g.counts);
+    }
+    return status == WEIR_OK ? segment_close(&s, period_ms, error) : status;
+}
+
+/* ---- the table ---- */
+
+static enum weir_status insert(struct sql *sql, int64_t period_ms, int tier, int64_t serial,
+                               size_t groups, const struct buffer *bytes, struct weir_error *error)
+{
+    if (bytes->failed)
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory for a roll-up segment");
+    struct query q = query_start(sql, SQL_ROLLUP_ADD);
+    query_bind_i64(&q, MINUTE_MS);
+    query_bind_i64(&q, period_ms);
+    query_bind_i64(&q, tier);
+    query_bind_i64(&q, serial);
+    query_bind_u64(&q, groups);
+    query_bind_blob(&q, bytes->bytes, bytes->length);
+    query_row(&q);
+    return query_end(&q, error);
+}
+
+static struct query tiers_query(struct sql *sql, enum sql_statement which, int64_t period_ms,
+                                int tier_least, int tier_most)
+{
+    struct query q = query_start(sql, which);
+    query_bind_i64(&q, MINUTE_MS);
+    query_bind_i64(&q, period_ms);
+    query_bind_i64(&q, tier_least);
+    query_bind_i64(&q, tier_most);
+    return q;
+}
+
+enum weir_status rollups_load(struct sql *sql, struct rollups *r, int64_t period_ms, int tier_least,
+                              int tier_most, int sign, struct weir_error *error)
+{
+    enum weir_status status = WEIR_OK;
+    struct query q = tiers_query(sql, SQL_ROLLUP_TIER, period_ms, tier_least, tier_most);
+    while (status == WEIR_OK && query_row(&q) && query_sealed(&q)) {
+        size_t length;
+        const uint8_t *bytes = query_blob(&q, 1, &length);
+        status = segment_add(r, period_ms, bytes, length, sign, error);
+    }
+    enum weir_status ended = query_end(&q, status == WEIR_OK ? error : NULL);
+    return status == WEIR_OK ? ended : status;
+}
+
+enum weir_status rollups_replace(struct sql *sql, const struct rollups *r, int64_t period_ms,
+                                 const struct rollup_group *groups, size_t count, struct buffer *bytes,
+                                 struct weir_error *error)
+{
+    struct query q = tiers_query(sql, SQL_ROLLUP_TIER_DELETE, period_ms, 0, SEGMENT_TIER_MOST);
+    query_row(&q);
+    enum weir_status status = query_end(&q, error);
+    if (status != WEIR_OK || count == 0)
+        return status;
+    /* The tier that this many groups would have reached by merging. */
+    int tier = 0;
+    for (size_t n = count; n > 1000 && tier < SEGMENT_TIER_MOST; n /= SEGMENT_FAN)
+        tier++;
+    buffer_clear(bytes);
+    segment_write(bytes, r, period_ms, groups, count);
+    return insert(sql, period_ms, tier, 1, count, bytes, error);
+}
+
+struct tier { /* what a tier of a period has */
+    int64_t segments, serial, groups;
+};
+
+static enum weir_status tier_read(struct sql *sql, int64_t period_ms, int tier, struct tier *out,
+                                  struct weir_error *error)
+{
+    struct query q = query_start(sql, SQL_ROLLUP_SERIALS);
+    query_bind_i64(&q, MINUTE_MS);
+    query_bind_i64(&q, period_ms);
+    query_bind_i64(&q, tier);
+    if (query_row(&q))
+        *out = (struct tier){query_i64(&q, 0), query_i64(&q, 1), query_i64(&q, 2)};
+    return query_end(&q, error);
+}
+
+/* The segments of `tier` become one of the next. */
+static enum weir_status merge(struct sql *sql, int64_t period_ms, int tier, struct buffer *bytes,
+                              struct weir_error *error)
+{
+    struct tier next = {0};
+    size_t count = 0;
+    struct rollups *r = rollups_new();
+    if (!r)
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory for roll-ups");
+    enum weir_status status = rollups_load(sql, r, period_ms, tier, tier, 1, error);
+    if (status == WEIR_OK) {
+        struct query q = tiers_query(sql, SQL_ROLLUP_TIER_DELETE, period_ms, tier, tier);
+        query_row(&q);
+        status = query_end(&q, error);
+    }
+    if (status == WEIR_OK)
+        status = tier_read(sql, period_ms, tier + 1, &next, error);
+    if (status == WEIR_OK) {
+        const struct rollup_group *groups = rollups_sorted(r, &count);
+        buffer_clear(bytes);
+        segment_write(bytes, r, period_ms, groups, count);
+        status = insert(sql, period_ms, tier + 1, next.serial + 1, count, bytes, error);
+    }
+    rollups_free(r);
+    return status;
+}
+
+static enum weir_status store_period(struct sql *sql, const struct rollups *r, int64_t period_ms,
+                                     const struct rollup_group *groups, size_t count,
+                                     struct buffer *bytes, struct weir_error *error)
+{
+    struct tier now = {0};
+    enum weir_status status = tier_read(sql, period_ms, 0, &now, error);
+    if (status == WEIR_OK) {
+        buffer_clear(bytes);
+        segment_write(bytes, r, period_ms, groups, count);
+        status = insert(sql, period_ms, 0, now.serial + 1, count, bytes, error);
+    }
+    now.segments++;
+    now.groups += (int64_t)count;
+    for (int tier = 0; status == WEIR_OK && tier < SEGMENT_TIER_MOST && now.segments >= SEGMENT_FAN &&
+                       now.groups <= SEGMENT_GROUPS_MOST; tier++) {
+        status = merge(sql, period_ms, tier, bytes, error);
+        if (status == WEIR_OK)
+            status = tier_read(sql, period_ms, tier + 1, &now, error);
+    }
+    return status;
+}
+
+enum weir_status rollups_store(struct sql *sql, struct scratch *scratch, struct weir_error *error)
+{
+    size_t count;
+    const struct rollup_group *groups = rollups_sorted(scratch->rollups, &count);
+    enum weir_status status = WEIR_OK;
+    for (size_t first = 0, next; status == WEIR_OK && first < count; first = next) {
+        int64_t period = period_of(groups[first].minute_ms);
+        for (next = first; next < count && groups[next].minute_ms < period + PERIOD_MS; next++)
+            ;
+        status = store_period(sql, scratch->rollups, period, groups + first, next - first,
+                              &scratch->bytes, error);
+    }
+    return status;
+}

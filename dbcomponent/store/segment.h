@@ -1,0 +1,54 @@
+/* segment.h - roll-up groups as bytes, and where they are kept (table rollup).
+ *
+ * A segment holds groups of one hour, sorted, each key once:
+ *
+ *   OFFSET  SIZE    DESCRIPTION                                    numbers LITTLE ENDIAN
+ *   0       1       version, 1
+ *   1       varint  contexts; for each, 29 octets:
+ *           16        exporter, network order
+ *           4         domain
+ *           8         bits of the sampling rate (double)
+ *           1         origin of the rate
+ *   …       varint  groups; for each, eight varints:
+ *                     minutes since the group before (the first: since the period's start)
+ *                     context, source tag, destination tag, protocol + 1 (0: absent), octets, packets, flows
+ *
+ * A varint is a u64, seven bits an octet from the low end, high bit: more follows. The row's seal
+ * covers the segment. Why not a row a group: an upsert costs a search and a dirty page, 2-3 µs;
+ * writing a sorted group here, tens of ns, its merges included. Segments of a tier are merged into
+ * one of the next tier when there are SEGMENT_FAN of them, so a group is rewritten a logarithmic
+ * number of times. */
+#ifndef WEIR_DB_SEGMENT_H
+#define WEIR_DB_SEGMENT_H
+
+#include "store/inside.h"
+#include "store/rollups.h"
+
+#define SEGMENT_FAN 8
+/* Merging stops at this many groups, so that a segment stays far from SQLite's largest blob. */
+#define SEGMENT_GROUPS_MOST 4000000
+#define SEGMENT_TIER_MOST 60
+
+/* Bytes of the groups, which are of one period, sorted as rollups_sorted() gives them. */
+void segment_write(struct buffer *out, const struct rollups *r, int64_t period_ms,
+                   const struct rollup_group *groups, size_t count);
+/* Adds a segment's groups to the table, times sign. WEIR_EMALFORMED, WEIR_ENOMEM. */
+enum weir_status segment_add(struct rollups *r, int64_t period_ms, const uint8_t *bytes, size_t length,
+                             int sign, struct weir_error *error);
+/* Gives every group with minute in `when` to `row`. `a` is scratch. */
+enum weir_status segment_walk(int64_t period_ms, const uint8_t *bytes, size_t length,
+                              struct interval when, rollup_row row, void *context, struct arena *a,
+                              struct weir_error *error);
+
+/* Stores the table's groups as new segments and merges where it is time; the table is used up.
+ * Inside a transaction. */
+enum weir_status rollups_store(struct sql *sql, struct scratch *scratch, struct weir_error *error);
+/* Loads every stored segment of the period into the table, times sign. */
+enum weir_status rollups_load(struct sql *sql, struct rollups *r, int64_t period_ms, int tier_least,
+                              int tier_most, int sign, struct weir_error *error);
+/* Replaces all segments of the period by one of these groups (none when count is 0). */
+enum weir_status rollups_replace(struct sql *sql, const struct rollups *r, int64_t period_ms,
+                                 const struct rollup_group *groups, size_t count, struct buffer *bytes,
+                                 struct weir_error *error);
+
+#endif

@@ -1,0 +1,230 @@
+/* sql.h - SQLite as this room uses it: a connection with its prepared statements, one short-lived
+ * query at a time, and SQLite's errors as weir_status.
+ *
+ * Every SQL text of the room is a row of SQL_STATEMENTS. A query binds its parameters in order, is
+ * stepped, and is ended:
+ *
+ *     struct query q = query_start(sql, SQL_TAG_FIND);
+ *     query_bind_i64(&q, id);
+ *     while (query_row(&q))
+ *         … query_i64(&q, 0) …
+ *     return query_end(&q, error);
+ *
+ * Its error is sticky: after a failure nothing is bound, query_row() is false, and query_end() tells.
+ * A statement can be used by one query at a time; query_end() must always be called.
+ *
+ * Threads: a struct sql belongs to one thread at a time. */
+#ifndef WEIR_DB_SQL_H
+#define WEIR_DB_SQL_H
+
+#include "base/status.h"
+#include "flow/account.h"
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* "weir" - how file(1) and SQLite's shell tell our files from others. */
+#define SQL_APPLICATION_ID 0x77656972
+
+#define ACCOUNT_SQL_NAME(name, text, help) ", " #name
+#define ACCOUNT_SQL_KEY "minute_ms, exporter, domain, port, protocol"
+#define ACCOUNT_SQL_ALL                                                                            \
+    ACCOUNT_SQL_KEY ", first_heard_ms, last_heard_ms" ACCOUNT_COUNTERS(ACCOUNT_SQL_NAME)
+#define ACCOUNT_SQL_VALUES                                                                         \
+    "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,"  \
+    "?26,?27"
+_Static_assert(ACCOUNT_COUNTER_COUNT + 7 == 27, "ACCOUNT_SQL_VALUES has one parameter a column");
+
+#define CHECKPOINT_SQL_ALL                                                                         \
+    "collector, exporter, domain, port, protocol, sequence, next_sequence, sys_up_time_ms, export_ms"
+
+/* name, text. Statements that read sealed rows give `seal = seal(…)` as their last column. */
+#define SQL_STATEMENTS(X)                                                                          \
+    X(SQL_BEGIN, "BEGIN")                                                                          \
+    X(SQL_BEGIN_IMMEDIATE, "BEGIN IMMEDIATE")                                                      \
+    X(SQL_COMMIT, "COMMIT")                                                                        \
+    X(SQL_ROLLBACK, "ROLLBACK")                                                                    \
+    X(SQL_META_READ, "SELECT value, seal = seal(name, value) FROM meta WHERE name = ?1")           \
+    X(SQL_META_WRITE, "INSERT OR REPLACE INTO meta VALUES (?1, ?2, seal(?1, ?2))")                 \
+    X(SQL_SCHEMA_DIGEST, "SELECT digest(type, name, tbl_name, sql) FROM sqlite_schema")            \
+    X(SQL_COLLECTOR_FIND, "SELECT id, seal = seal(id, identity) FROM collector WHERE identity = ?1") \
+    X(SQL_COLLECTOR_ADD,                                                                           \
+      "INSERT INTO collector SELECT n, ?1, seal(n, ?1) FROM"                                       \
+      " (SELECT 1 + coalesce(max(id), 0) AS n FROM collector) RETURNING id")                       \
+    X(SQL_DELIVERY_FIND,                                                                           \
+      "SELECT digest, seal = seal(collector, sequence, received_ms, block, rows, digest, account)" \
+      " FROM delivery WHERE collector = ?1 AND sequence = ?2")                                     \
+    X(SQL_DELIVERY_ADD,                                                                            \
+      "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, seal(?1, ?2, ?3, ?4, ?5, ?6, ?7))") \
+    X(SQL_DELIVERIES,                                                                              \
+      "SELECT collector, sequence, block, rows, account,"                                          \
+      " seal = seal(collector, sequence, received_ms, block, rows, digest, account) FROM delivery") \
+    X(SQL_BLOCK_NEXT, "SELECT 1 + coalesce(max(id), 0) FROM block")                                \
+    X(SQL_BLOCK_ADD,                                                                               \
+      "INSERT INTO block VALUES (?1, ?2, ?3, ?4, ?5, ?6, seal(?1, ?2, ?3, ?4, ?5, ?6), ?7,"        \
+      " seal(?1, ?2, ?3, ?4, ?5, ?6, ?7))")                                                        \
+    X(SQL_BLOCK_DIRECTORY_SET,                                                                     \
+      "UPDATE block SET octets = ?2, directory = ?3,"                                              \
+      " head_seal = seal(id, kind, rows, first_ms, last_ms, ?2),"                                  \
+      " seal = seal(id, kind, rows, first_ms, last_ms, ?2, ?3) WHERE id = ?1")                     \
+    X(SQL_BLOCK_READ,                                                                              \
+      "SELECT kind, rows, first_ms, last_ms, directory, octets,"                                   \
+      " seal = seal(id, kind, rows, first_ms, last_ms, octets, directory)"                         \
+      " AND head_seal = seal(id, kind, rows, first_ms, last_ms, octets) FROM block WHERE id = ?1") \
+    X(SQL_BLOCKS,                                                                                  \
+      "SELECT id, kind, rows, first_ms, last_ms,"                                                   \
+      " head_seal = seal(id, kind, rows, first_ms, last_ms, octets)"                               \
+      " FROM block INDEXED BY block_time WHERE kind = ?1 AND first_ms < ?3 AND last_ms >= ?2"      \
+      " ORDER BY id")                                                                              \
+    X(SQL_BLOCK_IDS, "SELECT id FROM block ORDER BY kind, first_ms, id")                           \
+    X(SQL_BLOCK_STATUS,                                                                            \
+      "SELECT count(*), coalesce(sum(rows), 0), coalesce(min(first_ms), 0),"                       \
+      " coalesce(max(last_ms), 0), coalesce(sum(octets), 0)"                                       \
+      " FROM block INDEXED BY block_time WHERE kind = ?1")                                         \
+    X(SQL_COLUMN_ADD, "INSERT INTO block_column VALUES (?1, ?2)")                                  \
+    X(SQL_COLUMN_SET, "INSERT OR REPLACE INTO block_column VALUES (?1, ?2)")                       \
+    X(SQL_COLUMN_DELETE, "DELETE FROM block_column WHERE id >= ?1 AND id < ?2")                    \
+    X(SQL_COLUMN_COUNT, "SELECT count(*) FROM block_column")                                       \
+    X(SQL_ROLLUP_ADD,                                                                              \
+      "INSERT INTO rollup VALUES (?1, ?2, ?3, ?4, ?5, ?6, seal(?1, ?2, ?3, ?4, ?5, ?6))")          \
+    X(SQL_ROLLUP_SERIALS,                                                                          \
+      "SELECT count(*), coalesce(max(serial), 0), coalesce(sum(groups), 0) FROM rollup"            \
+      " WHERE resolution_ms = ?1 AND period_ms = ?2 AND tier = ?3")                                \
+    X(SQL_ROLLUP_TIER,                                                                             \
+      "SELECT period_ms, segment, groups,"                                                         \
+      " seal = seal(resolution_ms, period_ms, tier, serial, groups, segment) FROM rollup"          \
+      " WHERE resolution_ms = ?1 AND period_ms = ?2 AND tier >= ?3 AND tier <= ?4")                \
+    X(SQL_ROLLUP_TIER_DELETE,                                                                      \
+      "DELETE FROM rollup WHERE resolution_ms = ?1 AND period_ms = ?2 AND tier >= ?3 AND tier <= ?4") \
+    X(SQL_ROLLUP_RANGE,                                                                            \
+      "SELECT period_ms, segment, groups,"                                                         \
+      " seal = seal(resolution_ms, period_ms, tier, serial, groups, segment) FROM rollup"          \
+      " WHERE resolution_ms = ?1 AND period_ms >= ?2 AND period_ms <= ?3")                         \
+    X(SQL_ROLLUP_PERIODS, "SELECT DISTINCT period_ms FROM rollup WHERE resolution_ms = ?1 ORDER BY 1")        \
+    X(SQL_ROLLUP_STATUS, "SELECT coalesce(sum(groups), 0) FROM rollup")                            \
+    X(SQL_ACCOUNT_FIND,                                                                            \
+      "SELECT " ACCOUNT_SQL_ALL ", seal = seal(" ACCOUNT_SQL_ALL ") FROM account"                  \
+      " WHERE minute_ms = ?1 AND exporter = ?2 AND domain = ?3 AND port = ?4 AND protocol = ?5")   \
+    X(SQL_ACCOUNT_PUT,                                                                             \
+      "INSERT OR REPLACE INTO account VALUES (" ACCOUNT_SQL_VALUES ", seal(" ACCOUNT_SQL_VALUES "))") \
+    X(SQL_ACCOUNT_RANGE,                                                                           \
+      "SELECT " ACCOUNT_SQL_ALL ", seal = seal(" ACCOUNT_SQL_ALL ") FROM account"                  \
+      " WHERE minute_ms >= ?1 AND minute_ms < ?2 ORDER BY " ACCOUNT_SQL_KEY)                       \
+    X(SQL_CHECKPOINT_FIND,                                                                         \
+      "SELECT sequence, seal = seal(" CHECKPOINT_SQL_ALL ") FROM checkpoint WHERE collector = ?1"  \
+      " AND exporter = ?2 AND domain = ?3 AND port = ?4 AND protocol = ?5")                        \
+    X(SQL_CHECKPOINT_PUT,                                                                          \
+      "INSERT OR REPLACE INTO checkpoint VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"              \
+      " seal(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9))")                                                \
+    X(SQL_CHECKPOINTS,                                                                             \
+      "SELECT " CHECKPOINT_SQL_ALL ", seal = seal(" CHECKPOINT_SQL_ALL ") FROM checkpoint"         \
+      " WHERE collector = ?1")                                                                     \
+    X(SQL_COLLECTORS, "SELECT id, identity, seal = seal(id, identity) FROM collector ORDER BY id") \
+    X(SQL_COLLECTOR_COUNT, "SELECT count(*) FROM collector")                                       \
+    X(SQL_TAG_ADD, "INSERT INTO tag VALUES (?1, ?2, seal(?1, ?2))")                                \
+    X(SQL_TAG_FIND, "SELECT name, seal = seal(id, name) FROM tag WHERE id = ?1")                   \
+    X(SQL_TAG_BY_NAME, "SELECT id, seal = seal(id, name) FROM tag WHERE name = ?1")                \
+    X(SQL_TAG_DELETE, "DELETE FROM tag WHERE id = ?1")                                             \
+    X(SQL_TAGS, "SELECT id, name, seal = seal(id, name) FROM tag ORDER BY id")                     \
+    X(SQL_TAG_PREFIX_ADD,                                                                          \
+      "INSERT INTO tag_prefix VALUES (?1, ?2, ?3, seal(?1, ?2, ?3)) ON CONFLICT DO NOTHING")       \
+    X(SQL_TAG_PREFIX_OWNER,                                                                        \
+      "SELECT p.tag, t.name, p.seal = seal(p.address, p.length, p.tag) FROM tag_prefix p"          \
+      " JOIN tag t ON t.id = p.tag WHERE p.address = ?1 AND p.length = ?2")                        \
+    X(SQL_TAG_PREFIX_DELETE, "DELETE FROM tag_prefix WHERE tag = ?1")                              \
+    X(SQL_TAG_PREFIXES,                                                                            \
+      "SELECT tag, address, length, seal = seal(address, length, tag) FROM tag_prefix"             \
+      " ORDER BY tag, address, length")                                                            \
+    X(SQL_TAG_AS_ADD, "INSERT INTO tag_as VALUES (?1, ?2, seal(?1, ?2)) ON CONFLICT DO NOTHING")   \
+    X(SQL_TAG_AS_OWNER,                                                                            \
+      "SELECT a.tag, t.name, a.seal = seal(a.number, a.tag) FROM tag_as a"                         \
+      " JOIN tag t ON t.id = a.tag WHERE a.number = ?1")                                           \
+    X(SQL_TAG_AS_DELETE, "DELETE FROM tag_as WHERE tag = ?1")                                      \
+    X(SQL_TAG_ASES, "SELECT tag, number, seal = seal(number, tag) FROM tag_as ORDER BY tag, number") \
+    X(SQL_DEVICE_ADD, "INSERT INTO device VALUES (?1, ?2, ?3, ?4, seal(?1, ?2, ?3, ?4))")          \
+    X(SQL_DEVICE_DELETE, "DELETE FROM device WHERE address = ?1")                                  \
+    X(SQL_DEVICES,                                                                                 \
+      "SELECT address, name, description, sampling_rate,"                                          \
+      " seal = seal(address, name, description, sampling_rate) FROM device ORDER BY address")      \
+    X(SQL_DB_ADD, "INSERT INTO db_component VALUES (?1, ?2, seal(?1, ?2))")                        \
+    X(SQL_DB_DELETE, "DELETE FROM db_component WHERE url = ?1")                                    \
+    X(SQL_DBS, "SELECT url, name, seal = seal(url, name) FROM db_component ORDER BY url")          \
+    X(SQL_AUDIT_ADD,                                                                               \
+      "INSERT INTO audit SELECT n, ?1, ?2, ?3, ?4, ?5, seal(n, ?1, ?2, ?3, ?4, ?5) FROM"           \
+      " (SELECT 1 + coalesce(max(id), 0) AS n FROM audit)")                                        \
+    X(SQL_AUDITS,                                                                                  \
+      "SELECT id, seal = seal(id, time_ms, who, action, subject, detail) FROM audit")              \
+    X(SQL_CHECKPOINT_DIGEST,                                                                       \
+      "SELECT digest(" CHECKPOINT_SQL_ALL ") FROM checkpoint WHERE collector = ?1")                \
+    X(SQL_DELIVERIES_ASTRAY,                                                                       \
+      "SELECT d.block, d.n, b.rows FROM (SELECT block, sum(rows) AS n FROM delivery"               \
+      " WHERE block > 0 GROUP BY block) d LEFT JOIN block b ON b.id = d.block"                     \
+      " WHERE b.rows IS NOT d.n")                                                                  \
+    X(SQL_BLOCKS_ASTRAY, "SELECT id FROM block WHERE id NOT IN (SELECT block FROM delivery)")      \
+    X(SQL_PAGES, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")         \
+    X(SQL_INTEGRITY, "PRAGMA integrity_check(1000)")
+
+enum sql_statement {
+#define SQL_ENUM(name, text) name,
+    SQL_STATEMENTS(SQL_ENUM)
+#undef SQL_ENUM
+    SQL_STATEMENT_COUNT
+};
+
+struct sql {
+    sqlite3 *db;
+    const char *path; /* of the file, for messages; the store's memory */
+    sqlite3_stmt *statements[SQL_STATEMENT_COUNT];
+    sqlite3_blob *column; /* open on block_column, moved from row to row; NULL at first */
+};
+
+/* Opens `path` (or a file: URI) with SQLite's open flags, and gives the connection our functions:
+ *     seal(…)    CRC-32C of its arguments with their types and lengths
+ *     digest(…)  aggregate: sum of the rows' seals, whatever their order
+ * `name` is the path for messages and must outlive the connection. */
+enum weir_status sql_open(struct sql *sql, const char *path, const char *name, int flags,
+                          struct weir_error *error);
+void sql_close(struct sql *sql);
+/* Runs statements that give no rows we want, separated by ';'. */
+enum weir_status sql_script(struct sql *sql, const char *text, struct weir_error *error);
+/* First column of the first row of a text outside the table (pragmas at opening). */
+enum weir_status sql_number(struct sql *sql, const char *text, int64_t *out,
+                            struct weir_error *error);
+/* SQLite's result code as a status, with what SQLite says and the file in the message. */
+enum weir_status sql_fail(struct sql *sql, int code, struct weir_error *error);
+/* A statement without parameters or rows. */
+enum weir_status sql_run(struct sql *sql, enum sql_statement which, struct weir_error *error);
+/* Ends the reading of a column, so that the transaction can end. */
+void sql_release_column(struct sql *sql);
+
+struct query {
+    struct sql *sql;
+    sqlite3_stmt *statement;
+    int code;  /* SQLITE_OK, SQLITE_ROW, SQLITE_DONE, or the first error */
+    int bound;
+    const char *table; /* whose row does not match its seal; NULL: none */
+};
+
+struct query query_start(struct sql *sql, enum sql_statement which);
+void query_bind_i64(struct query *q, int64_t v);
+void query_bind_u64(struct query *q, uint64_t v); /* as its bit pattern */
+void query_bind_f64(struct query *q, double v);
+void query_bind_text(struct query *q, const char *text);
+/* The octets stay the caller's and must live until query_end(). */
+void query_bind_blob(struct query *q, const void *bytes, size_t length);
+void query_bind_address(struct query *q, const struct address *a);
+bool query_row(struct query *q);
+
+int64_t query_i64(struct query *q, int column);
+uint64_t query_u64(struct query *q, int column);
+double query_f64(struct query *q, int column);
+/* Valid until the next query_row() or query_end(). */
+const char *query_text(struct query *q, int column);
+const uint8_t *query_blob(struct query *q, int column, size_t *length);
+/* Exactly `size` octets into `out`; false (and a sticky error: the row is damaged) when it has another size. */
+bool query_octets(struct query *q, int column, void *out, size_t size);
+/* The last column, `seal = seal(…)`: when it is not true the query fails with SQLITE_CORRUPT. */
+bool query_sealed(struct query *q);
+enum weir_status query_end(struct query *q, struct weir_error *error);
+
+#endif

@@ -1,0 +1,353 @@
+/* store.c - opening and closing the store, its transactions, its pool of readers, its state.
+ * Neighbours: migrate.c makes the schema, append.c writes blocks, blocks.c reads them. */
+#include "store/inside.h"
+#include "store/rollups.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_NAME "weir.db"
+
+/* Pages of 8 KiB: columns of a full block are tens of them, and a small block dirties few octets.
+ * 16 MiB of log between checkpoints; more than 64 MiB are given back to the file system. */
+#define NEW_FILE "PRAGMA page_size = 8192"
+#define CHECKPOINT_OCTETS (16 << 20)
+static const char writer_settings[] =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+    "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8192; PRAGMA secure_delete = OFF;"
+    "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON";
+static const char reader_settings[] =
+    "PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;"
+    "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON";
+
+/* ---- opening ---- */
+
+static enum weir_status make_folder(const char *data, struct weir_error *error)
+{
+    if (mkdir(data, 0750) == 0 || errno == EEXIST)
+        return WEIR_OK;
+    enum weir_status status = errno == ENOSPC ? WEIR_EFULL : errno == EACCES || errno == EROFS
+                                                                 ? WEIR_EDENIED : WEIR_EIO;
+    return weir_fail(error, status, "data", "can not make the folder %s: %s", data, strerror(errno));
+}
+
+static enum weir_status open_writer(struct store *s, struct weir_error *error)
+{
+    struct sql *sql = &s->writer;
+    enum weir_status status =
+        sql_open(sql, s->path, s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
+    if (status != WEIR_OK)
+        return status;
+    int64_t version = 0, page = 0;
+    bool empty = false;
+    /* Look first: nothing is written to a file that is not ours, or is newer than we are. */
+    status = store_check_file(sql, &version, &empty, error);
+    if (status == WEIR_OK && sqlite3_db_readonly(sql->db, "main") == 1)
+        status = weir_fail(error, WEIR_EDENIED, "data", "%s: not writable", s->path);
+    if (status == WEIR_OK && empty)
+        status = sql_script(sql, NEW_FILE, error);
+    if (status == WEIR_OK)
+        status = sql_script(sql, writer_settings, error);
+    if (status == WEIR_OK)
+        status = store_migrate(sql, error);
+    if (status == WEIR_OK)
+        status = sql_number(sql, "PRAGMA page_size", &page, error);
+    if (status == WEIR_OK && page > 0)
+        sqlite3_wal_autocheckpoint(sql->db, (int)(CHECKPOINT_OCTETS / page));
+    return status;
+}
+
+/* A reader of a file in a folder that can not be written has no place for WAL's shared memory. With
+ * no log beside it the file is all there is, and may be read as something that never changes. */
+static enum weir_status open_immutable(struct store *s, struct sql *sql, struct weir_error *error)
+{
+    struct stat log;
+    if (asprintf(&s->uri, "%s-wal", s->path) < 0)
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory");
+    bool logged = stat(s->uri, &log) == 0 && log.st_size > 0;
+    free(s->uri);
+    s->uri = NULL;
+    if (logged)
+        return weir_fail(error, WEIR_EDENIED, "data",
+                         "%s: its log can not be read without permission to write", s->path);
+    char *text = sqlite3_mprintf("file:%s?immutable=1", s->path);
+    s->uri = text ? strdup(text) : NULL;
+    sqlite3_free(text);
+    if (!s->uri)
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory");
+    s->open = s->uri;
+    return sql_open(sql, s->open, s->path, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, error);
+}
+
+static enum weir_status check_version(struct store *s, struct sql *sql, struct weir_error *error)
+{
+    int64_t version = 0;
+    bool empty = false;
+    enum weir_status status = store_check_file(sql, &version, &empty, error);
+    if (status == WEIR_OK && version < store_schema_version())
+        status = weir_fail(error, WEIR_EVERSION, "data",
+                           "%s: schema %lld is older than %lld; open it once for writing", s->path,
+                           (long long)version, (long long)store_schema_version());
+    return status;
+}
+
+static enum weir_status open_reading(struct store *s, struct weir_error *error)
+{
+    struct sql sql;
+    struct weir_error first;
+    if (access(s->path, F_OK) != 0)
+        return weir_fail(error, errno == EACCES ? WEIR_EDENIED : WEIR_EIO, "data",
+                         "there is no store at %s: %s", s->path, strerror(errno));
+    enum weir_status status = sql_open(&sql, s->path, s->path, SQLITE_OPEN_READONLY, error);
+    if (status != WEIR_OK)
+        return status;
+    status = check_version(s, &sql, &first);
+    if (status == WEIR_EIO || status == WEIR_EDENIED) {
+        sql_close(&sql);
+        status = open_immutable(s, &sql, error);
+        if (status == WEIR_OK)
+            status = check_version(s, &sql, &first);
+    }
+    sql_close(&sql);
+    if (status != WEIR_OK && error && first.status == status)
+        *error = first;
+    return status;
+}
+
+enum weir_status store_open(const char *data, enum store_mode mode, struct store **out,
+                            struct weir_error *error)
+{
+    *out = NULL;
+    struct store *s = calloc(1, sizeof *s);
+    if (!s || asprintf(&s->path, "%s/" FILE_NAME, data) < 0) {
+        free(s);
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory");
+    }
+    s->open = s->path;
+    s->read_only = mode == STORE_READ_ONLY;
+    pthread_mutex_init(&s->writing, NULL);
+    pthread_mutex_init(&s->pooling, NULL);
+    enum weir_status status = s->read_only ? open_reading(s, error) : make_folder(data, error);
+    if (status == WEIR_OK && !s->read_only)
+        status = open_writer(s, error);
+    if (status != WEIR_OK)
+        store_close(s);
+    else
+        *out = s;
+    return status;
+}
+
+void store_close(struct store *s)
+{
+    if (!s)
+        return;
+    for (struct reader *r = s->idle, *next; r; r = next) {
+        next = r->next;
+        sql_close(&r->sql);
+        free(r);
+    }
+    for (struct scratch *c = s->scratches, *next; c; c = next) {
+        next = c->next;
+        arena_free(&c->arena);
+        buffer_free(&c->bytes);
+        rollups_free(c->rollups);
+        free(c);
+    }
+    sql_close(&s->writer); /* last, so that it folds the log into the file */
+    pthread_mutex_destroy(&s->writing);
+    pthread_mutex_destroy(&s->pooling);
+    free(s->path);
+    free(s->uri);
+    free(s);
+}
+
+/* ---- writing ---- */
+
+enum weir_status store_begin(struct store *s, struct weir_error *error)
+{
+    if (s->read_only)
+        return weir_fail(error, WEIR_EDENIED, "", "%s is open for reading only", s->path);
+    pthread_mutex_lock(&s->writing);
+    enum weir_status status = sql_run(&s->writer, SQL_BEGIN_IMMEDIATE, error);
+    if (status != WEIR_OK)
+        pthread_mutex_unlock(&s->writing);
+    return status;
+}
+
+enum weir_status store_end(struct store *s, enum weir_status status, struct weir_error *error)
+{
+    sql_release_column(&s->writer);
+    if (status == WEIR_OK)
+        status = sql_run(&s->writer, SQL_COMMIT, error);
+    /* A full disk may have rolled back already; and a commit that failed leaves its transaction. */
+    if (status != WEIR_OK && !sqlite3_get_autocommit(s->writer.db))
+        sql_run(&s->writer, SQL_ROLLBACK, NULL);
+    pthread_mutex_unlock(&s->writing);
+    return status;
+}
+
+struct scratch *scratch_take(struct store *s)
+{
+    pthread_mutex_lock(&s->pooling);
+    struct scratch *c = s->scratches;
+    if (c)
+        s->scratches = c->next;
+    pthread_mutex_unlock(&s->pooling);
+    if (c)
+        return c;
+    c = calloc(1, sizeof *c);
+    if (c && !(c->rollups = rollups_new())) {
+        free(c);
+        c = NULL;
+    }
+    return c;
+}
+
+void scratch_give(struct store *s, struct scratch *scratch)
+{
+    arena_reset(&scratch->arena);
+    buffer_clear(&scratch->bytes);
+    rollups_clear(scratch->rollups);
+    pthread_mutex_lock(&s->pooling);
+    scratch->next = s->scratches;
+    s->scratches = scratch;
+    pthread_mutex_unlock(&s->pooling);
+}
+
+/* ---- reading ---- */
+
+static enum weir_status reader_new(struct store *s, struct reader **out, struct weir_error *error)
+{
+    struct reader *r = calloc(1, sizeof *r);
+    if (!r)
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory");
+    r->store = s;
+    enum weir_status status = sql_open(&r->sql, s->open, s->path,
+                                       SQLITE_OPEN_READONLY | (s->uri ? SQLITE_OPEN_URI : 0), error);
+    if (status == WEIR_OK)
+        status = sql_script(&r->sql, reader_settings, error);
+    if (status == WEIR_OK) {
+        *out = r;
+        return WEIR_OK;
+    }
+    sql_close(&r->sql);
+    free(r);
+    return status;
+}
+
+enum weir_status reader_open(struct store *s, struct reader **out, struct weir_error *error)
+{
+    *out = NULL;
+    pthread_mutex_lock(&s->pooling);
+    struct reader *r = s->idle;
+    if (r) {
+        s->idle = r->next;
+        s->idle_count--;
+    }
+    pthread_mutex_unlock(&s->pooling);
+    enum weir_status status = r ? WEIR_OK : reader_new(s, &r, error);
+    if (status != WEIR_OK)
+        return status;
+    status = sql_run(&r->sql, SQL_BEGIN, error);
+    /* BEGIN alone takes no snapshot; the first read does, and it shall be now. */
+    uint8_t identity[16];
+    if (status == WEIR_OK)
+        status = meta_read(&r->sql, "identity", identity, sizeof identity, error);
+    if (status != WEIR_OK)
+        reader_close(r);
+    else
+        *out = r;
+    return status;
+}
+
+void reader_close(struct reader *r)
+{
+    if (!r)
+        return;
+    struct store *s = r->store;
+    sql_release_column(&r->sql);
+    bool sound = sqlite3_get_autocommit(r->sql.db) || sql_run(&r->sql, SQL_COMMIT, NULL) == WEIR_OK;
+    pthread_mutex_lock(&s->pooling);
+    bool keep = sound && s->idle_count < IDLE_READERS_MOST;
+    if (keep) {
+        r->next = s->idle;
+        s->idle = r;
+        s->idle_count++;
+    }
+    pthread_mutex_unlock(&s->pooling);
+    if (!keep) {
+        sql_close(&r->sql);
+        free(r);
+    }
+}
+
+/* ---- state ---- */
+
+enum weir_status store_incarnation(struct store *s, uint8_t id[16], uint32_t *incarnation,
+                                   struct weir_error *error)
+{
+    uint8_t counter[4];
+    enum weir_status status = store_begin(s, error);
+    if (status != WEIR_OK)
+        return status;
+    status = meta_read(&s->writer, "identity", id, 16, error);
+    if (status == WEIR_OK)
+        status = meta_read(&s->writer, "incarnation", counter, sizeof counter, error);
+    if (status == WEIR_OK) {
+        *incarnation = load_le32(counter) + 1;
+        memcpy(counter, incarnation, sizeof counter);
+        status = *incarnation ? meta_write(&s->writer, "incarnation", counter, sizeof counter, error)
+                              : weir_fail(error, WEIR_ELIMIT, "", "incarnations are used up");
+    }
+    return store_end(s, status, error);
+}
+
+static enum weir_status status_of_kind(struct sql *sql, enum record_kind kind,
+                                       struct store_status *out, struct weir_error *error)
+{
+    struct query q = query_start(sql, SQL_BLOCK_STATUS);
+    query_bind_i64(&q, kind);
+    if (query_row(&q)) {
+        out->blocks += query_u64(&q, 0);
+        out->block_octets += query_u64(&q, 4);
+        if (kind == RECORD_FLOW) {
+            out->records = query_u64(&q, 1);
+            out->first_ms = query_i64(&q, 2);
+            out->last_ms = query_i64(&q, 3);
+        } else {
+            out->option_records = query_u64(&q, 1);
+        }
+    }
+    return query_end(&q, error);
+}
+
+static enum weir_status status_number(struct sql *sql, enum sql_statement which, uint64_t *out,
+                                      struct weir_error *error)
+{
+    struct query q = query_start(sql, which);
+    *out = query_row(&q) ? query_u64(&q, 0) : 0;
+    return query_end(&q, error);
+}
+
+enum weir_status store_status(struct store *s, struct store_status *out, struct weir_error *error)
+{
+    *out = (struct store_status){.schema_version = (uint32_t)store_schema_version()};
+    struct reader *r;
+    enum weir_status status = reader_open(s, &r, error);
+    if (status != WEIR_OK)
+        return status;
+    status = status_of_kind(&r->sql, RECORD_FLOW, out, error);
+    if (status == WEIR_OK)
+        status = status_of_kind(&r->sql, RECORD_OPTIONS, out, error);
+    if (status == WEIR_OK)
+        status = status_number(&r->sql, SQL_ROLLUP_STATUS, &out->rollup_rows, error);
+    if (status == WEIR_OK)
+        status = status_number(&r->sql, SQL_COLLECTOR_COUNT, &out->collectors, error);
+    if (status == WEIR_OK)
+        status = status_number(&r->sql, SQL_PAGES, &out->file_octets, error);
+    reader_close(r);
+    return status;
+}
