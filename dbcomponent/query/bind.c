@@ -23,6 +23,13 @@ static unsigned bits_for(uint64_t most)
     return most ? 64 - (unsigned)__builtin_clzll(most) : 0;
 }
 
+/* Interning failed. (Numbers never fail; the filler of an absent row may code as anything, and is
+ * replaced or refused later.) */
+static bool has_failed(const struct binding *b, uint64_t code)
+{
+    return code == UINT64_MAX && b->component->kind != COMPONENT_NUMBER;
+}
+
 /* The code of one stored value, whatever it is stored as. UINT64_MAX: budget or memory. */
 static uint64_t code_of_value(const struct binding *b, const struct vector *v, uint32_t at)
 {
@@ -63,7 +70,7 @@ static bool bind_codes(struct binding *b, struct arena *a)
     if (!lut)
         return false;
     for (uint32_t i = 0; i < count; i++)
-        if ((lut[i] = code_of_value(b, b->v, i)) == UINT64_MAX)
+        if (has_failed(b, lut[i] = code_of_value(b, b->v, i)))
             return false;
     lut[count] = b->lacking;
     b->lut = lut;
@@ -107,7 +114,7 @@ static bool bind(struct binding *b, const struct run *run, struct arena *a)
     if (b->component->kind == COMPONENT_BIN)
         return bind_bin(b, run);
     b->lacking = component_code_lacking(b->component, b->interned);
-    if (b->lacking == UINT64_MAX)
+    if (has_failed(b, b->lacking))
         return false;
     if (b->v && b->v6) {
         b->form = BIND_ROWS;
@@ -125,7 +132,7 @@ static bool bind(struct binding *b, const struct run *run, struct arena *a)
         b->code = code_of_value(b, b->v, 0);
         b->form = b->v->present ? BIND_MAYBE : BIND_CONSTANT;
         b->local_bits = b->v->present ? 1 : 0;
-        return b->code != UINT64_MAX;
+        return !has_failed(b, b->code);
     }
     if (b->v->form == VECTOR_DICTIONARY && b->v->code_count)
         return bind_codes(b, a);
@@ -199,7 +206,7 @@ static bool codes_by_row(const struct binding *b, uint32_t first, uint32_t n, co
                          uint64_t *out)
 {
     for (uint32_t i = 0; i < n; i++)
-        if ((out[i] = code_of_row(b, index ? index[i] : first + i)) == UINT64_MAX)
+        if (has_failed(b, out[i] = code_of_row(b, index ? index[i] : first + i)))
             return false;
     return true;
 }
