@@ -1,0 +1,93 @@
+/* handover.c - batches, account and checkpoints leave together; new knowledge comes in between
+ * (ingest_private.h). */
+#include "ingest/ingest_private.h"
+#include "select/tag.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* The account since the last time, with checkpoints; NULL when there is none, or no memory (then it
+ * stays in the book for the next time). */
+static struct account *take_account(struct ingest *in)
+{
+    if (account_book_empty(in->book) && !sessions_changed(in->sessions))
+        return NULL;
+    struct account *account = calloc(1, sizeof *account);
+    if (!account || account_book_take(in->book, account) != WEIR_OK) {
+        free(account);
+        return NULL;
+    }
+    account->checkpoints = sessions_take_checkpoints(in->sessions, &account->checkpoint_count);
+    return account;
+}
+
+static void give_tags(struct ingest *in)
+{
+    struct batch *b = in->batches[RECORD_FLOW];
+    if (in->knowledge && knowledge_has_tags(in->knowledge))
+        (void)tag_batch(knowledge_tags(in->knowledge), b);
+}
+
+static bool has_rows(const struct ingest *in, enum record_kind kind)
+{
+    return in->batches[kind] && batch_rows(in->batches[kind]) > 0;
+}
+
+static void hand_on(struct ingest *in, enum record_kind kind, struct account *account)
+{
+    if (kind == RECORD_FLOW)
+        give_tags(in);
+    in->batches[kind] = in->output.take(in->output.context, in->batches[kind], account);
+}
+
+static bool have_batch(struct ingest *in, enum record_kind kind)
+{
+    if (!in->batches[kind])
+        in->batches[kind] = batch_new(in->settings.batch_rows, kind);
+    return in->batches[kind] != NULL;
+}
+
+/* The account counts records of both kinds, so both go: options first, the account with the last. */
+static void hand_on_all(struct ingest *in)
+{
+    bool flows = has_rows(in, RECORD_FLOW), options = has_rows(in, RECORD_OPTIONS);
+    struct account *account = take_account(in);
+    if (options)
+        hand_on(in, RECORD_OPTIONS, flows ? NULL : account);
+    if (flows)
+        hand_on(in, RECORD_FLOW, account);
+    if (!options && !flows && account)
+        (void)in->output.take(in->output.context, NULL, account);
+}
+
+void handover_take_knowledge(struct ingest *in)
+{
+    if (!atomic_load_explicit(&in->knowledge_waits, memory_order_acquire))
+        return;
+    pthread_mutex_lock(&in->lock);
+    struct knowledge *old = in->knowledge;
+    in->knowledge = in->next_knowledge;
+    in->next_knowledge = NULL;
+    atomic_store(&in->knowledge_waits, false);
+    pthread_mutex_unlock(&in->lock);
+    in->knowledge_version++;
+    knowledge_unref(old);
+}
+
+bool handover_batch(struct ingest *in, enum record_kind kind)
+{
+    if (has_rows(in, kind)) {
+        hand_on_all(in);
+        handover_take_knowledge(in);
+    } else if (in->batches[kind]) {
+        batch_reset(in->batches[kind]); /* columns of sets that held no record */
+    }
+    return have_batch(in, kind);
+}
+
+enum weir_status handover_all(struct ingest *in)
+{
+    hand_on_all(in);
+    handover_take_knowledge(in);
+    bool both = have_batch(in, RECORD_FLOW) & have_batch(in, RECORD_OPTIONS);
+    return both ? WEIR_OK : WEIR_ENOMEM;
+}

@@ -1,0 +1,400 @@
+/* ingest.c - the decoding engine (ingest.h): from a datagram to a message with its session, its place in
+ * the sequence and its line in the account. Neighbours: sets.c decodes what is in it, handover.c passes batches on. */
+#include "ingest/hash.h"
+#include "ingest/ingest_private.h"
+#include "base/time.h"
+#include "wire/ipfix.h"
+#include "wire/netflow5.h"
+#include "wire/netflow9.h"
+#include <stdlib.h>
+
+#define PARK_OCTETS (16u << 20)
+#define PARK_MS 600000
+#define EXPORTERS 65536u
+
+/* ---- the account ---- */
+
+struct account_counts *ingest_counts(struct ingest *in, const struct message *m)
+{
+    const struct session_key *key = &m->session->key;
+    struct account_key row_key = {.exporter = key->exporter,
+                                  .domain = key->domain,
+                                  .port = key->port,
+                                  .protocol = key->protocol,
+                                  .minute_ms = minute_of(m->export_ms)};
+    struct account_row *row = account_book_row(in->book, &row_key);
+    if (!row)
+        return &in->nowhere.counts;
+    if (!row->last_heard_ms && !row->first_heard_ms)
+        row->first_heard_ms = row->last_heard_ms = m->export_ms;
+    if (m->export_ms < row->first_heard_ms)
+        row->first_heard_ms = m->export_ms;
+    if (m->export_ms > row->last_heard_ms)
+        row->last_heard_ms = m->export_ms;
+    return &row->counts;
+}
+
+void ingest_count_sequence(struct ingest *in, const struct message *m,
+                           const struct sequence_outcome *o)
+{
+    if (!(o->missing | o->recovered | o->reordered | o->restarts | o->unknown_gaps))
+        return;
+    struct account_counts *c = ingest_counts(in, m);
+    if (m->version == 9) {
+        c->missing_datagrams += o->missing;
+        c->recovered_datagrams += o->recovered;
+    } else {
+        c->missing_records += o->missing;
+        c->recovered_records += o->recovered;
+    }
+    c->reordered += o->reordered;
+    c->restarts += o->restarts;
+    c->unknown_gaps += o->unknown_gaps;
+    in->stats.missing += o->missing - o->recovered;
+}
+
+static void count_by_reception(struct ingest *in, const struct address *exporter, uint16_t port,
+                               int64_t received_ms, struct account_counts add)
+{
+    struct account_key key = {.exporter = *exporter, .port = port,
+                              .minute_ms = minute_of(received_ms)};
+    struct account_row *row = account_book_row(in->book, &key);
+    if (!row)
+        return;
+    if (!row->first_heard_ms)
+        row->first_heard_ms = received_ms;
+    row->last_heard_ms = received_ms;
+    account_counts_add(&row->counts, &add);
+}
+
+void ingest_kernel_drops(struct ingest *in, uint64_t datagrams, int64_t received_ms)
+{
+    struct address nobody = {{0}};
+    count_by_reception(in, &nobody, 0, received_ms,
+                       (struct account_counts){.kernel_drops = datagrams});
+}
+
+/* ---- messages ---- */
+
+/* A datagram whose header was read. */
+struct opened {
+    struct session_key key;
+    struct message message;
+    uint32_t sequence;
+    uint16_t count; /* NetFlow v5: records the exporter says it sent */
+    int64_t header_ms;
+    struct cursor content;
+};
+
+static enum weir_status open_netflow5(struct opened *o)
+{
+    struct netflow5_header h;
+    enum weir_status status = netflow5_read_header(&o->content, &h);
+    if (status != WEIR_OK)
+        return status;
+    o->sequence = h.sequence;
+    o->count = h.count;
+    o->key.domain = (uint32_t)h.engine_type << 8 | h.engine_id;
+    o->header_ms = (int64_t)h.unix_secs * 1000 + h.unix_nsecs / 1000000;
+    o->message.sys_up_time_ms = h.sys_up_time_ms;
+    o->message.has_up_time = true;
+    /* Whatever the mode says: exporters leave it 0 and fill the interval. 0 says nothing, 1 says all. */
+    o->message.header_rate = h.sampling_interval;
+    return WEIR_OK;
+}
+
+static enum weir_status open_netflow9(struct opened *o)
+{
+    struct netflow9_header h;
+    enum weir_status status = netflow9_read_header(&o->content, &h);
+    if (status != WEIR_OK)
+        return status;
+    o->sequence = h.sequence;
+    o->key.domain = h.source_id;
+    o->header_ms = (int64_t)h.unix_secs * 1000;
+    o->message.sys_up_time_ms = h.sys_up_time_ms;
+    o->message.has_up_time = true;
+    return WEIR_OK;
+}
+
+static enum weir_status open_ipfix(struct opened *o)
+{
+    struct ipfix_header h;
+    enum weir_status status = ipfix_read_header(&o->content, &h);
+    if (status != WEIR_OK)
+        return status;
+    o->sequence = h.sequence;
+    o->key.domain = h.domain;
+    o->header_ms = (int64_t)h.export_secs * 1000;
+    return WEIR_OK;
+}
+
+/* The count is the exporter's word for the sequence; what the datagram holds is decoded. */
+static void decode_netflow5(struct ingest *in, const struct opened *o, struct message_sum *sum)
+{
+    struct cursor content = o->content;
+    size_t said = (size_t)o->count * NETFLOW5_RECORD, there = cursor_left(&content);
+    struct cursor records = cursor_sub(&content, said < there ? said : there);
+    if (in->suspended)
+        return;
+    sets_decode_data(in, &o->message, &in->netflow5, &records, sum);
+    size_t rest = cursor_left(&records) + cursor_left(&content);
+    if (rest)
+        ingest_counts(in, &o->message)->undecodable_octets += rest;
+    sum->flow_records = o->count;
+}
+
+static void decode_netflow9(struct ingest *in, const struct opened *o, struct message_sum *sum)
+{
+    static const struct set_rules rules = {NETFLOW9_TEMPLATES, NETFLOW9_OPTIONS_TEMPLATES,
+                                           netflow9_read_template, netflow9_read_options_template};
+    struct cursor content = o->content;
+    sets_decode_message(in, &o->message, &rules, &content, sum);
+}
+
+static void decode_ipfix(struct ingest *in, const struct opened *o, struct message_sum *sum)
+{
+    static const struct set_rules rules = {IPFIX_TEMPLATES, IPFIX_OPTIONS_TEMPLATES,
+                                           ipfix_read_template, ipfix_read_options_template};
+    struct cursor content = o->content;
+    sets_decode_message(in, &o->message, &rules, &content, sum);
+}
+
+struct protocol {
+    uint16_t version;
+    uint16_t header;
+    enum weir_status (*open)(struct opened *o);
+    void (*decode)(struct ingest *in, const struct opened *o, struct message_sum *sum);
+};
+static const struct protocol protocols[] = {
+    {5, NETFLOW5_HEADER, open_netflow5, decode_netflow5},
+    {9, NETFLOW9_HEADER, open_netflow9, decode_netflow9},
+    {10, IPFIX_HEADER, open_ipfix, decode_ipfix},
+};
+
+static const struct protocol *recognise(const uint8_t *bytes, size_t length)
+{
+    for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++)
+        if (length >= protocols[i].header && load_be16(bytes) == protocols[i].version)
+            return &protocols[i];
+    return NULL;
+}
+
+int ingest_recognise(const uint8_t *bytes, size_t length)
+{
+    const struct protocol *p = recognise(bytes, length);
+    return p ? p->version : 0;
+}
+
+/* ---- one datagram ---- */
+
+static enum weir_status refuse(struct ingest *in, const struct datagram *d)
+{
+    count_by_reception(in, &d->from, d->port, d->received_ms,
+                       (struct account_counts){.datagrams = 1,
+                                               .wire_octets = d->length,
+                                               .undecodable_datagrams = 1,
+                                               .undecodable_octets = d->length});
+    in->stats.undecodable++;
+    return WEIR_EMALFORMED;
+}
+
+static double configured_rate(struct ingest *in, struct session *s)
+{
+    if (s->knowledge_version != in->knowledge_version) {
+        s->knowledge_version = in->knowledge_version;
+        s->configured_rate =
+            in->knowledge ? knowledge_sampling_rate(in->knowledge, &s->key.exporter) : 0;
+    }
+    return s->configured_rate;
+}
+
+static bool find_session(struct ingest *in, struct opened *o)
+{
+    struct session *s = sessions_get(in->sessions, &o->key);
+    if (!s)
+        return false;
+    o->message.session = s;
+    o->message.export_ms = o->header_ms ? o->header_ms : o->message.received_ms;
+    o->message.time_from_reception = o->header_ms == 0;
+    o->message.configured_rate = configured_rate(in, s);
+    return true;
+}
+
+static void account_sequence(struct ingest *in, const struct opened *o, uint32_t hash,
+                             const struct message_sum *sum)
+{
+    const struct message *m = &o->message;
+    struct session *s = m->session;
+    struct sequence_message message = {.sequence = o->sequence,
+                                       .hash = hash,
+                                       .export_ms = m->export_ms,
+                                       .received_ms = m->received_ms,
+                                       .has_up_time = m->has_up_time,
+                                       .sys_up_time_ms = m->sys_up_time_ms,
+                                       .flow_records = sum->flow_records,
+                                       .option_records = sum->option_records,
+                                       .unknown_sets = sum->parked_count,
+                                       .unknown_octets = sum->unknown_octets};
+    struct sequence_outcome outcome;
+    uint32_t token = sequence_account(&s->sequence, &message, &outcome);
+    for (uint32_t i = 0; i < sum->parked_count; i++)
+        sum->parked[i]->token = token;
+    ingest_count_sequence(in, m, &outcome);
+    s->sys_up_time_ms = s->sequence.sys_up_time_ms;
+    s->export_ms = s->sequence.last_export_ms;
+    sessions_note_change(in->sessions, s);
+}
+
+static void decode(struct ingest *in, const struct protocol *p, const struct opened *o,
+                   uint32_t hash)
+{
+    struct message_sum sum = {0};
+    in->current = &sum;
+    p->decode(in, o, &sum);
+    in->current = NULL;
+    if (in->suspended)
+        sequence_lose_track(&o->message.session->sequence);
+    else
+        account_sequence(in, o, hash, &sum);
+}
+
+enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
+{
+    const struct protocol *p = recognise(d->bytes, d->length);
+    struct opened o = {.key = {.exporter = d->from, .port = d->port},
+                       .content = cursor_over(d->bytes, d->length),
+                       .message = {.received_ms = d->received_ms}};
+    in->stats.datagrams++;
+    in->stats.last_received_ms = d->received_ms;
+    in->trouble = WEIR_OK;
+    if (account_book_full(in->book))
+        (void)handover_all(in);
+    if (!p || p->open(&o) != WEIR_OK)
+        return refuse(in, d);
+    o.key.protocol = p->version;
+    o.message.version = (uint8_t)p->version;
+    if (!find_session(in, &o))
+        return WEIR_ENOMEM;
+    struct account_counts *c = ingest_counts(in, &o.message);
+    c->datagrams++;
+    c->wire_octets += d->length;
+    uint32_t hash = hash_octets(d->bytes, d->length);
+    if (sequence_is_duplicate(&o.message.session->sequence, o.sequence, hash)) {
+        c->duplicates++;
+        return WEIR_OK;
+    }
+    decode(in, p, &o, hash);
+    return in->trouble;
+}
+
+/* ---- time ---- */
+
+void ingest_tick(struct ingest *in, int64_t now_ms)
+{
+    while (in->park.oldest &&
+           now_ms - in->park.oldest->message.received_ms > in->settings.park_ms)
+        sets_give_up(in, in->park.oldest);
+}
+
+enum weir_status ingest_flush(struct ingest *in)
+{
+    return handover_all(in);
+}
+
+void ingest_suspend(struct ingest *in, bool suspended)
+{
+    in->suspended = suspended;
+}
+
+/* ---- what was heard before, what administrators know ---- */
+
+void ingest_resume(struct ingest *in, const struct account_checkpoint *checkpoints, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct session_key key = {.exporter = checkpoints[i].exporter,
+                                  .domain = checkpoints[i].domain,
+                                  .port = checkpoints[i].port,
+                                  .protocol = checkpoints[i].protocol};
+        struct session *s = sessions_get(in->sessions, &key);
+        if (s)
+            sequence_resume(&s->sequence, &checkpoints[i]);
+    }
+}
+
+void ingest_configure(struct ingest *in, struct knowledge *k)
+{
+    pthread_mutex_lock(&in->lock);
+    knowledge_unref(in->next_knowledge);
+    in->next_knowledge = knowledge_ref(k);
+    atomic_store_explicit(&in->knowledge_waits, true, memory_order_release);
+    pthread_mutex_unlock(&in->lock);
+}
+
+/* ---- life ---- */
+
+static bool make_parts(struct ingest *in)
+{
+    in->sessions = sessions_new(in->settings.exporters_most, sets_session_leaves, in);
+    in->book = account_book_new();
+    in->scratch = wire_scratch_new();
+    bool made = netflow5_template(&in->netflow5.wire) == WEIR_OK;
+    if (made)
+        record_plan_make(&in->netflow5.plan, in->netflow5.wire);
+    for (int kind = 0; kind < 2; kind++) {
+        in->batches[kind] = batch_new(in->settings.batch_rows, (enum record_kind)kind);
+        made = made && in->batches[kind];
+    }
+    return made && in->sessions && in->book && in->scratch;
+}
+
+struct ingest *ingest_new(const struct ingest_settings *settings, const struct ingest_output *output)
+{
+    struct ingest *in = calloc(1, sizeof *in);
+    if (!in)
+        return NULL;
+    in->settings = *settings;
+    in->output = *output;
+    if (!in->settings.batch_rows)
+        in->settings.batch_rows = BATCH_ROWS_DEFAULT;
+    if (!in->settings.exporters_most)
+        in->settings.exporters_most = EXPORTERS;
+    if (!in->settings.park_ms)
+        in->settings.park_ms = PARK_MS;
+    in->park.octets_most = settings->park_octets_most ? settings->park_octets_most : PARK_OCTETS;
+    in->knowledge_version = 1;
+    pthread_mutex_init(&in->lock, NULL);
+    atomic_init(&in->knowledge_waits, false);
+    if (make_parts(in))
+        return in;
+    ingest_free(in);
+    return NULL;
+}
+
+void ingest_free(struct ingest *in)
+{
+    if (!in)
+        return;
+    for (struct parked *p = in->park.oldest, *after; p; p = after) {
+        after = p->after;
+        park_free_one(p);
+    }
+    sessions_free(in->sessions);
+    account_book_free(in->book);
+    wire_scratch_free(in->scratch);
+    wire_template_free(in->netflow5.wire);
+    batch_free(in->batches[RECORD_FLOW]);
+    batch_free(in->batches[RECORD_OPTIONS]);
+    knowledge_unref(in->knowledge);
+    knowledge_unref(in->next_knowledge);
+    pthread_mutex_destroy(&in->lock);
+    free(in);
+}
+
+void ingest_stats(const struct ingest *in, struct ingest_stats *out)
+{
+    *out = in->stats;
+    out->exporters = sessions_exporters(in->sessions);
+    out->sessions = sessions_count(in->sessions);
+    out->templates = sessions_templates(in->sessions);
+}

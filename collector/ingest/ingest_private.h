@@ -1,0 +1,73 @@
+/* ingest_private.h - the insides of struct ingest, shared by its three files:
+ *   ingest.c    life, datagrams to messages, sequence, statistics
+ *   sets.c      sets of a message: templates, data, parked data
+ *   handover.c  batches, account and checkpoints going out; knowledge coming in */
+#ifndef WEIR_COLLECTOR_INGEST_PRIVATE_H
+#define WEIR_COLLECTOR_INGEST_PRIVATE_H
+
+#include "ingest/ingest.h"
+#include "ingest/park.h"
+#include "select/knowledge.h"
+#include "wire/sets.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct ingest {
+    struct ingest_settings settings;
+    struct ingest_output output;
+    struct sessions *sessions;
+    struct park park;
+    struct account_book *book;
+    struct account_row nowhere; /* counted in when there is no memory for a row */
+    struct wire_scratch *scratch;
+    struct known_template netflow5;
+    struct batch *batches[2];   /* by enum record_kind; NULL when memory ended */
+    struct derived_columns columns[2];
+    struct knowledge *knowledge;
+    uint64_t knowledge_version;
+    pthread_mutex_t lock;       /* of `next_knowledge` */
+    struct knowledge *next_knowledge;
+    atomic_bool knowledge_waits;
+    bool suspended;
+    struct message_sum *current; /* of the message being decoded */
+    enum weir_status trouble;   /* WEIR_ENOMEM when records of this datagram were dropped */
+    struct ingest_stats stats;
+};
+
+/* What the sets of one message came to, for the sequence. */
+struct message_sum {
+    uint32_t flow_records, option_records;
+    uint32_t unknown_octets;
+    struct parked *parked[16]; /* those of this message that still wait for their token */
+    uint32_t parked_count;
+};
+
+/* The account row of a message; never NULL, valid until the next call or hand-over. */
+struct account_counts *ingest_counts(struct ingest *in, const struct message *m);
+
+void ingest_count_sequence(struct ingest *in, const struct message *m,
+                           const struct sequence_outcome *o);
+
+/* handover.c */
+/* Hands on the batch of this kind, full or not, with the account; false: no batch is left. */
+bool handover_batch(struct ingest *in, enum record_kind kind);
+enum weir_status handover_all(struct ingest *in);
+void handover_take_knowledge(struct ingest *in); /* when nothing is half done */
+
+/* sets.c */
+/* The protocol's way with set ids below 256. */
+struct set_rules {
+    uint16_t templates, options_templates;
+    wire_template_reader read_template, read_options_template;
+};
+void sets_decode_message(struct ingest *in, const struct message *m, const struct set_rules *rules,
+                         struct cursor *message, struct message_sum *sum);
+/* The records of one data set. What is left of the cursor is padding or cut short. */
+void sets_decode_data(struct ingest *in, const struct message *m, struct known_template *known,
+                      struct cursor *content, struct message_sum *sum);
+/* Frees a parked set and counts it as expired. `context` is the ingest. */
+void sets_give_up(void *context, struct parked *p);
+/* All of a session's, when it leaves. */
+void sets_session_leaves(void *context, struct session *s);
+
+#endif

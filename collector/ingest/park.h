@@ -1,0 +1,38 @@
+/* park.h - data sets that came before their template, kept for a while (RFC 7011 section 8.2 allows
+ * it, and over UDP it happens at every start).
+ *
+ * Bounded by octets, everything counted; past the bound the set that waited longest leaves, so
+ * that an exporter which never sends a template can not keep others out. They wait at most so long
+ * (reception time). Threads: one. */
+#ifndef WEIR_COLLECTOR_PARK_H
+#define WEIR_COLLECTOR_PARK_H
+
+#include "ingest/derive.h"
+
+struct parked {
+    struct parked *before, *after;             /* by age */
+    struct parked *session_next;
+    struct message message;
+    uint32_t token;                            /* of sequence_account() */
+    uint16_t template_id;
+    uint32_t length;
+    uint8_t bytes[];                           /* the set's content */
+};
+
+struct park {
+    struct parked *oldest, *newest;
+    uint64_t octets, octets_most;
+};
+
+/* Copies the set. Sets that must leave for it are handed to `give_up` (which frees them by
+ * park_free_one()). NULL: larger than the park, or no memory. */
+struct parked *park_put(struct park *park, const struct message *m, uint16_t template_id,
+                        const struct cursor *content, void (*give_up)(void *, struct parked *),
+                        void *context);
+/* Unlinks from the park and its session; the caller owns it then. */
+void park_remove(struct park *park, struct parked *p);
+void park_free_one(struct parked *p);
+/* The first set of the session that waits for this template, or NULL. */
+struct parked *park_find(const struct session *s, uint16_t template_id);
+
+#endif

@@ -1,0 +1,45 @@
+/* plan.c - decides for a template which fields give times, counters and sampling (plan.h). */
+#include "ingest/plan.h"
+#include "ingest/time_encoding.h"
+
+struct time_rule {
+    uint16_t element;
+    uint8_t encoding;
+};
+static const struct time_rule ends[PLAN_TIMES_MOST] = {
+    {157, TIME_NTP},          {155, TIME_NTP}, {153, TIME_MILLISECONDS}, {159, TIME_DELTA_MICROSECONDS},
+    {21, TIME_UP_TIME},       {151, TIME_SECONDS}, {325, TIME_NTP},      {324, TIME_NTP},
+    {323, TIME_MILLISECONDS}, {322, TIME_SECONDS},
+};
+static const struct time_rule starts[] = {
+    {156, TIME_NTP},    {154, TIME_NTP},      {152, TIME_MILLISECONDS}, {158, TIME_DELTA_MICROSECONDS},
+    {22, TIME_UP_TIME}, {150, TIME_SECONDS},
+};
+
+static uint8_t find_times(const struct wire_template *t, const struct time_rule *rules, size_t n,
+                          struct time_field *out)
+{
+    uint8_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        int field = wire_template_find(t, IANA(rules[i].element));
+        if (field >= 0)
+            out[count++] = (struct time_field){(int16_t)field, rules[i].encoding};
+    }
+    return count;
+}
+
+static int16_t find_first(const struct wire_template *t, uint16_t element, uint16_t otherwise)
+{
+    int field = wire_template_find(t, IANA(element));
+    return (int16_t)(field >= 0 ? field : wire_template_find(t, IANA(otherwise)));
+}
+
+void record_plan_make(struct record_plan *plan, const struct wire_template *t)
+{
+    *plan = (struct record_plan){.octets = find_first(t, 1, 85), .packets = find_first(t, 2, 86)};
+    plan->duration_ms = (int16_t)wire_template_find(t, IANA(161));
+    plan->duration_us = (int16_t)wire_template_find(t, IANA(162));
+    plan->end_count = find_times(t, ends, sizeof ends / sizeof *ends, plan->ends);
+    plan->start_count = find_times(t, starts, sizeof starts / sizeof *starts, plan->starts);
+    sampling_plan_make(&plan->sampling, t);
+}

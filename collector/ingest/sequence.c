@@ -1,0 +1,566 @@
+/* sequence.c - places messages in an exporter's sequence; the rules and their reasons are in sequence.h.
+ * Neighbours: ingest.c asks for each datagram, sessions.c keeps one tracker a session. */
+#include "ingest/sequence.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define DOUBTS_ENOUGH 3u
+#define LATE_MOST_MS 60000  /* a late message is not older than this, rule 5 */
+#define CLOCK_SLACK_MS 2000 /* v9 headers round to seconds, on both sides */
+#define HEARD_BITS_FIRST 3u
+#define HEARD_BITS_MOST 7u
+#define EXPLAINED_OCTETS 16u /* an undecoded record is taken to be at least this long, rule 9 */
+
+static int32_t ahead_of(uint32_t position, uint32_t from)
+{
+    return (int32_t)(position - from);
+}
+
+void sequence_init(struct sequence *s, enum sequence_rule rule)
+{
+    *s = (struct sequence){.rule = (uint8_t)rule, .protocol_rule = (uint8_t)rule};
+}
+
+void sequence_free(struct sequence *s)
+{
+    free(s->heard);
+    free(s->extra);
+    s->heard = NULL;
+    s->extra = NULL;
+}
+
+void sequence_resume(struct sequence *s, const struct account_checkpoint *from)
+{
+    s->started = true;
+    s->next = s->last_sequence = from->next_sequence;
+    s->has_up_time = from->sys_up_time_ms != 0;
+    s->sys_up_time_ms = from->sys_up_time_ms;
+    s->first_export_ms = s->last_export_ms = from->export_ms;
+}
+
+void sequence_lose_track(struct sequence *s)
+{
+    s->desynchronised = s->started;
+}
+
+/* ---- units ---- */
+
+static uint32_t units_by(const struct sequence *s, uint8_t rule, uint32_t flows, uint32_t options)
+{
+    switch (rule) {
+    case COUNTS_RECORDS: return flows + (s->options_uncounted ? 0 : options);
+    case COUNTS_DATAGRAMS: return 1;
+    case COUNTS_INCLUSIVE: return flows;
+    default: return 0;
+    }
+}
+
+/* ---- what was heard ---- */
+
+static uint32_t heard_count(const struct sequence *s)
+{
+    uint32_t room = s->heard ? 1u << s->heard_bits : 0;
+    return s->arrivals < room ? s->arrivals : room;
+}
+
+/* Grows the memory while the session is young. Without memory it stays as it is. */
+static void heard_grow(struct sequence *s)
+{
+    if (s->heard && (s->heard_bits == HEARD_BITS_MOST || s->arrivals < 1u << s->heard_bits))
+        return;
+    uint8_t bits = s->heard ? (uint8_t)(s->heard_bits + 1) : HEARD_BITS_FIRST;
+    struct sequence_heard *more = calloc(1u << bits, sizeof *more);
+    if (!more)
+        return;
+    for (uint32_t i = 0; i < heard_count(s); i++)
+        more[s->heard[i].arrival & ((1u << bits) - 1)] = s->heard[i];
+    free(s->heard);
+    s->heard = more;
+    s->heard_bits = bits;
+}
+
+static void remember(struct sequence *s, const struct sequence_message *m, uint32_t units)
+{
+    heard_grow(s);
+    if (s->heard)
+        s->heard[s->arrivals & ((1u << s->heard_bits) - 1)] =
+            (struct sequence_heard){m->sequence, m->hash, units, s->arrivals};
+    s->arrivals++;
+    if (units > s->units_most)
+        s->units_most = units;
+}
+
+bool sequence_is_duplicate(const struct sequence *s, uint32_t sequence, uint32_t hash)
+{
+    if (!s->started || (!s->has_former && ahead_of(sequence, s->last_sequence) > 0))
+        return false;
+    for (uint32_t i = 0; i < heard_count(s); i++)
+        if (s->heard[i].sequence == sequence && s->heard[i].hash == hash)
+            return true;
+    return false;
+}
+
+/* Does something heard since the last restart lie where this message says it lies? Rule 5c. */
+static bool conflicts(const struct sequence *s, uint32_t sequence, uint32_t units)
+{
+    for (uint32_t i = 0; i < heard_count(s); i++) {
+        const struct sequence_heard *h = &s->heard[i];
+        if (h->arrival - s->restart_arrival < s->arrivals - s->restart_arrival && h->units &&
+            units && (sequence - h->sequence < h->units || h->sequence - sequence < units))
+            return true;
+    }
+    return false;
+}
+
+static uint32_t near_most(const struct sequence *s)
+{
+    return SEQUENCE_WINDOW * (s->units_most ? s->units_most : 1);
+}
+
+/* ---- gaps ---- */
+
+static struct sequence_extra *extra_of(struct sequence *s)
+{
+    if (!s->extra)
+        s->extra = calloc(1, sizeof *s->extra);
+    return s->extra;
+}
+
+static void gap_open(struct sequence *s, uint32_t start, uint32_t length)
+{
+    struct sequence_extra *x = extra_of(s);
+    if (x)
+        x->gaps[x->gap_count++ % SEQUENCE_GAPS] =
+            (struct sequence_gap){start, length, length, s->arrivals};
+}
+
+static void gaps_forget(struct sequence *s)
+{
+    if (!s->extra)
+        return;
+    memset(s->extra->gaps, 0, sizeof s->extra->gaps);
+    s->extra->gap_count = 0;
+}
+
+/* The remembered gap that still misses what lies at `position`. */
+static struct sequence_gap *gap_at(struct sequence *s, uint32_t position, uint32_t units)
+{
+    for (uint32_t i = 0; s->extra && i < SEQUENCE_GAPS; i++) {
+        struct sequence_gap *g = &s->extra->gaps[i];
+        if (g->left && g->left >= units && s->arrivals - g->arrival <= SEQUENCE_WINDOW &&
+            position - g->start < g->length && position - g->start + units <= g->length)
+            return g;
+    }
+    return NULL;
+}
+
+/* ---- spans of unknown length, rule 9 ---- */
+
+static struct sequence_span *span_find(struct sequence *s, uint32_t token)
+{
+    if (!s->extra || !token)
+        return NULL;
+    struct sequence_span *span = &s->extra->spans[token % SEQUENCE_SPANS];
+    return span->used && span->token == token ? span : NULL;
+}
+
+static struct sequence_span *span_open_one(struct sequence *s)
+{
+    return s->extra ? span_find(s, s->extra->open_token) : NULL;
+}
+
+static void span_close(struct sequence *s, struct sequence_span *span, uint32_t end)
+{
+    span->end = end;
+    span->closed = true;
+    s->extra->open_token = 0;
+}
+
+/* Settles a span when nothing more can be learned about it. */
+static void span_finish(struct sequence_span *span, struct sequence_outcome *out)
+{
+    if (!span->closed || span->pending)
+        return;
+    uint32_t length = span->end - span->start;
+    uint32_t left = length > span->counted ? length - span->counted : 0;
+    if (!span->octets)
+        out->missing += left;
+    else if (left > span->octets / EXPLAINED_OCTETS)
+        out->unknown_gaps++;
+    span->used = false;
+}
+
+static void spans_forget(struct sequence *s, struct sequence_outcome *out)
+{
+    for (uint32_t i = 0; s->extra && i < SEQUENCE_SPANS; i++) {
+        struct sequence_span *span = &s->extra->spans[i];
+        if (span->used && span->closed)
+            out->unknown_gaps++;
+        span->used = false;
+    }
+}
+
+/* Starts the span of a message that was not decoded wholly. */
+static uint32_t span_start(struct sequence *s, const struct sequence_message *m, uint32_t position,
+                           uint32_t units, struct sequence_outcome *out)
+{
+    struct sequence_extra *x = extra_of(s);
+    if (!x)
+        return 0;
+    uint32_t token = ++x->last_token ? x->last_token : ++x->last_token;
+    struct sequence_span *span = &x->spans[token % SEQUENCE_SPANS];
+    if (span->used && span->closed)
+        out->unknown_gaps++;
+    *span = (struct sequence_span){.start = position,
+                                   .counted = units,
+                                   .pending = m->unknown_sets,
+                                   .octets = m->unknown_octets,
+                                   .token = token,
+                                   .used = true};
+    x->open_token = token;
+    return token;
+}
+
+/* A late message inside a closed span is one that was not missing after all. */
+static bool span_take_late(struct sequence *s, uint32_t position, uint32_t units)
+{
+    for (uint32_t i = 0; s->extra && i < SEQUENCE_SPANS; i++) {
+        struct sequence_span *span = &s->extra->spans[i];
+        if (span->used && span->closed && position - span->start < span->end - span->start) {
+            span->counted += units;
+            return true;
+        }
+    }
+    return false;
+}
+
+void sequence_settle(struct sequence *s, const struct sequence_settlement *set,
+                     struct sequence_outcome *out)
+{
+    struct sequence_span *span = span_find(s, set->token);
+    if (!span || !span->pending)
+        return;
+    span->pending--;
+    if (set->decoded) {
+        uint32_t units = units_by(s, s->rule, set->flow_records, set->option_records);
+        span->counted += units;
+        span->octets -= set->octets < span->octets ? set->octets : span->octets;
+        if (!span->closed) {
+            s->next += units;
+            s->last_flows += set->flow_records;
+            s->last_options += set->option_records;
+            s->last_units += units;
+        }
+    }
+    if (!span->closed && !span->pending && !span->octets) {
+        span->used = false; /* all is known before the next message came */
+        s->extra->open_token = 0;
+    }
+    span_finish(span, out);
+}
+
+/* ---- counting by the session's rule ---- */
+
+static uint32_t position_of(const struct sequence *s, const struct sequence_message *m,
+                            uint32_t units)
+{
+    return s->rule == COUNTS_INCLUSIVE ? m->sequence - units : m->sequence;
+}
+
+static void note_time(struct sequence *s, const struct sequence_message *m)
+{
+    if (m->export_ms > s->last_export_ms || s->arrivals == 0)
+        s->last_export_ms = m->export_ms;
+    s->last_received_ms = m->received_ms;
+    s->has_up_time = m->has_up_time;
+    s->sys_up_time_ms = m->sys_up_time_ms;
+}
+
+/* The message is the newest of its session now. */
+static void advance(struct sequence *s, const struct sequence_message *m, uint32_t position,
+                    uint32_t units)
+{
+    s->advanced += position - s->next + units;
+    s->next = position + units;
+    s->last_sequence = m->sequence;
+    s->last_flows = m->flow_records;
+    s->last_options = m->option_records;
+    s->last_units = units;
+    note_time(s, m);
+}
+
+static void begin_anew(struct sequence *s, const struct sequence_message *m, uint32_t position,
+                       uint32_t units)
+{
+    s->next = position;
+    s->advanced = 0;
+    s->first_export_ms = s->last_export_ms = m->export_ms;
+    s->has_candidate = false;
+    s->restart_arrival = s->arrivals;
+    gaps_forget(s);
+    advance(s, m, position, units);
+}
+
+/* ---- rule 8: exporters that count something else ---- */
+
+static bool explains(const struct sequence *s, uint8_t rule, const struct sequence_message *m)
+{
+    uint32_t step = m->sequence - s->last_sequence;
+    switch (rule) {
+    case COUNTS_RECORDS:
+        return s->last_flows + s->last_options > 1 &&
+               (step == s->last_flows || step == s->last_flows + s->last_options);
+    case COUNTS_DATAGRAMS: return step == 1 && s->last_units > 1;
+    case COUNTS_INCLUSIVE: return step == m->flow_records;
+    default: return step == 0 && s->last_units && (m->flow_records || m->option_records);
+    }
+}
+
+/* Which other rule explains the step from the last message exactly; protocol_rule when none does. */
+static uint8_t other_explanation(const struct sequence *s, const struct sequence_message *m)
+{
+    static const uint8_t order[] = {COUNTS_DATAGRAMS, COUNTS_RECORDS, COUNTS_NOTHING,
+                                    COUNTS_INCLUSIVE};
+    for (size_t i = 0; i < sizeof order; i++)
+        if (order[i] != s->protocol_rule && explains(s, order[i], m))
+            return order[i];
+    return s->protocol_rule;
+}
+
+/* The message came where it was expected. Did it have to, by this rule and no other? */
+static void prove(struct sequence *s, const struct sequence_message *m,
+                  struct sequence_outcome *out)
+{
+    if (s->proven || s->arrivals == 0 || other_explanation(s, m) != s->protocol_rule ||
+        (s->protocol_rule == COUNTS_RECORDS && s->last_units < 2) ||
+        (s->protocol_rule == COUNTS_DATAGRAMS && s->last_flows + s->last_options < 2))
+        return;
+    s->proven = true;
+    out->missing += s->held;
+    s->held = 0;
+    s->doubts = 0;
+}
+
+static void convert(struct sequence *s, const struct sequence_message *m)
+{
+    s->rule = s->doubt_rule;
+    s->proven = true;
+    s->held = 0;
+    gaps_forget(s);
+    uint32_t units = units_by(s, s->rule, m->flow_records, m->option_records);
+    begin_anew(s, m, position_of(s, m, units), units);
+}
+
+/* True when the message is explained by another rule, and held back. */
+static bool doubt(struct sequence *s, const struct sequence_message *m, uint32_t units)
+{
+    if (s->proven)
+        return false;
+    uint8_t rule = other_explanation(s, m);
+    if (rule == s->protocol_rule)
+        return false;
+    s->doubts = s->doubt_rule == rule ? (uint8_t)(s->doubts + 1) : 1;
+    s->doubt_rule = rule;
+    int32_t ahead = ahead_of(m->sequence, s->next);
+    if (ahead > 0)
+        s->held += (uint32_t)ahead;
+    if (s->doubts >= DOUBTS_ENOUGH)
+        convert(s, m);
+    else
+        advance(s, m, m->sequence, units);
+    return true;
+}
+
+/* Options records that the exporter leaves out of its count: only that explains this step. */
+static bool options_left_out(struct sequence *s, const struct sequence_message *m)
+{
+    if (s->rule != COUNTS_RECORDS || s->options_uncounted || !s->last_options ||
+        m->sequence - s->last_sequence != s->last_flows)
+        return false;
+    s->options_uncounted = true;
+    return true;
+}
+
+/* ---- rules 5 and 6 ---- */
+
+static void restart(struct sequence *s, const struct sequence_message *m, uint32_t position,
+                    uint32_t units, struct sequence_outcome *out)
+{
+    out->restarts++;
+    out->unknown_gaps++;
+    s->has_former = true;
+    s->former = s->next;
+    s->former_arrival = s->arrivals;
+    begin_anew(s, m, position, units);
+}
+
+static bool restarted_by_up_time(const struct sequence *s, const struct sequence_message *m)
+{
+    if (!s->has_up_time || !m->has_up_time)
+        return false;
+    int32_t up = ahead_of(m->sys_up_time_ms, s->sys_up_time_ms);
+    return up < 0 && m->export_ms - s->last_export_ms - up > CLOCK_SLACK_MS;
+}
+
+static uint64_t reasonable(const struct sequence *s, const struct sequence_message *m)
+{
+    int64_t elapsed = m->export_ms - s->last_export_ms;
+    if (s->last_received_ms && m->received_ms - s->last_received_ms > elapsed)
+        elapsed = m->received_ms - s->last_received_ms;
+    uint64_t seconds = elapsed > 0 ? (uint64_t)elapsed / 1000 + 2 : 2;
+    int64_t lived = s->last_export_ms - s->first_export_ms;
+    uint64_t rate = s->advanced / (lived > 1000 ? (uint64_t)lived / 1000 : 1) * 64;
+    if (rate < 100000)
+        rate = 100000;
+    uint64_t most = seconds < INT32_MAX / rate ? (UINT64_C(1) << 20) + seconds * rate : INT32_MAX;
+    return most < INT32_MAX ? most : INT32_MAX;
+}
+
+/* Keeps the old place until the next message tells which one goes on, rule 5c. */
+static void suspect(struct sequence *s, const struct sequence_message *m, uint32_t position,
+                    uint32_t units, bool ahead)
+{
+    (void)m;
+    s->has_candidate = true;
+    s->candidate_ahead = ahead;
+    s->candidate = position + units;
+}
+
+/* Decides a suspicion. True when the message goes on from the suspected place. */
+static bool decide(struct sequence *s, const struct sequence_message *m, uint32_t position,
+                   uint32_t units, struct sequence_outcome *out)
+{
+    int64_t from_candidate = ahead_of(position, s->candidate), from_old = ahead_of(position, s->next);
+    s->has_candidate = false;
+    if (llabs(from_candidate) >= llabs(from_old)) {
+        out->reordered++; /* the suspect was a stray */
+        return false;
+    }
+    if (s->candidate_ahead) {
+        out->unknown_gaps++;
+        begin_anew(s, m, position, units);
+    } else {
+        restart(s, m, position, units, out);
+    }
+    return true;
+}
+
+/* Messages of the run before a restart that still arrive, or go on. True when it was one. */
+static bool former_run(struct sequence *s, const struct sequence_message *m, uint32_t position,
+                       uint32_t units, struct sequence_outcome *out)
+{
+    if (s->has_former && s->arrivals - s->former_arrival > SEQUENCE_WINDOW)
+        s->has_former = false;
+    int64_t from_former = ahead_of(position, s->former), from_next = ahead_of(position, s->next);
+    int64_t near = near_most(s);
+    if (!s->has_former || llabs(from_former) > near || llabs(from_next) <= llabs(from_former))
+        return false;
+    if (from_former < 0) {
+        out->reordered++;
+        return true;
+    }
+    out->unknown_gaps++;
+    uint32_t other = s->next;
+    begin_anew(s, m, position, units);
+    s->former = other;
+    s->former_arrival = s->arrivals;
+    return true;
+}
+
+/* ---- placing a message that is not where it was expected ---- */
+
+static void place_ahead(struct sequence *s, const struct sequence_message *m, uint32_t position,
+                        uint32_t units, struct sequence_outcome *out)
+{
+    uint32_t gap = position - s->next;
+    if (gap > reasonable(s, m)) {
+        suspect(s, m, position, units, true);
+        return;
+    }
+    out->missing += gap;
+    s->doubts = 0;
+    gap_open(s, s->next, gap);
+    advance(s, m, position, units);
+}
+
+static void place_behind(struct sequence *s, const struct sequence_message *m, uint32_t position,
+                         uint32_t units, struct sequence_outcome *out)
+{
+    struct sequence_gap *gap = gap_at(s, position, units);
+    if (gap) {
+        gap->left -= units;
+        out->recovered += units;
+        out->reordered++;
+    } else if (span_take_late(s, position, units)) {
+        out->reordered++;
+    } else if (m->export_ms > s->last_export_ms) {
+        restart(s, m, position, units, out);
+    } else if (m->export_ms == s->last_export_ms || conflicts(s, m->sequence, units) ||
+               m->export_ms < s->last_export_ms - LATE_MOST_MS) {
+        suspect(s, m, position, units, false);
+    } else {
+        out->reordered++;
+    }
+}
+
+static void place(struct sequence *s, const struct sequence_message *m, uint32_t position,
+                  uint32_t units, struct sequence_outcome *out)
+{
+    if (s->has_candidate && decide(s, m, position, units, out))
+        return;
+    if (position == s->next) {
+        prove(s, m, out);
+        advance(s, m, position, units);
+    } else if (options_left_out(s, m)) {
+        advance(s, m, m->sequence, units_by(s, s->rule, m->flow_records, m->option_records));
+    } else if (restarted_by_up_time(s, m)) {
+        restart(s, m, position, units, out);
+    } else if (!doubt(s, m, units) && !former_run(s, m, position, units, out)) {
+        if (ahead_of(position, s->next) > 0)
+            place_ahead(s, m, position, units, out);
+        else
+            place_behind(s, m, position, units, out);
+    }
+}
+
+/* The message behind an open span ends it; the place in between is the span's to explain. */
+static bool place_after_span(struct sequence *s, const struct sequence_message *m,
+                             uint32_t position, uint32_t units, struct sequence_outcome *out)
+{
+    struct sequence_span *span = span_open_one(s);
+    if (!span || ahead_of(position, s->next) < 0 || restarted_by_up_time(s, m) ||
+        position - s->next > reasonable(s, m))
+        return false;
+    span_close(s, span, position);
+    span_finish(span, out);
+    s->next = position;
+    advance(s, m, position, units);
+    return true;
+}
+
+uint32_t sequence_account(struct sequence *s, const struct sequence_message *m,
+                          struct sequence_outcome *out)
+{
+    *out = (struct sequence_outcome){0};
+    uint32_t token = 0, units = units_by(s, s->rule, m->flow_records, m->option_records);
+    uint32_t position = position_of(s, m, units);
+    if (!s->started) {
+        s->started = true;
+        begin_anew(s, m, position, units);
+    } else if (s->desynchronised) {
+        s->desynchronised = false;
+        out->unknown_gaps++;
+        begin_anew(s, m, position, units);
+    } else if (s->rule == COUNTS_NOTHING) {
+        note_time(s, m);
+    } else if (!place_after_span(s, m, position, units, out)) {
+        place(s, m, position, units, out);
+    }
+    units = units_by(s, s->rule, m->flow_records, m->option_records);
+    if (m->unknown_octets && s->rule == COUNTS_RECORDS && s->next == m->sequence + units)
+        token = span_start(s, m, m->sequence, units, out);
+    remember(s, m, units);
+    if (out->restarts)
+        spans_forget(s, out);
+    return token;
+}

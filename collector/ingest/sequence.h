@@ -1,0 +1,143 @@
+/* sequence.h - the position of one transport session in its exporter's sequence, and what it says
+ * was lost. One tracker a session (exporter address, port, protocol, observation domain).
+ *
+ * What the protocols count
+ *   NetFlow v5   flow_sequence: flow records sent before this datagram
+ *   IPFIX        data records (options data included) sent before this message, RFC 7011 section 3.1
+ *   NetFlow v9   export packets, RFC 3954 section 5.1
+ * `units` below are records or datagrams accordingly.
+ *
+ * The rules, and their reasons
+ *
+ * 1. The first message heard starts the account: before it, nothing is known to be lost.
+ * 2. A message ahead of the one expected opens a gap: its units are missing, at once, and the gap
+ *    is remembered. A message that falls into a remembered gap was late: its units are recovered.
+ * 3. The window is the last SEQUENCE_WINDOW datagrams of the session. Networks reorder by a handful; 128 is
+ *    far past that, and a whole window costs 2 KiB. Gaps and the identity (sequence and content
+ *    hash) of datagrams are remembered for one window, so inside it late and repeated datagrams are told apart
+ *    exactly. What is later than that is decoded, counted as reordered, and stays missing.
+ * 4. A datagram with a remembered sequence and content hash is a duplicate. Exporters do not repeat whole datagrams:
+ *    the sequence or the export time differs.
+ * 5. Restart: the sequence starts anew, and what was lost around it can not be known: restarts and
+ *    unknown_gaps grow, missing does not. It is a restart when the sequence is not the expected one, and
+ *      a. sysUpTime went back although the exporter's clock did not (v5, v9). The 32-bit roll-over after
+ *         49.7 days does not look so, since differences are taken modulo 2^32; or
+ *      b. the sequence went back, into no gap, in a message exported later than all before. A late
+ *         message was exported before; or
+ *      c. it went back (or jumped, rule 6) and the time does not tell, and the next message goes on
+ *         from there rather than from the old place. Until then the old place is kept, so that one
+ *         stray datagram moves nothing. The old place is also kept for a window after a restart:
+ *         messages that go on from there are told from a gap.
+ *    Otherwise what lies behind the memory is late (rule 3): for example what came before the first
+ *    message heard.
+ * 6. A jump ahead of more than an exporter can have sent in the time since its last message (2^20, and
+ *    each second 100,000 or 64 times its own average rate) is no loss that can be
+ *    counted: rule 5c, then unknown_gaps.
+ * 7. Sequences wrap at 2^32: all differences are modulo 2^32, behind and ahead are half each.
+ * 8. Exporters that count something else are found out, not assumed. A difference between
+ *    two messages that the protocol's rule does not explain, but another one does exactly, is held
+ *    back: if the next ones follow the protocol's rule, it was loss and is counted then; if the same
+ *    other rule explains three in a row, the session is counted by that rule. The other
+ *    rules: datagrams where records are due and the reverse, records counted
+ *    through the END of the message (softflowd's IPFIX), no counting at all. Options records
+ *    left out of an IPFIX count (against RFC 7011) show themselves in a single message. A session
+ *    that has once followed its protocol's rule where the others would differ is not doubted again.
+ * 9. A message with data sets that could not be decoded holds an unknown number of records. The
+ *    span from it to the next message is left open, and settled when the sets are decoded: exactly.
+ *    If they never are, the span counts in unknown_gaps unless the sets themselves can explain it.
+ *
+ * Threads: a tracker belongs to one thread. Memory is bounded, and grows with the first datagrams. */
+#ifndef WEIR_COLLECTOR_SEQUENCE_H
+#define WEIR_COLLECTOR_SEQUENCE_H
+
+#include "flow/account.h"
+
+#define SEQUENCE_WINDOW 128u
+#define SEQUENCE_GAPS 128u
+#define SEQUENCE_SPANS 32u
+
+enum sequence_rule {
+    COUNTS_RECORDS,   /* records before this message */
+    COUNTS_DATAGRAMS, /* datagrams before this one */
+    COUNTS_INCLUSIVE, /* flow records through the end of this message */
+    COUNTS_NOTHING,
+};
+
+struct sequence_message {
+    uint32_t sequence;
+    uint32_t hash; /* of the whole datagram */
+    int64_t export_ms;
+    int64_t received_ms;
+    bool has_up_time;
+    uint32_t sys_up_time_ms;
+    /* what was found in it, for sequence_account() */
+    uint32_t flow_records, option_records; /* decoded, or at least counted */
+    uint32_t unknown_sets;   /* data sets that may be decoded later */
+    uint32_t unknown_octets; /* of those, and of octets that never will be */
+};
+
+struct sequence_heard {
+    uint32_t sequence, hash, units, arrival;
+};
+struct sequence_gap {
+    uint32_t start, length, left, arrival;
+};
+struct sequence_span {
+    uint32_t start, end;      /* end is known once closed */
+    uint32_t counted;         /* units of messages in it */
+    uint32_t pending, octets; /* sets that may still be decoded; octets that are not */
+    uint32_t token;
+    bool used, closed;
+};
+struct sequence_extra { /* what only sessions with gaps need */
+    struct sequence_gap gaps[SEQUENCE_GAPS];
+    struct sequence_span spans[SEQUENCE_SPANS];
+    uint32_t gap_count, last_token, open_token;
+};
+
+struct sequence {
+    bool started, proven, desynchronised, options_uncounted, has_up_time, has_candidate, has_former;
+    uint8_t rule, protocol_rule;  /* enum sequence_rule */
+    uint8_t doubt_rule, doubts;   /* rule 8 */
+    uint8_t heard_bits;           /* memory for 1 << bits datagrams */
+    uint32_t next;                /* position expected */
+    uint32_t former, former_arrival, restart_arrival;
+    uint32_t candidate, candidate_ahead;
+    uint32_t last_sequence, last_flows, last_options, last_units;
+    uint32_t sys_up_time_ms, arrivals, units_most;
+    uint64_t held, advanced;      /* missing held back (rule 8); units since the start */
+    int64_t first_export_ms, last_export_ms, last_received_ms;
+    struct sequence_heard *heard; /* the last arrivals, at arrival modulo its size */
+    struct sequence_extra *extra;
+};
+
+/* What one message changed in the account; `missing` and `recovered` in the protocol's unit. */
+struct sequence_outcome {
+    uint64_t missing, recovered;
+    uint32_t reordered, restarts, unknown_gaps;
+};
+
+/* `rule` is what the protocol says: COUNTS_RECORDS or COUNTS_DATAGRAMS. */
+void sequence_init(struct sequence *s, enum sequence_rule rule);
+void sequence_free(struct sequence *s); /* its memory, not the struct */
+/* Goes on where an earlier process stopped. */
+void sequence_resume(struct sequence *s, const struct account_checkpoint *from);
+/* Messages went unread (the collector was suspended): the next one counts in unknown_gaps and starts anew. */
+void sequence_lose_track(struct sequence *s);
+
+/* True when the datagram was heard before: drop it, and do not account it. */
+bool sequence_is_duplicate(const struct sequence *s, uint32_t sequence, uint32_t hash);
+/* Places a message that was decoded. Returns a token for sequence_settle(), or 0. */
+uint32_t sequence_account(struct sequence *s, const struct sequence_message *m,
+                          struct sequence_outcome *out);
+/* One unknown set of a message was decoded later, or given up (decoded false, the rest 0). */
+struct sequence_settlement {
+    uint32_t token;
+    bool decoded;
+    uint32_t flow_records, option_records;
+    uint32_t octets; /* of the message's unknown ones that are known now */
+};
+void sequence_settle(struct sequence *s, const struct sequence_settlement *set,
+                     struct sequence_outcome *out); /* *out is added to */
+
+#endif

@@ -1,0 +1,275 @@
+/* sets.c - the sets of a message: templates learned, data decoded, data without a template parked
+ * (ingest_private.h). Bytes are lib/wire's; what happens to sessions and the account is here. */
+#include "base/log.h"
+#include "ingest/ingest_private.h"
+
+/* ---- data ---- */
+
+static void count_rows(struct ingest *in, const struct message *m, enum record_kind kind,
+                       uint32_t rows)
+{
+    struct account_counts *c = ingest_counts(in, m);
+    if (kind == RECORD_FLOW) {
+        c->records += rows;
+        in->stats.records += rows;
+    } else {
+        c->option_records += rows;
+        in->stats.option_records += rows;
+    }
+}
+
+/* Moves what fits into the batch. *rows 0: nothing is left. WEIR_EBUSY: it needs an empty batch. */
+static enum weir_status decode_some(struct ingest *in, const struct message *m,
+                                    struct known_template *known, struct cursor *content,
+                                    uint32_t *rows)
+{
+    enum record_kind kind = known->wire->kind;
+    struct batch *b = in->batches[kind];
+    uint32_t first = 0;
+    *rows = 0;
+    enum weir_status status = derive_bind(&in->columns[kind], b, m);
+    if (status == WEIR_ELIMIT)
+        return batch_rows(b) ? WEIR_EBUSY : WEIR_ELIMIT;
+    if (status == WEIR_OK)
+        status = wire_decode(known->wire, in->scratch, content, b, &first, rows);
+    if (status != WEIR_OK || !*rows)
+        return status;
+    struct derived_sums sums = {0, 0};
+    derive_rows(&in->columns[kind], b, m, known, first, *rows, &sums);
+    in->stats.octets += sums.octets;
+    in->stats.packets += sums.packets;
+    count_rows(in, m, kind, *rows);
+    if (kind == RECORD_OPTIONS)
+        sampling_learn(&m->session->source->samplers, &known->plan.sampling, known->wire, b, first,
+                       *rows);
+    return WEIR_OK;
+}
+
+/* Records that were received and can not be kept: memory ended, or no batch can hold them. */
+static void drop_rest(struct ingest *in, const struct message *m, const struct known_template *known,
+                      struct cursor *content, uint32_t *records, enum weir_status why)
+{
+    *records += wire_count(known->wire, *content);
+    if (why == WEIR_ENOMEM)
+        in->trouble = WEIR_ENOMEM;
+    ingest_counts(in, m)->undecodable_octets += cursor_left(content);
+    cursor_skip(content, cursor_left(content));
+}
+
+void sets_decode_data(struct ingest *in, const struct message *m, struct known_template *known,
+                      struct cursor *content, struct message_sum *sum)
+{
+    enum record_kind kind = known->wire->kind;
+    uint32_t *records = kind == RECORD_FLOW ? &sum->flow_records : &sum->option_records;
+    uint32_t rows = 1, stuck = 0;
+    while (rows || stuck) {
+        enum weir_status status = !in->batches[kind] && !handover_batch(in, kind)
+                                      ? WEIR_ENOMEM
+                                      : decode_some(in, m, known, content, &rows);
+        if (status == WEIR_EBUSY || (status == WEIR_ELIMIT && !stuck)) {
+            stuck++;
+            status = stuck > 2 ? WEIR_ELIMIT : handover_batch(in, kind) ? WEIR_OK : WEIR_ENOMEM;
+        } else if (status == WEIR_OK) {
+            stuck = 0;
+        }
+        if (status != WEIR_OK) {
+            drop_rest(in, m, known, content, records, status);
+            return;
+        }
+        *records += rows;
+    }
+}
+
+/* After its records: padding is shorter than any record (RFC 7011 section 3.3.1); what is longer was
+ * a record cut short, and how many the exporter counted is then unknown. */
+static void check_rest(struct ingest *in, const struct message *m,
+                       const struct known_template *known, const struct cursor *rest,
+                       struct message_sum *sum)
+{
+    if (cursor_left(rest) < known->wire->least)
+        return;
+    ingest_counts(in, m)->undecodable_octets += cursor_left(rest);
+    sum->unknown_octets += (uint32_t)cursor_left(rest);
+}
+
+/* ---- data before its template ---- */
+
+/* Takes a set out of those that the message in hand parked; false when it is older than that. */
+static bool forget_parked(struct message_sum *sum, const struct parked *p)
+{
+    for (uint32_t i = 0; sum && i < sum->parked_count; i++)
+        if (sum->parked[i] == p) {
+            sum->parked[i] = sum->parked[--sum->parked_count];
+            return true;
+        }
+    return false;
+}
+
+void sets_give_up(void *context, struct parked *p)
+{
+    struct ingest *in = context;
+    struct sequence_outcome outcome = {0};
+    const struct sequence_settlement nothing = {.token = p->token};
+    if (!forget_parked(in->current, p))
+        sequence_settle(&p->message.session->sequence, &nothing, &outcome);
+    ingest_counts(in, &p->message)->expired_sets++;
+    ingest_counts(in, &p->message)->undecodable_octets += p->length;
+    ingest_count_sequence(in, &p->message, &outcome);
+    park_remove(&in->park, p);
+    park_free_one(p);
+}
+
+void sets_session_leaves(void *context, struct session *s)
+{
+    while (s->parked_first)
+        sets_give_up(context, s->parked_first);
+}
+
+static void park_set(struct ingest *in, const struct message *m, const struct wire_set *set,
+                     struct message_sum *sum)
+{
+    ingest_counts(in, m)->no_template_sets++;
+    in->stats.undecodable++;
+    sum->unknown_octets += (uint32_t)cursor_left(&set->content);
+    struct parked *p = NULL;
+    if (sum->parked_count < sizeof sum->parked / sizeof *sum->parked)
+        p = park_put(&in->park, m, set->id, &set->content, sets_give_up, in);
+    if (!p) {
+        ingest_counts(in, m)->expired_sets++;
+        ingest_counts(in, m)->undecodable_octets += cursor_left(&set->content);
+        return;
+    }
+    ingest_counts(in, m)->parked_sets++;
+    sum->parked[sum->parked_count++] = p;
+}
+
+/* A set whose template came: decoded as part of the message it came in. */
+static void unpark(struct ingest *in, struct parked *p, struct known_template *known,
+                   struct message_sum *now)
+{
+    struct message_sum sum = {0};
+    struct cursor content = cursor_over(p->bytes, p->length);
+    struct sequence_outcome outcome = {0};
+    sets_decode_data(in, &p->message, known, &content, &sum);
+    check_rest(in, &p->message, known, &content, &sum);
+    ingest_counts(in, &p->message)->unparked_sets++;
+    in->stats.undecodable--;
+    if (forget_parked(now, p)) {
+        now->flow_records += sum.flow_records;
+        now->option_records += sum.option_records;
+        now->unknown_octets -= p->length - sum.unknown_octets;
+    } else {
+        const struct sequence_settlement decoded = {.token = p->token,
+                                                    .decoded = true,
+                                                    .flow_records = sum.flow_records,
+                                                    .option_records = sum.option_records,
+                                                    .octets = p->length - sum.unknown_octets};
+        sequence_settle(&p->message.session->sequence, &decoded, &outcome);
+        ingest_count_sequence(in, &p->message, &outcome);
+    }
+    park_remove(&in->park, p);
+    park_free_one(p);
+}
+
+static void unpark_all(struct ingest *in, struct session *s, struct known_template *known,
+                       struct message_sum *now)
+{
+    struct parked *p;
+    while ((p = park_find(s, known->wire->id)))
+        unpark(in, p, known, now);
+}
+
+/* ---- templates ---- */
+
+static void log_conflict(struct session *s, uint16_t id)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    if (s->conflict_logged)
+        return;
+    s->conflict_logged = true;
+    log_warning("collector", "%s port %u domain %u redefines template %u without withdrawing it",
+                address_print(&s->key.exporter, text), s->key.port, s->key.domain, id);
+}
+
+static void withdraw(struct ingest *in, struct session *s, uint16_t id, enum record_kind kind)
+{
+    int64_t memory = 0;
+    uint32_t before = s->templates.count;
+    if (id < WIRE_FIRST_DATA_ID)
+        (void)templates_remove_kind(&s->templates, kind, &memory);
+    else
+        (void)templates_remove(&s->templates, id, &memory);
+    sessions_count_templates(in->sessions, (int)s->templates.count - (int)before);
+    sessions_add_template_memory(in->sessions, memory);
+}
+
+static void learn(struct ingest *in, const struct message *m, struct wire_template *wire,
+                  struct message_sum *sum)
+{
+    struct session *s = m->session;
+    int64_t memory = 0;
+    uint16_t id = wire->id;
+    enum template_change change = templates_put(&s->templates, wire, &memory);
+    sessions_add_template_memory(in->sessions, memory);
+    sessions_count_templates(in->sessions, change == TEMPLATE_NEW);
+    if (change == TEMPLATE_REDEFINED)
+        log_conflict(s, id);
+    if (sessions_template_memory_full(in->sessions))
+        sessions_bound_templates(in->sessions, s);
+    if (change == TEMPLATE_REFUSED || sessions_template_memory_full(in->sessions))
+        withdraw(in, s, id, RECORD_FLOW);
+    else if (s->parked_first && !in->suspended)
+        unpark_all(in, s, templates_find(&s->templates, id), sum);
+}
+
+static void learn_set(struct ingest *in, const struct message *m, wire_template_reader read,
+                      enum record_kind kind, struct cursor *content, struct message_sum *sum)
+{
+    struct wire_definition d;
+    const uint8_t *before = content->at;
+    for (; read(content, &d); before = content->at) {
+        if (d.definition) {
+            learn(in, m, d.definition, sum);
+            continue;
+        }
+        withdraw(in, m->session, d.id, kind);
+        if (!d.withdrawn)
+            ingest_counts(in, m)->undecodable_octets += (uint64_t)(content->at - before);
+    }
+    if (!wire_is_padding(content))
+        ingest_counts(in, m)->undecodable_octets += cursor_left(content);
+}
+
+/* ---- a message ---- */
+
+static void decode_set(struct ingest *in, const struct message *m, const struct set_rules *rules,
+                       struct wire_set *set, struct message_sum *sum)
+{
+    if (set->id == rules->templates) {
+        learn_set(in, m, rules->read_template, RECORD_FLOW, &set->content, sum);
+    } else if (set->id == rules->options_templates) {
+        learn_set(in, m, rules->read_options_template, RECORD_OPTIONS, &set->content, sum);
+    } else if (set->id < WIRE_FIRST_DATA_ID) {
+        ingest_counts(in, m)->undecodable_octets += cursor_left(&set->content);
+    } else if (!in->suspended) {
+        struct known_template *known = templates_find(&m->session->templates, set->id);
+        if (!known) {
+            park_set(in, m, set, sum);
+            return;
+        }
+        sets_decode_data(in, m, known, &set->content, sum);
+        check_rest(in, m, known, &set->content, sum);
+    }
+}
+
+void sets_decode_message(struct ingest *in, const struct message *m, const struct set_rules *rules,
+                         struct cursor *message, struct message_sum *sum)
+{
+    struct wire_set set;
+    while (wire_next_set(message, &set))
+        decode_set(in, m, rules, &set, sum);
+    if (cursor_left(message) && !wire_is_padding(message)) {
+        ingest_counts(in, m)->undecodable_octets += cursor_left(message);
+        sum->unknown_octets += (uint32_t)cursor_left(message);
+    }
+}
