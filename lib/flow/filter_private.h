@@ -268,7 +268,8 @@ bool order_number(enum order order, wide raw, uint32_t length, wide *out);
 /* A derived number from its inputs, in the order of derived_inputs[]. */
 uint64_t derived_number(enum derived derived, const uint64_t inputs[DERIVED_INPUTS]);
 
-/* ---- kernels: each ORs the bits of `n` values into out; words whose care is zero are skipped ---- */
+/* ---- kernels: each ORs the bits of `n` values into out; words whose care is zero are skipped.
+ * Bits past `n` in the last word are anything: the caller masks them. ---- */
 
 /* width 1, 2, 4, 8: (v & mask) == value, and low <= v <= low + span. */
 void kernel_mask(uint8_t width, const void *values, uint32_t n, const uint64_t *care, uint64_t mask,

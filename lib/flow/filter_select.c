@@ -169,23 +169,42 @@ uint64_t derived_number(enum derived derived, const uint64_t inputs[DERIVED_INPU
 /* Up to 64 numbers of a vector, from `row`. */
 static void fetch(const struct vector *v, uint32_t row, uint32_t n, uint64_t out[64])
 {
+    if (v->form == VECTOR_FLAT && v->width == 8) {
+        memcpy(out, (const uint64_t *)v->values + row, n * sizeof *out);
+        return;
+    }
     for (uint32_t i = 0; i < n; i++)
         out[i] = vector_u64(v, row + i);
+}
+
+/* Which of `n` numbers lie in the leaf's ranges; one range is what comparisons have. */
+static uint64_t held(const struct leaf *leaf, const uint64_t numbers[64], uint32_t n)
+{
+    uint64_t word = 0;
+    if (leaf->count == 1 && leaf->ranges[0].low <= UINT64_MAX) {
+        wide high = leaf->ranges[0].high;
+        uint64_t low = (uint64_t)leaf->ranges[0].low;
+        kernel_range(8, numbers, n, NULL, low, (high < UINT64_MAX ? (uint64_t)high : UINT64_MAX) - low,
+                     &word);
+        return n < 64 ? word & ((UINT64_C(1) << n) - 1) : word;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        word |= (uint64_t)ranges_hold(leaf->ranges, leaf->count, numbers[i]) << i;
+    return word;
 }
 
 static uint64_t derived_word(const struct leaf *leaf, const struct vector *const *inputs,
                              uint32_t row, uint32_t n)
 {
-    uint64_t columns[DERIVED_INPUTS][64], word = 0;
+    uint64_t columns[DERIVED_INPUTS][64], numbers[64];
     for (int k = 0; k < DERIVED_INPUTS && inputs[k]; k++)
         fetch(inputs[k], row, n, columns[k]);
     for (uint32_t i = 0; i < n; i++) {
         uint64_t each[DERIVED_INPUTS] = {columns[0][i], columns[1][i],
                                          inputs[2] ? columns[2][i] : 0};
-        uint64_t number = derived_number((enum derived)leaf->derived, each);
-        word |= (uint64_t)ranges_hold(leaf->ranges, leaf->count, number) << i;
+        numbers[i] = derived_number((enum derived)leaf->derived, each);
     }
-    return word;
+    return held(leaf, numbers, n);
 }
 
 bool leaf_derived_select(const struct leaf *leaf, const struct evaluation *e, const uint64_t *care,
