@@ -42,6 +42,27 @@ int envelope_fault_set(struct soap *soap, const struct envelope_fault *fault)
     return soap->error = SOAP_FAULT;
 }
 
+static int put_fault(struct soap *soap)
+{
+    return soap_envelope_begin_out(soap) || soap_putheader(soap) || soap_body_begin_out(soap) ||
+           soap_putfault(soap) || soap_body_end_out(soap) || soap_envelope_end_out(soap);
+}
+
+int envelope_fault_send(struct soap *soap)
+{
+    int status = soap->error;
+    soap->error = SOAP_OK;
+    soap->encodingStyle = NULL;
+    soap_serializeheader(soap);
+    soap_serializefault(soap);
+    (void)soap_begin_count(soap);
+    if ((soap->mode & SOAP_IO_LENGTH) && put_fault(soap))
+        return soap->error;
+    if (soap_end_count(soap) || soap_response(soap, status) || put_fault(soap))
+        return soap->error;
+    return soap_end_send(soap);
+}
+
 bool envelope_fault_read(struct soap *soap, struct envelope_fault *fault)
 {
     if (!soap->fault || soap->error != SOAP_FAULT)

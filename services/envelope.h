@@ -24,6 +24,10 @@ struct envelope_fault {
  * (MustUnderstand, VersionMismatch) stays. */
 int envelope_fault_set(struct soap *soap, const struct envelope_fault *fault);
 
+/* Servers: writes the fault that is set as the answer, and keeps the connection as soap->keep_alive says
+ * (gSOAP's own soap_send_fault() always ends it). Returns soap->error. */
+int envelope_fault_send(struct soap *soap);
+
 /* After a call failed: false when it failed without a fault from the peer (soap->error and
  * soap_http_status tell), else fills *fault with texts that live until soap_end(). */
 bool envelope_fault_read(struct soap *soap, struct envelope_fault *fault);

@@ -62,17 +62,23 @@ static enum weir_status open_listener(struct server *s, struct weir_error *error
     char host[256], port[16];
     const char *where = s->settings.listen;
     struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *list = NULL;
+    int code = 0;
     if (!where || !split_where(where, host, port))
         return weir_fail(error, WEIR_EARGUMENT, "http",
                          "\"%s\" is no ADDRESS:PORT such as 127.0.0.1:8080, [::1]:8080 or *:8080",
                          where ? where : "");
-    if (!*host)
-        hints.ai_family = AF_INET6; /* takes IPv4 too */
-    int code = getaddrinfo(*host ? host : NULL, port, &hints, &list);
+    /* Any address: IPv6 takes IPv4 too; without IPv6 in the kernel, IPv4 alone. */
+    const int families[] = {*host ? AF_UNSPEC : AF_INET6, AF_INET};
+    for (int i = 0; i < (*host ? 1 : 2) && s->listener < 0; i++) {
+        hints.ai_family = families[i];
+        code = getaddrinfo(*host ? host : NULL, port, &hints, &list);
+        if (code != 0)
+            continue;
+        s->listener = listen_on(list);
+        freeaddrinfo(list);
+    }
     if (code != 0)
         return weir_fail(error, WEIR_EARGUMENT, "http", "\"%s\": %s", where, gai_strerror(code));
-    s->listener = listen_on(list);
-    freeaddrinfo(list);
     if (s->listener < 0)
         return weir_fail(error, WEIR_EIO, "http", "can not listen on %s: %s", where, strerror(errno));
     struct sockaddr_storage bound = {0};

@@ -1,0 +1,270 @@
+/* answer.c - see answer.h. Used by db_service.c, db_views.c and collector_service.c. */
+#include "answer.h"
+#include "base/arena.h"
+#include "dbStub.h"
+#include "fault.h"
+#include "flow/value.h"
+#include "services_private.h"
+
+static void *zeroed(struct soap *soap, size_t count, size_t size)
+{
+    void *memory = soap_malloc(soap, count ? count * size : size);
+    if (memory)
+        memset(memory, 0, count * size);
+    return memory;
+}
+
+/* ---- the account ---- */
+
+_Static_assert(sizeof(struct wt__Counters) == sizeof(struct account_counts),
+               "the contract's counters are those of flow/account.h, in that order");
+
+static void put_counters(struct wt__Counters *to, const struct account_counts *from)
+{
+    memcpy(to, from, sizeof *to);
+}
+
+static struct wt__Counts *put_counts(struct soap *soap, const struct counts *from)
+{
+    struct wt__Counts *to = zeroed(soap, 1, sizeof *to);
+    if (to) {
+        to->octets = from->octets;
+        to->packets = from->packets;
+        to->flows = from->flows;
+    }
+    return to;
+}
+
+static enum wt__LossState loss_state(enum loss_state state)
+{
+    return state == LOSS_COMPLETE ? wt__LossState__complete
+           : state == LOSS_LOSSY  ? wt__LossState__lossy
+                                  : wt__LossState__unknown;
+}
+
+static int64_t *put_time(struct soap *soap, int64_t ms)
+{
+    LONG64 *at = soap_malloc(soap, sizeof *at);
+    if (at)
+        *at = ms;
+    return (int64_t *)(void *)at;
+}
+
+static bool put_coverage(struct soap *soap, const struct coverage_row *from, bool counters,
+                         struct wt__Coverage *to)
+{
+    char address[ADDRESS_TEXT_SIZE];
+    to->exporter = soap_strdup(soap, address_print(&from->exporter, address));
+    to->domain = from->domain;
+    to->protocol = from->protocol;
+    to->firstHeard = from->first_heard_ms;
+    to->lastHeard = from->last_heard_ms;
+    to->minutes = from->minutes;
+    to->records = from->counts.records;
+    to->missing = from->missing;
+    to->unit = soap_strdup(soap, from->unit ? from->unit : "records");
+    to->loss = loss_state(from->state);
+    if (!counters)
+        return to->exporter && to->unit;
+    to->counters = zeroed(soap, 1, sizeof *to->counters);
+    if (to->counters)
+        put_counters(to->counters, &from->counts);
+    return to->exporter && to->unit && to->counters;
+}
+
+static struct wt__Loss *put_loss(struct soap *soap, const struct answer_account *from)
+{
+    struct wt__Loss *to = zeroed(soap, 1, sizeof *to);
+    if (!to)
+        return NULL;
+    to->state = loss_state(from->state);
+    to->missingRecords = from->missing_records;
+    to->missingDatagrams = from->missing_datagrams;
+    if (from->missing_records_percent >= 0) {
+        to->missingRecordsPercent = soap_malloc(soap, sizeof(double));
+        if (!to->missingRecordsPercent)
+            return NULL;
+        *to->missingRecordsPercent = from->missing_records_percent;
+    }
+    if (from->coverage_count) {
+        to->knownUntil = (LONG64 *)(void *)put_time(soap, from->known_until_ms);
+        if (!to->knownUntil)
+            return NULL;
+    }
+    return to;
+}
+
+static struct wt__Sampling *put_sampling(struct soap *soap, const struct answer_account *from)
+{
+    struct wt__Sampling *to = zeroed(soap, 1, sizeof *to);
+    if (!to)
+        return NULL;
+    to->raw = put_counts(soap, &from->raw);
+    to->estimated = put_counts(soap, &from->estimated);
+    to->unknownRate = put_counts(soap, &from->unknown_rate);
+    return to->raw && to->estimated && to->unknownRate ? to : NULL;
+}
+
+int answer_account(struct soap *soap, const struct answer_account *from, bool counters,
+                   struct wt__Account **out)
+{
+    struct wt__Account *to = zeroed(soap, 1, sizeof *to);
+    size_t rows = from->coverage_count;
+    if (!counters && rows > ANSWER_COVERAGE_MOST)
+        rows = ANSWER_COVERAGE_MOST;
+    if (!to || rows > INT32_MAX)
+        return soap->error = SOAP_EOM;
+    to->from = from->when.from_ms;
+    to->to = from->when.to_ms;
+    to->loss = put_loss(soap, from);
+    to->sampling = put_sampling(soap, from);
+    to->policy = soap_strdup(soap, from->policy ? from->policy : "none");
+    to->source = soap_strdup(soap, from->source ? from->source : "blocks");
+    to->blocks = from->blocks;
+    to->blocksSkipped = from->blocks_skipped;
+    to->rowsScanned = from->rows_scanned;
+    to->received = zeroed(soap, 1, sizeof *to->received);
+    to->exporters = from->coverage_count;
+    to->__sizecoverage = (int)rows;
+    to->coverage = zeroed(soap, rows, sizeof *to->coverage);
+    if (!to->loss || !to->sampling || !to->policy || !to->source || !to->received || !to->coverage)
+        return soap->error = SOAP_EOM;
+    put_counters(to->received, &from->counts);
+    for (size_t i = 0; i < rows; i++)
+        if (!put_coverage(soap, &from->coverage[i], counters, &to->coverage[i]))
+            return soap->error = SOAP_EOM;
+    *out = to;
+    return SOAP_OK;
+}
+
+/* ---- totals ---- */
+
+int answer_totals(struct soap *soap, const struct totals *from, struct wt__Totals *out)
+{
+    struct counts zero = {0};
+    const struct counts *raw = from->row_count ? &from->rows[0].raw : &zero;
+    const struct counts *estimated = from->row_count ? &from->rows[0].estimated : &zero;
+    out->octets = raw->octets;
+    out->packets = raw->packets;
+    out->flows = raw->flows;
+    out->estimatedOctets = estimated->octets;
+    out->estimatedPackets = estimated->packets;
+    out->estimatedFlows = estimated->flows;
+    out->elapsedMicroseconds = from->elapsed_us;
+    out->cpuMicroseconds = from->cpu_us;
+    return answer_account(soap, &from->account, false, &out->account);
+}
+
+/* A value of a key as a vector of one, which is what lib prints. */
+static void print_value(struct buffer *text, const struct totals_key *key, const struct key_value *value)
+{
+    uint8_t u8 = (uint8_t)value->number;
+    uint16_t u16 = (uint16_t)value->number;
+    uint32_t u32 = (uint32_t)value->number;
+    struct octets octets = {value->text.bytes, value->text.length};
+    const void *values = value->width == 1    ? (const void *)&u8
+                         : value->width == 2  ? (const void *)&u16
+                         : value->width == 4  ? (const void *)&u32
+                         : value->width == 8  ? (const void *)&value->number
+                         : value->width == 16 ? (const void *)value->octets
+                                              : (const void *)&octets;
+    struct vector v = {.key = key->key,
+                       .width = value->width,
+                       .form = VECTOR_CONSTANT,
+                       .rows = 1,
+                       .values = values};
+    value_print_text(text, &v, 0, (enum ie_type)key->type);
+}
+
+/* Addresses of either family are sixteen octets with IPv4 mapped into them: shown as what they are. */
+static void print_address(struct buffer *text, const struct key_value *value)
+{
+    struct address address;
+    char line[ADDRESS_TEXT_SIZE];
+    memcpy(address.octets, value->octets, sizeof address.octets);
+    address_print(&address, line);
+    buffer_put(text, line, strlen(line));
+}
+
+static bool put_key(struct soap *soap, struct buffer *text, const struct totals_key *key,
+                    const struct key_value *value, struct wt__Key *to)
+{
+    to->name = soap_strdup(soap, key->name);
+    buffer_clear(text);
+    if (value->absent) {
+        to->absent = soap_malloc(soap, sizeof *to->absent);
+        if (!to->absent)
+            return false;
+        *to->absent = xsd__boolean__true_;
+    } else {
+        if (value->width == 16 && key->type == IE_IPV6)
+            print_address(text, value);
+        else
+            print_value(text, key, value);
+        if (key->prefix_length >= 0)
+            buffer_print(text, "/%d", key->prefix_length);
+    }
+    buffer_put_u8(text, 0);
+    if (text->failed)
+        return false;
+    fault_clean((char *)text->bytes);
+    to->__item = soap_strdup(soap, (const char *)text->bytes);
+    return to->name && to->__item;
+}
+
+static bool put_row(struct soap *soap, struct buffer *text, const struct totals *from, size_t index,
+                    bool bins, struct wt__Row *to)
+{
+    const struct totals_row *row = &from->rows[index];
+    to->octets = row->raw.octets;
+    to->packets = row->raw.packets;
+    to->flows = row->raw.flows;
+    to->estimatedOctets = row->estimated.octets;
+    to->estimatedPackets = row->estimated.packets;
+    to->estimatedFlows = row->estimated.flows;
+    if (bins)
+        to->bin = (LONG64 *)(void *)put_time(soap, row->bin_ms);
+    to->__sizekey = (int)from->key_count;
+    to->key = zeroed(soap, from->key_count, sizeof *to->key);
+    if (!to->key || (bins && !to->bin))
+        return false;
+    for (size_t k = 0; k < from->key_count; k++)
+        if (!put_key(soap, text, &from->keys[k], &row->keys[k], &to->key[k]))
+            return false;
+    return true;
+}
+
+int answer_rows(struct soap *soap, const struct totals *from, bool bins,
+                struct _db__AggregateResponse *out)
+{
+    struct buffer text = {0};
+    bool ok = from->row_count <= INT32_MAX;
+    out->__sizerow = ok ? (int)from->row_count : 0;
+    out->row = zeroed(soap, (size_t)out->__sizerow, sizeof *out->row);
+    ok = ok && out->row;
+    for (size_t i = 0; ok && i < from->row_count; i++)
+        ok = put_row(soap, &text, from, i, bins, &out->row[i]);
+    buffer_free(&text);
+    if (!ok)
+        return soap->error = SOAP_EOM;
+    out->groups = from->groups;
+    out->elapsedMicroseconds = from->elapsed_us;
+    out->cpuMicroseconds = from->cpu_us;
+    return answer_account(soap, &from->account, false, &out->account);
+}
+
+int answer_service_status(struct soap *soap, struct wt__ServiceStatus **out)
+{
+    struct services *s = services_of(soap);
+    const struct serve_counters *counters = server_counters(s->server);
+    struct wt__ServiceStatus *to = zeroed(soap, 1, sizeof *to);
+    if (!to || !(to->version = soap_strdup(soap, s->version)))
+        return soap->error = SOAP_EOM;
+    to->now = clock_now_ms();
+    to->started = s->started_ms;
+    to->connections = atomic_load(&counters->connections);
+    to->requests = atomic_load(&counters->requests);
+    to->faults = atomic_load(&s->faults);
+    *out = to;
+    return SOAP_OK;
+}

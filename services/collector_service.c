@@ -1,0 +1,357 @@
+/* collector_service.c - the collector's operations: its catalogue (kept in the store), account and state. */
+#include "answer.h"
+#include "col.nsmap"
+#include "colStub.h"
+#include "collector.h"
+#include "fault.h"
+#include "services_private.h"
+
+#define TEXT_MOST 255
+
+/* ---- checking what is asked ---- */
+
+/* Text that people read: short, and such as XML can give back. NULL is "". */
+static enum weir_status check_text(const char *text, const char *field, struct weir_error *error)
+{
+    char copy[TEXT_MOST + 1];
+    size_t length = text ? strlen(text) : 0;
+    if (length > TEXT_MOST)
+        return weir_fail(error, WEIR_EARGUMENT, field, "%s is longer than %d octets", field, TEXT_MOST);
+    memcpy(copy, text ? text : "", length);
+    copy[length] = '\0';
+    fault_clean(copy);
+    if (length && memcmp(copy, text, length) != 0)
+        return weir_fail(error, WEIR_EARGUMENT, field, "%s has characters that are no text", field);
+    return WEIR_OK;
+}
+
+static enum weir_status check_tag(const struct wt__Tag *q, struct weir_error *error)
+{
+    if (!q)
+        return weir_fail(error, WEIR_EARGUMENT, "tag", "tag is missing");
+    if (q->id == 0)
+        return weir_fail(error, WEIR_EARGUMENT, "id", "id 0 means no tag: expected 1 to 4294967295");
+    if (!q->name || !*q->name)
+        return weir_fail(error, WEIR_EARGUMENT, "name", "name is missing");
+    if (strspn(q->name, "0123456789") == strlen(q->name))
+        return weir_fail(error, WEIR_EARGUMENT, "name",
+                         "a name of digits only would be taken for a number");
+    if (q->__sizeprefix < 0 || (q->__sizeprefix && !q->prefix) || q->__sizeas < 0 ||
+        (q->__sizeas && !q->as))
+        return weir_fail(error, WEIR_EINTERNAL, "tag", "the request was not read");
+    return WEIR_OK;
+}
+
+static enum weir_status read_tag(struct soap *soap, const struct wt__Tag *q, struct tag *tag,
+                                 struct weir_error *error)
+{
+    enum weir_status status = check_tag(q, error);
+    if (status != WEIR_OK)
+        return status;
+    size_t n = (size_t)q->__sizeprefix;
+    struct prefix *prefixes = soap_malloc(soap, (n ? n : 1) * sizeof *prefixes);
+    if (!prefixes)
+        return weir_fail(error, WEIR_ENOMEM, NULL, "no memory for %zu prefixes", n);
+    for (size_t i = 0; i < n && status == WEIR_OK; i++)
+        status = q->prefix[i] ? prefix_parse(q->prefix[i], "prefix", &prefixes[i], error)
+                              : weir_fail(error, WEIR_EARGUMENT, "prefix", "a prefix is nil");
+    *tag = (struct tag){.id = q->id,
+                        .name = q->name,
+                        .prefixes = prefixes,
+                        .prefix_count = n,
+                        .ases = q->as,
+                        .as_count = (size_t)q->__sizeas};
+    return status;
+}
+
+static enum weir_status read_device(const struct wt__MDev *q, struct device_entry *device,
+                                    struct weir_error *error)
+{
+    if (!q)
+        return weir_fail(error, WEIR_EARGUMENT, "mdev", "mdev is missing");
+    if (!q->address)
+        return weir_fail(error, WEIR_EARGUMENT, "address", "address is missing");
+    enum weir_status status = address_parse(q->address, "address", &device->address, error);
+    if (status == WEIR_OK)
+        status = check_text(q->name, "name", error);
+    if (status == WEIR_OK)
+        status = check_text(q->description, "description", error);
+    if (status != WEIR_OK)
+        return status;
+    device->name = q->name ? q->name : "";
+    device->description = q->description ? q->description : "";
+    device->sampling_rate = q->samplingRate ? *q->samplingRate : 0;
+    if (q->samplingRate && !(*q->samplingRate >= 1 && *q->samplingRate <= 1e9))
+        return weir_fail(error, WEIR_EARGUMENT, "samplingRate",
+                         "samplingRate is out of range: expected 1 to 1,000,000,000");
+    return WEIR_OK;
+}
+
+/* ---- changing the catalogue ---- */
+
+/* Every change: made one at a time, then told to whoever uses the catalogue. */
+static int changed(struct soap *soap, enum weir_status status, const struct weir_error *error)
+{
+    struct services *s = services_of(soap);
+    if (status == WEIR_OK)
+        services_catalogue_changed(s);
+    pthread_mutex_unlock(&s->changing);
+    return status == WEIR_OK ? SOAP_OK : fault_error(soap, error);
+}
+
+static struct store *change(struct soap *soap)
+{
+    pthread_mutex_lock(&services_of(soap)->changing);
+    return services_of(soap)->settings.store;
+}
+
+int __col__AddTag(struct soap *soap, struct _col__AddTag *q, struct _col__AddTagResponse *answer)
+{
+    char who[WHO_SIZE];
+    struct tag tag;
+    struct weir_error error;
+    (void)answer;
+    if (!q || read_tag(soap, q->tag, &tag, &error) != WEIR_OK)
+        return q ? fault_error(soap, &error) : fault_missing(soap, "AddTag");
+    struct store *store = change(soap);
+    return changed(soap, store_tag_add(store, &tag, caller_who(soap, who), &error), &error);
+}
+
+int __col__DelTag(struct soap *soap, struct _col__DelTag *q, struct _col__DelTagResponse *answer)
+{
+    char who[WHO_SIZE];
+    uint32_t id = 0;
+    struct weir_error error;
+    (void)answer;
+    if (!q || !q->tag)
+        return fault_missing(soap, "tag");
+    struct store *store = change(soap);
+    enum weir_status status = tag_names_resolve(services_of(soap)->tags, q->tag, "tag", &id, &error);
+    if (status == WEIR_OK && id == 0)
+        status = weir_fail(&error, WEIR_EARGUMENT, "tag", "tag 0 means no tag: expected 1 to 4294967295");
+    if (status == WEIR_OK)
+        status = store_tag_delete(store, id, caller_who(soap, who), &error);
+    return changed(soap, status, &error);
+}
+
+int __col__AddMDev(struct soap *soap, struct _col__AddMDev *q, struct _col__AddMDevResponse *answer)
+{
+    char who[WHO_SIZE];
+    struct device_entry device;
+    struct weir_error error;
+    (void)answer;
+    if (!q || read_device(q->mdev, &device, &error) != WEIR_OK)
+        return q ? fault_error(soap, &error) : fault_missing(soap, "AddMDev");
+    struct store *store = change(soap);
+    return changed(soap, store_device_add(store, &device, caller_who(soap, who), &error), &error);
+}
+
+int __col__DelMDev(struct soap *soap, struct _col__DelMDev *q, struct _col__DelMDevResponse *answer)
+{
+    char who[WHO_SIZE];
+    struct address address;
+    struct weir_error error;
+    (void)answer;
+    if (!q || !q->address)
+        return fault_missing(soap, "address");
+    if (address_parse(q->address, "address", &address, &error) != WEIR_OK)
+        return fault_error(soap, &error);
+    struct store *store = change(soap);
+    return changed(soap, store_device_delete(store, &address, caller_who(soap, who), &error), &error);
+}
+
+int __col__AddCompDB(struct soap *soap, struct _col__AddCompDB *q, struct _col__AddCompDBResponse *answer)
+{
+    char who[WHO_SIZE];
+    struct weir_error error;
+    (void)answer;
+    if (!q || !q->compDB || !q->compDB->url)
+        return fault_missing(soap, "url");
+    struct db_entry db = {q->compDB->url, q->compDB->name ? q->compDB->name : ""};
+    if (remote_url_check(db.url, &error) != WEIR_OK || check_text(db.name, "name", &error) != WEIR_OK)
+        return fault_error(soap, &error);
+    struct store *store = change(soap);
+    return changed(soap, store_db_add(store, &db, caller_who(soap, who), &error), &error);
+}
+
+int __col__DelCompDB(struct soap *soap, struct _col__DelCompDB *q, struct _col__DelCompDBResponse *answer)
+{
+    char who[WHO_SIZE];
+    struct weir_error error;
+    (void)answer;
+    if (!q || !q->url)
+        return fault_missing(soap, "url");
+    struct store *store = change(soap);
+    return changed(soap, store_db_delete(store, q->url, caller_who(soap, who), &error), &error);
+}
+
+/* ---- listing it ---- */
+
+/* The catalogue, freed by the caller; or a fault. */
+static int read_catalogue(struct soap *soap, struct catalogue *catalogue)
+{
+    struct weir_error error;
+    if (store_catalogue(services_of(soap)->settings.store, catalogue, &error) == WEIR_OK)
+        return SOAP_OK;
+    return fault_error(soap, &error);
+}
+
+static void *zeroed(struct soap *soap, size_t count, size_t size)
+{
+    void *memory = soap_malloc(soap, count ? count * size : size);
+    if (memory)
+        memset(memory, 0, count * size);
+    return memory;
+}
+
+static char *optional(struct soap *soap, const char *text)
+{
+    return text && *text ? soap_strdup(soap, text) : NULL;
+}
+
+static bool put_tag(struct soap *soap, const struct tag *from, struct wt__Tag *to)
+{
+    char text[PREFIX_TEXT_SIZE];
+    to->id = from->id;
+    to->name = soap_strdup(soap, from->name);
+    to->__sizeprefix = (int)from->prefix_count;
+    to->prefix = zeroed(soap, from->prefix_count, sizeof *to->prefix);
+    to->__sizeas = (int)from->as_count;
+    to->as = zeroed(soap, from->as_count, sizeof *to->as);
+    if (!to->name || !to->prefix || !to->as)
+        return false;
+    for (size_t i = 0; i < from->prefix_count; i++) {
+        to->prefix[i] = soap_strdup(soap, prefix_print(&from->prefixes[i], text));
+        if (!to->prefix[i])
+            return false;
+    }
+    for (size_t i = 0; i < from->as_count; i++)
+        to->as[i] = from->ases[i];
+    return true;
+}
+
+int __col__ListTags(struct soap *soap, struct _col__ListTags *q, struct _col__ListTagsResponse *answer)
+{
+    struct catalogue catalogue;
+    (void)q;
+    if (read_catalogue(soap, &catalogue) != SOAP_OK)
+        return soap->error;
+    answer->__sizetag = (int)catalogue.tag_count;
+    answer->tag = zeroed(soap, catalogue.tag_count, sizeof *answer->tag);
+    bool ok = answer->tag;
+    for (size_t i = 0; ok && i < catalogue.tag_count; i++)
+        ok = put_tag(soap, &catalogue.tags[i], &answer->tag[i]);
+    catalogue_free(&catalogue);
+    return ok ? SOAP_OK : (soap->error = SOAP_EOM);
+}
+
+static bool put_device(struct soap *soap, const struct device_entry *from, struct wt__MDev *to)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    to->address = soap_strdup(soap, address_print(&from->address, text));
+    to->name = optional(soap, from->name);
+    to->description = optional(soap, from->description);
+    if (from->sampling_rate > 0) {
+        to->samplingRate = soap_malloc(soap, sizeof *to->samplingRate);
+        if (!to->samplingRate)
+            return false;
+        *to->samplingRate = from->sampling_rate;
+    }
+    return to->address;
+}
+
+int __col__ListMDevs(struct soap *soap, struct _col__ListMDevs *q, struct _col__ListMDevsResponse *answer)
+{
+    struct catalogue catalogue;
+    (void)q;
+    if (read_catalogue(soap, &catalogue) != SOAP_OK)
+        return soap->error;
+    answer->__sizemdev = (int)catalogue.device_count;
+    answer->mdev = zeroed(soap, catalogue.device_count, sizeof *answer->mdev);
+    bool ok = answer->mdev;
+    for (size_t i = 0; ok && i < catalogue.device_count; i++)
+        ok = put_device(soap, &catalogue.devices[i], &answer->mdev[i]);
+    catalogue_free(&catalogue);
+    return ok ? SOAP_OK : (soap->error = SOAP_EOM);
+}
+
+int __col__ListCompDBs(struct soap *soap, struct _col__ListCompDBs *q,
+                       struct _col__ListCompDBsResponse *answer)
+{
+    struct catalogue catalogue;
+    (void)q;
+    if (read_catalogue(soap, &catalogue) != SOAP_OK)
+        return soap->error;
+    answer->__sizecompDB = (int)catalogue.db_count;
+    answer->compDB = zeroed(soap, catalogue.db_count, sizeof *answer->compDB);
+    bool ok = answer->compDB;
+    for (size_t i = 0; ok && i < catalogue.db_count; i++) {
+        answer->compDB[i].url = soap_strdup(soap, catalogue.dbs[i].url);
+        answer->compDB[i].name = optional(soap, catalogue.dbs[i].name);
+        ok = answer->compDB[i].url;
+    }
+    catalogue_free(&catalogue);
+    return ok ? SOAP_OK : (soap->error = SOAP_EOM);
+}
+
+/* ---- account and state ---- */
+
+int __col__GetAccount(struct soap *soap, struct _col__GetAccount *q, struct _col__GetAccountResponse *answer)
+{
+    struct weir_error error;
+    struct account_answer account;
+    if (!q)
+        return fault_missing(soap, "GetAccount");
+    if (q->from >= q->to)
+        return fault_make(soap, WEIR_EARGUMENT, "from", "from %lld is not before to %lld",
+                          (long long)q->from, (long long)q->to);
+    if (store_account(services_of(soap)->settings.store, (struct interval){q->from, q->to}, &account,
+                      &error) != WEIR_OK)
+        return fault_error(soap, &error);
+    int result = answer_account(soap, &account.account, true, &answer->account);
+    account_answer_free(&account);
+    return result;
+}
+
+static bool put_collector(struct soap *soap, const struct collector_status *from,
+                          struct wt__CollectorStatus *to)
+{
+    to->running = from->running ? xsd__boolean__true_ : xsd__boolean__false_;
+    to->suspended = from->suspended ? xsd__boolean__true_ : xsd__boolean__false_;
+    to->started = from->started_ms;
+    to->exporters = from->exporters;
+    to->sessions = from->sessions;
+    to->templates = from->templates;
+    to->datagrams = from->datagrams;
+    to->records = from->records;
+    to->optionRecords = from->option_records;
+    to->blocks = from->blocks;
+    to->blockOctets = from->block_octets;
+    to->queuedBlocks = from->queued_blocks;
+    to->spooledBlocks = from->spooled_blocks;
+    to->spooledOctets = from->spooled_octets;
+    to->kernelDrops = from->kernel_drops;
+    to->lastError = optional(soap, from->last_error);
+    if (from->last_datagram_ms) {
+        to->lastDatagram = soap_malloc(soap, sizeof *to->lastDatagram);
+        if (!to->lastDatagram)
+            return false;
+        *to->lastDatagram = from->last_datagram_ms;
+    }
+    return true;
+}
+
+int __col__GetStatus(struct soap *soap, struct _col__GetStatus *q, struct _col__GetStatusResponse *answer)
+{
+    struct collector_status status = {0};
+    (void)q;
+    if (!services_of(soap)->settings.collector)
+        return fault_make(soap, WEIR_EUNAVAILABLE, NULL, "no collector runs here");
+    collector_status(services_of(soap)->settings.collector, &status);
+    status.last_error[sizeof status.last_error - 1] = '\0';
+    fault_clean(status.last_error);
+    answer->collector = zeroed(soap, 1, sizeof *answer->collector);
+    if (!answer->collector || !put_collector(soap, &status, answer->collector))
+        return soap->error = SOAP_EOM;
+    return answer_service_status(soap, &answer->service);
+}

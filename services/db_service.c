@@ -1,0 +1,174 @@
+/* db_service.c - the DB component's operations but for the views (db_views.c): thin, from the contract's types
+ * to store.h and back. */
+#include "answer.h"
+#include "db.nsmap"
+#include "db_query.h"
+#include "dbStub.h"
+#include "fault.h"
+#include "services_private.h"
+
+#define ROWS_CHUNKED 2000 /* answers with more rows are written once, in chunks, instead of counted first */
+
+/* ---- asking ---- */
+
+static int begin_query(struct soap *soap)
+{
+    struct services *s = services_of(soap);
+    if (atomic_fetch_sub(&s->queries_free, 1) > 0)
+        return SOAP_OK;
+    atomic_fetch_add(&s->queries_free, 1);
+    return fault_make(soap, WEIR_EBUSY, NULL, "too many questions at a time; try again");
+}
+
+static int check_interval(struct soap *soap, int64_t from_ms, int64_t to_ms)
+{
+    if (from_ms < to_ms)
+        return SOAP_OK;
+    return fault_make(soap, WEIR_EARGUMENT, "from", "from %lld is not before to %lld",
+                      (long long)from_ms, (long long)to_ms);
+}
+
+int db_query(struct soap *soap, struct totals_request *request, struct totals *out)
+{
+    const struct services_settings *settings = &services_of(soap)->settings;
+    struct weir_error error;
+    request->deadline_ms = settings->query_deadline_ms;
+    request->memory_most = settings->query_memory;
+    request->threads = settings->query_threads;
+    int result = check_interval(soap, request->when.from_ms, request->when.to_ms);
+    if (result == SOAP_OK)
+        result = begin_query(soap);
+    if (result != SOAP_OK)
+        return result;
+    enum weir_status status = store_totals(settings->store, request, out, &error);
+    atomic_fetch_add(&services_of(soap)->queries_free, 1);
+    return status == WEIR_OK ? SOAP_OK : fault_error(soap, &error);
+}
+
+static int read_aggregate(struct soap *soap, const struct _db__Aggregate *q, struct totals_request *request)
+{
+    static const enum measure measures[] = {MEASURE_OCTETS, MEASURE_PACKETS, MEASURE_FLOWS};
+    static const enum answer_source sources[] = {SOURCE_AUTO, SOURCE_ROLLUP, SOURCE_BLOCKS};
+    if (q->__sizeby < 0 || q->__sizeby > TOTALS_KEYS_MOST)
+        return fault_make(soap, WEIR_EARGUMENT, "by", "%d keys: expected at most %d", q->__sizeby,
+                          TOTALS_KEYS_MOST);
+    for (int i = 0; i < q->__sizeby; i++)
+        if (!q->by || !q->by[i] || !*q->by[i])
+            return fault_make(soap, WEIR_EARGUMENT, "by", "a key is empty");
+    if (q->step && *q->step <= 0)
+        return fault_make(soap, WEIR_EARGUMENT, "step", "step %lld is out of range: expected at least 1 ms",
+                          (long long)*q->step);
+    *request = (struct totals_request){
+        .by = (const char *const *)q->by,
+        .by_count = (size_t)q->__sizeby,
+        .filter = q->filter,
+        .when = {q->from, q->to},
+        .step_ms = q->step ? *q->step : 0,
+        .top = q->top ? *q->top : 0,
+        .order = measures[q->order ? *q->order % 3 : 0],
+        .source = sources[q->source ? *q->source % 3 : 0],
+    };
+    return SOAP_OK;
+}
+
+int __db__Aggregate(struct soap *soap, struct _db__Aggregate *q, struct _db__AggregateResponse *answer)
+{
+    struct totals_request request;
+    struct totals totals;
+    if (!q)
+        return fault_missing(soap, "Aggregate");
+    int result = read_aggregate(soap, q, &request);
+    if (result == SOAP_OK)
+        result = db_query(soap, &request, &totals);
+    if (result != SOAP_OK)
+        return result;
+    uint32_t most = services_of(soap)->settings.rows_most;
+    if (totals.row_count > most)
+        result = fault_make(soap, WEIR_ELIMIT, "by",
+                            "the answer has %zu rows: expected at most %u; ask for top, fewer keys or a "
+                            "longer step",
+                            totals.row_count, most);
+    else
+        result = answer_rows(soap, &totals, request.step_ms > 0, answer);
+    /* Only HTTP/1.1 knows chunks. */
+    if (totals.row_count > ROWS_CHUNKED && caller_of(soap)->exchange->head->minor > 0)
+        soap_set_omode(soap, SOAP_IO_CHUNK);
+    totals_free(&totals);
+    return result;
+}
+
+/* ---- storing ---- */
+
+int __db__StoreBlock(struct soap *soap, struct _db__StoreBlock *q, struct _db__StoreBlockResponse *answer)
+{
+    struct caller *c = caller_of(soap);
+    struct weir_error error;
+    enum store_outcome outcome;
+    if (!q)
+        return fault_missing(soap, "StoreBlock");
+    struct text block = {(const char *)q->block.__ptr, q->block.__size > 0 ? (size_t)q->block.__size : 0};
+    if (block.length == 0 && c->has_attachment)
+        block = c->attachment;
+    if (block.length == 0)
+        return fault_missing(soap, "block");
+    enum weir_status status = store_append(c->services->settings.store, (const uint8_t *)block.at,
+                                           block.length, &outcome, &error);
+    if (status != WEIR_OK)
+        return fault_error(soap, &error);
+    answer->outcome = outcome == STORE_STORED ? wt__StoreOutcome__stored : wt__StoreOutcome__known;
+    return SOAP_OK;
+}
+
+/* ---- account and state ---- */
+
+int __db__GetAccount(struct soap *soap, struct _db__GetAccount *q, struct _db__GetAccountResponse *answer)
+{
+    struct weir_error error;
+    struct account_answer account;
+    if (!q)
+        return fault_missing(soap, "GetAccount");
+    int result = check_interval(soap, q->from, q->to);
+    if (result != SOAP_OK)
+        return result;
+    if (store_account(services_of(soap)->settings.store, (struct interval){q->from, q->to}, &account,
+                      &error) != WEIR_OK)
+        return fault_error(soap, &error);
+    result = answer_account(soap, &account.account, true, &answer->account);
+    account_answer_free(&account);
+    return result;
+}
+
+static LONG64 *put_time(struct soap *soap, int64_t ms)
+{
+    LONG64 *at = soap_malloc(soap, sizeof *at);
+    if (at)
+        *at = ms;
+    return at;
+}
+
+int __db__GetStatus(struct soap *soap, struct _db__GetStatus *q, struct _db__GetStatusResponse *answer)
+{
+    (void)q;
+    struct store_status status;
+    struct weir_error error;
+    struct wt__StoreStatus *to = soap_malloc(soap, sizeof *to);
+    if (!to || answer_service_status(soap, &answer->service) != SOAP_OK)
+        return soap->error = SOAP_EOM;
+    if (store_status(services_of(soap)->settings.store, &status, &error) != WEIR_OK)
+        return fault_error(soap, &error);
+    memset(to, 0, sizeof *to);
+    to->schemaVersion = status.schema_version;
+    to->blocks = status.blocks;
+    to->records = status.records;
+    to->optionRecords = status.option_records;
+    to->fileOctets = status.file_octets;
+    to->blockOctets = status.block_octets;
+    to->rollupRows = status.rollup_rows;
+    to->collectors = status.collectors;
+    if (status.records) {
+        to->first = put_time(soap, status.first_ms);
+        to->last = put_time(soap, status.last_ms);
+    }
+    answer->store = to;
+    return SOAP_OK;
+}

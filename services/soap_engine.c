@@ -1,0 +1,181 @@
+/* soap_engine.c - one SOAP request through gSOAP, from memory to the socket. Between serve.c's exchanges and
+ * the handlers of db_service.c and collector_service.c.
+ *
+ * gSOAP never reads a socket here: the whole message is in memory, was bounded, scanned, and lost its
+ * attachment (which a handler gets as octets) before the parser sees it. */
+#include "envelope.h"
+#include "fault.h"
+#include "mime.h"
+#include "services_private.h"
+#include "tag_scan.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <stdsoap2.h>
+
+#define DEPTH_MOST 16u
+#define OCCURS_MOST 100000u
+
+struct caller *caller_of(struct soap *soap)
+{
+    return soap->user;
+}
+
+const char *caller_who(struct soap *soap, char out[WHO_SIZE])
+{
+    char address[ADDRESS_TEXT_SIZE];
+    snprintf(out, WHO_SIZE, "soap %s", address_print(&caller_of(soap)->exchange->peer, address));
+    return out;
+}
+
+/* ---- what gSOAP is given instead of a socket ---- */
+
+static size_t read_memory(struct soap *soap, char *to, size_t room)
+{
+    struct caller *c = caller_of(soap);
+    int run = c->left[0] ? 0 : 1;
+    size_t n = c->left[run] < room ? c->left[run] : room;
+    memcpy(to, c->next[run], n);
+    c->next[run] += n;
+    c->left[run] -= n;
+    return n; /* 0: the end */
+}
+
+static int write_answer(struct soap *soap, const char *from, size_t length)
+{
+    struct caller *c = caller_of(soap);
+    c->answered = true;
+    return exchange_write(c->exchange, from, length) ? SOAP_OK : SOAP_EOF;
+}
+
+/* The connection is serve.c's to close. */
+static int leave_socket(struct soap *soap, SOAP_SOCKET fd)
+{
+    (void)soap;
+    (void)fd;
+    return SOAP_OK;
+}
+
+static int leave_shutdown(struct soap *soap, SOAP_SOCKET fd, int how)
+{
+    (void)how;
+    return leave_socket(soap, fd);
+}
+
+void *caller_new(void *services)
+{
+    struct caller *c = calloc(1, sizeof *c);
+    /* SOAP_XML_TREE: id and href, whose resolution is quadratic, are ignored; document/literal has none.
+     * SOAP_XML_STRICT: unknown and missing elements are refused. */
+    struct soap *soap = soap_new2(SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_XML_STRICT | SOAP_XML_TREE,
+                                  SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_XML_TREE);
+    if (!c || !soap) {
+        free(c);
+        if (soap)
+            soap_free(soap);
+        return NULL;
+    }
+    c->services = services;
+    c->soap = soap;
+    soap->user = c;
+    soap->frecv = read_memory;
+    soap->fsend = write_answer;
+    soap->fclosesocket = leave_socket;
+    soap->fshutdownsocket = leave_shutdown;
+    soap->maxlevel = DEPTH_MOST;
+    soap->maxoccurs = OCCURS_MOST;
+    soap->max_keep_alive = 0;
+    return c;
+}
+
+void caller_free(void *caller)
+{
+    struct caller *c = caller;
+    c->soap->user = NULL;
+    soap_destroy(c->soap);
+    soap_end(c->soap);
+    soap_free(c->soap);
+    free(c);
+}
+
+/* ---- one request ---- */
+
+/* Lays out what the parser reads; a fault is set when it must not read it. */
+static bool admit_message(struct caller *c, struct exchange *x)
+{
+    struct weir_error error;
+    struct mime_message m;
+    size_t head = x->head->length;
+    c->next[0] = x->message;
+    c->left[0] = head + x->body_length;
+    c->left[1] = 0;
+    c->has_attachment = false;
+    if (x->head->boundary.length) {
+        if (mime_split(x->body, x->body_length, x->head->boundary, &m, &error) != WEIR_OK) {
+            (void)fault_error(c->soap, &error);
+            return false;
+        }
+        c->has_attachment = m.has_attachment;
+        c->attachment = m.attachment;
+        c->left[0] = head + m.root.length;
+        c->next[1] = m.closing.at;
+        c->left[1] = m.has_attachment ? m.closing.length : 0;
+    }
+    const char *why = tag_scan(x->body, c->left[0] - head);
+    if (why)
+        (void)envelope_fault_set(c->soap, &(struct envelope_fault){
+                                              .code = "BadRequest", .message = why, .sender = true});
+    return !why;
+}
+
+static void begin(struct caller *c, const struct soap_service *service, struct exchange *x)
+{
+    struct soap *soap = c->soap;
+    c->exchange = x;
+    c->answered = false;
+    soap->socket = x->fd;
+    soap->bufidx = soap->buflen = 0;
+    soap->error = SOAP_OK;
+    soap->keep_alive = x->keep ? 1 : 0;
+    soap->version = text_is(x->head->content_type, "application/soap+xml") ? 2 : 1;
+    soap_set_namespaces(soap, service->namespaces);
+}
+
+static void end(struct caller *c)
+{
+    struct soap *soap = c->soap;
+    soap_destroy(soap);
+    soap_end(soap);
+    soap->socket = SOAP_INVALID_SOCKET;
+    soap->keep_alive = 0;
+    soap_clr_omode(soap, SOAP_IO_CHUNK);
+    c->exchange = NULL;
+}
+
+static void send_fault(struct caller *c, bool keep)
+{
+    struct soap *soap = c->soap;
+    atomic_fetch_add(&c->services->faults, 1);
+    if (soap->error != SOAP_FAULT)
+        fault_from_engine(soap);
+    soap->keep_alive = keep ? 1 : 0;
+    soap_clr_omode(soap, SOAP_IO_CHUNK);
+    if (envelope_fault_send(soap) && !c->answered)
+        c->exchange->broken = true;
+}
+
+void caller_answer(struct caller *c, const struct soap_service *service, struct exchange *x)
+{
+    struct soap *soap = c->soap;
+    begin(c, service, x);
+    bool failed = !admit_message(c, x);
+    if (!failed) {
+        failed = soap_begin_serve(soap) != SOAP_OK;
+        soap->keep_alive = x->keep ? 1 : 0; /* our reading of the head counts */
+        failed = failed || service->serve(soap) != SOAP_OK;
+    }
+    if (failed && c->answered) /* it broke while being written: nothing sensible can follow */
+        x->broken = true;
+    else if (failed)
+        send_fault(c, x->keep);
+    end(c);
+}
