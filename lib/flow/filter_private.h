@@ -3,6 +3,7 @@
  *   filter_lex.c     text -> tokens; error messages with their column
  *   filter_parse.c   and, or, not, parentheses; the public doors of parsing
  *   filter_term.c    one term of nfdump's language -> nodes (a table of fields, a few of a kind)
+ *   filter_special.c … the terms that fit no table
  *   filter_value.c   one value of a type -> a range of numbers, or octets
  *   filter_build.c   nodes and leaves: memory, sorting and merging of ranges, indexes of long lists
  *   filter_select.c  the tree on bitmaps
@@ -240,6 +241,15 @@ bool value_is_address(const struct token *t);
 
 uint32_t parse_or(struct parser *p);
 uint32_t parse_term(struct parser *p);
+#define COUNTER_EXPECTED "a number (k, m, g, t: thousands)"
+/* [compare] value, or "in [ values ]": into p->values. False: failed. */
+bool read_operand(struct parser *p, const struct want *want, enum compare *compare);
+bool read_element(struct parser *p, ie_key *key); /* p->now is an element's name; it stays there */
+uint32_t compare_key(struct parser *p, ie_key key, enum compare compare);
+bool last_leaf_holds(const struct parser *p, uint64_t number);
+/* True when p->now starts a term of filter_special.c; then *node is it, or 0 when it failed. */
+bool special_term(struct parser *p, uint32_t *node);
+void special_suggest(struct suggestion *s, const struct token *t);
 /* What "not" makes of the node p->flags_node. */
 uint32_t parse_flags_none(struct parser *p);
 

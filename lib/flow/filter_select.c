@@ -196,7 +196,7 @@ static uint64_t held(const struct leaf *leaf, const uint64_t numbers[64], uint32
 static uint64_t derived_word(const struct leaf *leaf, const struct vector *const *inputs,
                              uint32_t row, uint32_t n)
 {
-    uint64_t columns[DERIVED_INPUTS][64], numbers[64];
+    uint64_t columns[DERIVED_INPUTS][64], numbers[64] = {0};
     for (int k = 0; k < DERIVED_INPUTS && inputs[k]; k++)
         fetch(inputs[k], row, n, columns[k]);
     for (uint32_t i = 0; i < n; i++) {
