@@ -115,7 +115,7 @@ enum weir_status block_column_read(const uint8_t head[BLOCK_COLUMN_HEAD_SIZE], c
     const char *wrong = entry_wrong(head, &c);
     if (wrong)
         return weir_fail(error, WEIR_EMALFORMED, name, "directory entry of column %s: %s", name, wrong);
-    if (c.length != length)
+    if (bytes && c.length != length)
         return weir_fail(error, c.length > length ? WEIR_ETRUNCATED : WEIR_EMALFORMED, name,
                          "column %s has %zu octets, its directory entry says %u", name, length,
                          (unsigned)c.length);
