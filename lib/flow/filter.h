@@ -4,33 +4,34 @@
  *   (host 192.0.2.1 or host 2001:db8::1) and not packets < 10
  *   src tag PoP-BA and octetDeltaCount > 1M and flags S and not flags AF
  *
- * Grammar (keywords in any case; and/&&, or/||, not/!, parentheses; "not" binds tightest, then "and";
- * "any" or an empty text is all; # starts a comment):
- *   [src|dst|next] ip|host A          A: ADDRESS or ADDRESS/LEN      [src|dst] net A/LEN | A NETMASK
- *   [src|dst] port N     proto NAME|N      inet|ipv4|inet6|ipv6      [src|dst|prev|next] as N
- *   [in|out] if N        [src|dst] mask N  [src|dst] vlan N          [src|dst] tos N
- *   [in|out] [src|dst] mac ADDR            bgpnext ip A              exporter|router [ip] A
- *   domain N | observation domain id N     observation point id N    ingress|egress vrf N
- *   [in|out] packets|bytes|octets N        flows N       duration|pps|bps|bpp N
- *   flags ASRPFUX | N    icmp-type N       icmp-code N   engine-type N   engine-id N
- *   mpls labelI|expI|eos|any N             flowdir ingress|egress    fwdstat N
- *   [src|dst] tag NAME|N                   has ELEMENT               ELEMENT V
- * Before a value (N, A, V, …) may stand  = == != <> < <= > >=  or  eq ne lt le gt ge; nothing is "=".
- * "in [ V V, … ]" is any of a list. "src or dst" is either, as no direction is; "src and dst" both.
- * ELEMENT is any information element: octetDeltaCount, srcIP, e29305.1, ie400, name#2. Its V follows its
- * type: number, address or network, MAC address, time (RFC 3339, now-15m, epoch), true/false, text (in
- * quotes unless it is a plain word), octets as 0x and hex digits. Texts also have "contains".
+ * Grammar (keywords in any case; and/&&, or/||, not/!, parentheses; "not" binds tightest, then
+ * "and"; "any" or an empty text is all; # starts a comment):
+ *   [src|dst|next] ip|host A           A: ADDRESS or ADDRESS/LEN    [src|dst] net A/LEN | A NETMASK
+ *   [src|dst] port N     proto NAME|N  inet|ipv4|inet6|ipv6         [src|dst|prev|next] as N
+ *   [in|out] if N        [src|dst] mask N  [src|dst] vlan N         [src|dst] tos N
+ *   [in|out] [src|dst] mac ADDR        bgpnext ip A                 exporter|router [ip] A
+ *   domain N | observation domain id N observation point id N       ingress|egress vrf N
+ *   [in|out] packets|bytes|octets N    flows N                      duration|pps|bps|bpp N
+ *   flags ASRPFUX | N    icmp-type N   icmp-code N                  engine-type N   engine-id N
+ *   mpls labelI|expI|eos|any N         flowdir ingress|egress       fwdstat N
+ *   [src|dst] tag NAME|N               has ELEMENT                  ELEMENT V
+ * Before a value (N, A, V, …) may stand  = == != <> < <= > >=  or  eq ne lt le gt ge; nothing is
+ * "=". "in [ V V, … ]" is any of a list. "src or dst" is either, as no direction is; "src and dst"
+ * both. ELEMENT is any information element: octetDeltaCount, srcIP, e29305.1, ie400, name#2. Its V
+ * follows its type: number, address or network, MAC address, time (RFC 3339, now-15m, epoch),
+ * true/false, text (in quotes unless it is a plain word), octets as 0x and hex digits. Texts also
+ * have "contains".
  *
- * What is nfdump's (1.7) stays nfdump's: k m g t are 1000, 1000², …; "flags" with letters is "all set"
- * and "not flags" with letters "none set"; with a number it is "exactly these"; it implies TCP; icmp-type and icmp-code imply ICMP or ICMPv6;
- * duration is in milliseconds, and what has none has pps and bps 0; host bits of a network do not
- * matter. Not nfdump's: "!=" (nothing of the term is equal, but something is there), comparisons and
- * lists everywhere, tags, elements by name. nfdump's geo, payload, ident, count and NSEL terms are not
- * here, but NSEL's elements are, by name. packets and bytes are the record's own counters
- * (WEIR_PACKETS, WEIR_OCTETS). A tag that is absent is tag 0.
+ * What is nfdump's (1.7) stays nfdump's: k m g t are 1000, 1000², …; "flags" with letters is "all
+ * set" and "not flags" with letters "none set"; with a number it is "exactly these"; it implies TCP;
+ * icmp-type and icmp-code imply ICMP or ICMPv6; duration is in milliseconds, and what has none has
+ * pps and bps 0; host bits of a network do not matter. Not nfdump's: "!=" (nothing of the term is
+ * equal, but something is there), comparisons and lists everywhere, tags, elements by name. nfdump's
+ * geo, payload, ident, count and NSEL terms are not here, but NSEL's elements are, by name. packets
+ * and bytes are the record's own counters (WEIR_PACKETS, WEIR_OCTETS). An absent tag is tag 0.
  * A comparison with an element that a record lacks is false (so `not` of it is true).
  *
- * Threads: parsing, one; a parsed filter is read-only and may be evaluated by any number of threads. */
+ * Threads: parsing, one; a parsed filter is read-only, and any number of threads may evaluate it. */
 #ifndef WEIR_FLOW_FILTER_H
 #define WEIR_FLOW_FILTER_H
 

@@ -167,7 +167,7 @@ static bool range_of(enum compare compare, struct range v, bool inverted, struct
     }
 }
 
-#define MAPPED_LOW ((wide)0xffff << 32)
+#define MAPPED_LOW  ((wide)0xffff << 32)
 #define MAPPED_HIGH (MAPPED_LOW | 0xffffffffu)
 
 /* An address range as numbers of a type ipv4Address; false: no IPv4 address is in it. */
@@ -179,7 +179,8 @@ static bool range_as_ipv4(struct range *r)
     return true;
 }
 
-static uint32_t collect_ranges(struct parser *p, ie_key key, enum compare compare, struct range *out)
+static uint32_t collect_ranges(struct parser *p, ie_key key, enum compare compare,
+                               struct range *out)
 {
     bool ipv4 = value_type_of(key) == IE_IPV4;
     uint32_t n = 0;
@@ -329,8 +330,8 @@ uint32_t build_compare(struct parser *p, ie_key key, enum order order, enum comp
         return build_ranges(p, key, order, compare);
     /* "!=" of texts, or of a mixture: present, and none of them. */
     enum compare each = compare == COMPARE_NE ? COMPARE_EQ : compare;
-    uint32_t node = build_join(p, NODE_OR, build_texts(p, key, each, false),
-                               build_texts(p, key, each, true));
+    uint32_t node =
+        build_join(p, NODE_OR, build_texts(p, key, each, false), build_texts(p, key, each, true));
     if (has_number)
         node = build_join(p, NODE_OR, node, build_ranges(p, key, order, each));
     if (compare != COMPARE_NE || !node)
@@ -359,8 +360,8 @@ uint32_t build_number(struct parser *p, ie_key key, enum compare compare, uint64
 
 uint32_t build_bits(struct parser *p, ie_key key, uint64_t mask, uint64_t value)
 {
-    return build_leaf(
-        p, &(struct leaf){.key = key, .kind = LEAF_BITS, .mask = mask, .value = value});
+    return build_leaf(p,
+                      &(struct leaf){.key = key, .kind = LEAF_BITS, .mask = mask, .value = value});
 }
 
 uint32_t build_derived(struct parser *p, enum derived derived, enum compare compare)

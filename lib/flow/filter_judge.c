@@ -1,9 +1,9 @@
 /* filter_judge.c - the tree on bounds: can any row of a block match, do all of them?
  *
- * A leaf's numbers are known to lie in [least, most] of the element's order; if no range of the leaf
- * meets that, no row matches; if one range contains it and every row has the element, all do. Where
- * nothing is known the verdict is FILTER_SOME, which is always right. filter_select() is the other
- * reading of the same tree. */
+ * A leaf's numbers are known to lie in [least, most] of the element's order; if no range of the
+ * leaf meets that, no row matches; if one range contains it and every row has the element, all do.
+ * Where nothing is known the verdict is FILTER_SOME, which is always right. filter_select() is the
+ * other reading of the same tree. */
 #include "flow/filter_private.h"
 
 static wide load_octets(const uint8_t octets[16])
@@ -37,9 +37,10 @@ static bool bounds_as_range(const struct column_bounds *b, enum order order, str
     return true;
 }
 
-/* `known` against the leaf's ranges. (Not-a-number matches nothing; it is above or below all numbers
- * of its sign, so a column that has one is bounded by one, and then nothing is known.) */
-static enum filter_verdict judge_range(const struct leaf *leaf, struct range known, bool all_present)
+/* `known` against the leaf's ranges. (Not-a-number matches nothing; it is above or below all
+ * numbers of its sign, so a column that has one is bounded by one, and then nothing is known.) */
+static enum filter_verdict judge_range(const struct leaf *leaf, struct range known,
+                                       bool all_present)
 {
     uint32_t low = 0, high = leaf->count; /* the first range that ends at or after known.low */
     while (low < high) {
@@ -82,7 +83,8 @@ static enum filter_verdict judge_element(const struct leaf *leaf, const struct c
 }
 
 /* Durations have bounds; rates are not worth it. */
-static enum filter_verdict judge_derived(const struct leaf *leaf, filter_bounds bounds, void *context)
+static enum filter_verdict judge_derived(const struct leaf *leaf, filter_bounds bounds,
+                                         void *context)
 {
     struct column_bounds in[DERIVED_INPUTS];
     bool all = true;

@@ -1,9 +1,9 @@
 /* filter_kernel.c - the loops: 64 values in, one word of bits out.
  *
- * Each loop compares 64 values into 64 octets of 0 or 255 with a constant trip count, which compilers
- * vectorise at -O2, and then gathers one bit of each octet. They are compiled twice, for any x86-64
- * and for AVX2, and the better is chosen when first asked; elsewhere there is one. A tail of fewer
- * than 64 values is copied, so that nothing past the end of a vector is read.
+ * Each loop compares 64 values into 64 octets of 0 or 255 with a constant trip count, which
+ * compilers vectorise at -O2, and then gathers one bit of each octet. They are compiled twice, for
+ * any x86-64 and for AVX2, and the better is chosen when first asked; elsewhere there is one. A
+ * tail of fewer than 64 values is copied, so that nothing past the end of a vector is read.
  *
  * Measured on one core of a Xeon (AVX2): 8 to 24 values a nanosecond for widths 4 to 1. Called by
  * filter_leaf.c. */
@@ -41,8 +41,8 @@ typedef void (*loop)(const void *values, uint32_t words, const uint64_t *care, u
                      uint64_t b, uint64_t *out);
 
 #define LOOP(name, target, type, test)                                                             \
-    target static void name(const void *values, uint32_t words, const uint64_t *care, uint64_t a64, \
-                            uint64_t b64, uint64_t *out)                                           \
+    target static void name(const void *values, uint32_t words, const uint64_t *care,              \
+                            uint64_t a64, uint64_t b64, uint64_t *out)                             \
     {                                                                                              \
         const type a = (type)a64, b = (type)b64;                                                   \
         for (uint32_t w = 0; w < words; w++) {                                                     \
@@ -70,8 +70,12 @@ struct loops {
     loop mask[4], range[4]; /* of width 1, 2, 4, 8 */
 };
 #define LOOPS_TABLE(suffix)                                                                        \
-    {{mask1##suffix, mask2##suffix, mask4##suffix, mask8##suffix},                                 \
-     {range1##suffix, range2##suffix, range4##suffix, range8##suffix}}
+    {                                                                                              \
+        {mask1##suffix, mask2##suffix, mask4##suffix, mask8##suffix},                              \
+        {                                                                                          \
+            range1##suffix, range2##suffix, range4##suffix, range8##suffix                         \
+        }                                                                                          \
+    }
 
 LOOPS(_plain, )
 static const struct loops plain = LOOPS_TABLE(_plain);

@@ -2,8 +2,8 @@
  *
  *   CONSTANT    the leaf is asked once
  *   DICTIONARY  the leaf is asked of the distinct values; rows follow by their codes
- *   FLAT        numbers: a few ranges are passes of a vector loop, many are looked up; anything else
- *               a value at a time, where the caller cares
+ *   FLAT        numbers: a few ranges are passes of a vector loop, many are looked up; anything
+ * else a value at a time, where the caller cares
  *
  * Presence is joined last: a row without the element never matches. Loops: filter_kernel.c; the
  * tree: filter_select.c. */
@@ -72,7 +72,8 @@ static bool number_of_octets(enum order order, struct octets o, wide *out)
         o.bytes++;
         o.length--;
     }
-    return order_number(order, o.length > 16 ? WIDE_MAX : load_wide(o.bytes, o.length), length, out);
+    return order_number(order, o.length > 16 ? WIDE_MAX : load_wide(o.bytes, o.length), length,
+                        out);
 }
 
 static bool number_of_value(enum order order, uint8_t width, const void *value, wide *out)

@@ -168,8 +168,9 @@ uint32_t parse_fail_hint(struct parser *p, const struct token *found, const char
         return 0;
     print_place(p, found->at, place, sizeof place);
     print_found(found, what, sizeof what);
-    p->status = weir_fail(p->error, WEIR_ESYNTAX, "filter", "%s: found %s, expected %s%s%s%s", place,
-                          what, expected, *hint ? "; did you mean '" : "", hint, *hint ? "'?" : "");
+    p->status =
+        weir_fail(p->error, WEIR_ESYNTAX, "filter", "%s: found %s, expected %s%s%s%s", place, what,
+                  expected, *hint ? "; did you mean '" : "", hint, *hint ? "'?" : "");
     return 0;
 }
 

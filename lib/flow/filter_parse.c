@@ -99,8 +99,12 @@ enum weir_status filter_parse(const char *text, filter_tag_resolver resolve, voi
     struct filter *f = calloc(1, sizeof *f);
     if (!f)
         return weir_fail(error, WEIR_ENOMEM, "filter", "out of memory");
-    struct parser p = {.text = text, .length = (uint32_t)length, .resolve = resolve,
-                       .context = context, .filter = f, .error = error};
+    struct parser p = {.text = text,
+                       .length = (uint32_t)length,
+                       .resolve = resolve,
+                       .context = context,
+                       .filter = f,
+                       .error = error};
     uint32_t root = parse_whole(&p);
     if (root && !build_finish(&p, root))
         (void)parse_out_of_memory(&p);

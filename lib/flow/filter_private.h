@@ -20,9 +20,9 @@
  * in which unsigned order is the element's own order (enum order). 128 bits hold them all: IPv6
  * addresses, and everything smaller is the same number with zeros above.
  *
- * Invariants: (1) ranges of a leaf are sorted, disjoint and not adjacent; (2) node 0 does not exist,
- * so 0 means "none"; (3) a leaf is true only for rows that have the element: `not` is a node, never
- * a property of a leaf. */
+ * Invariants: (1) ranges of a leaf are sorted, disjoint and not adjacent; (2) node 0 does not
+ * exist, so 0 means "none"; (3) a leaf is true only for rows that have the element: `not` is a
+ * node, never a property of a leaf. */
 #ifndef WEIR_FLOW_FILTER_PRIVATE_H
 #define WEIR_FLOW_FILTER_PRIVATE_H
 
@@ -33,8 +33,8 @@
 #include "flow/vector.h"
 #include "ie/ie.h"
 
-#define FILTER_TEXT_MOST (64u * 1024u)
-#define FILTER_DEPTH_MOST 256u
+#define FILTER_TEXT_MOST    (64u * 1024u)
+#define FILTER_DEPTH_MOST   256u
 #define FILTER_KEYS_OF_TERM 10u
 
 __extension__ typedef unsigned __int128 wide;
@@ -149,9 +149,10 @@ struct token {
 
 struct value {
     bool is_text;
-    bool exact;         /* text: octets written as hex; trailing NULs count */
-    bool inverted;      /* range: lies between two numbers of the element; equals none */
-    struct range range; /* IPv4 as mapped (::ffff:a.b.c.d) until a leaf of type ipv4Address is made */
+    bool exact;    /* text: octets written as hex; trailing NULs count */
+    bool inverted; /* range: lies between two numbers of the element; equals none */
+    struct range
+        range; /* IPv4 as mapped (::ffff:a.b.c.d) until a leaf of type ipv4Address is made */
     struct octets text;
 };
 
@@ -263,8 +264,8 @@ struct evaluation {
     uint64_t *spare; /* free bitmaps, linked through their first word */
 };
 
-/* Sets out[0 … words) to the rows of the frame that the leaf matches. Where a word of `care` is zero
- * the caller will not look, and zero is as good as any; care == NULL: every row matters.
+/* Sets out[0 … words) to the rows of the frame that the leaf matches. Where a word of `care` is
+ * zero the caller will not look, and zero is as good as any; care == NULL: every row matters.
  * False: memory ended. */
 bool leaf_select(const struct leaf *leaf, const struct evaluation *e, const uint64_t *care,
                  uint64_t *out);

@@ -119,7 +119,8 @@ static bool evaluate(struct evaluation *e, uint32_t node, const uint64_t *care, 
 uint32_t filter_select(const struct filter *f, const struct frame *frame, struct arena *a,
                        uint64_t *selected)
 {
-    struct evaluation e = {.filter = f, .frame = frame, .arena = a, .words = (frame->rows + 63) / 64};
+    struct evaluation e = {
+        .filter = f, .frame = frame, .arena = a, .words = (frame->rows + 63) / 64};
     uint32_t count = 0;
     if (frame->rows == 0)
         return 0;
@@ -184,8 +185,8 @@ static uint64_t held(const struct leaf *leaf, const uint64_t numbers[64], uint32
     if (leaf->count == 1 && leaf->ranges[0].low <= UINT64_MAX) {
         wide high = leaf->ranges[0].high;
         uint64_t low = (uint64_t)leaf->ranges[0].low;
-        kernel_range(8, numbers, n, NULL, low, (high < UINT64_MAX ? (uint64_t)high : UINT64_MAX) - low,
-                     &word);
+        kernel_range(8, numbers, n, NULL, low,
+                     (high < UINT64_MAX ? (uint64_t)high : UINT64_MAX) - low, &word);
         return n < 64 ? word & ((UINT64_C(1) << n) - 1) : word;
     }
     for (uint32_t i = 0; i < n; i++)

@@ -1,5 +1,5 @@
-/* filter_special.c - the terms that are more than "an element compared with a value": address families,
- * TCP flags, ICMP, rates, flows, MPLS. One function each, found by the table at the end.
+/* filter_special.c - the terms that are more than "an element compared with a value": address
+ * families, TCP flags, ICMP, rates, flows, MPLS. One function each, found by the table at the end.
  *
  * Called by filter_term.c, whose operands and comparisons they share. */
 #include "flow/filter_private.h"
@@ -93,16 +93,17 @@ static uint32_t term_flags(struct parser *p, int argument)
     return node;
 }
 
-/* nfdump negates the letters, not the test: "not flags AF" is "neither A nor F", so that "flags S and
- * not flags AFRPU" is a lone SYN. */
+/* nfdump negates the letters, not the test: "not flags AF" is "neither A nor F", so that "flags S
+ * and not flags AFRPU" is a lone SYN. */
 uint32_t parse_flags_none(struct parser *p)
 {
-    uint32_t set = both(p, build_has(p, IANA(6)), build_not(p, build_bits(p, IANA(6), p->flags_mask, 0)));
+    uint32_t set =
+        both(p, build_has(p, IANA(6)), build_not(p, build_bits(p, IANA(6), p->flags_mask, 0)));
     return build_not(p, both(p, build_number(p, IANA(4), COMPARE_EQ, 6), set));
 }
 
-/* ICMP's type (argument 8) or code (argument 0), from whichever element the exporter uses: types and
- * codes of their own (176–179), both in one (32, 139), or, as NetFlow v5 has it, both in the
+/* ICMP's type (argument 8) or code (argument 0), from whichever element the exporter uses: types
+ * and codes of their own (176–179), both in one (32, 139), or, as NetFlow v5 has it, both in the
  * destination port of a record that has none of those. Implies the protocol, as in nfdump. */
 static uint32_t term_icmp(struct parser *p, int shift)
 {

@@ -1,8 +1,8 @@
 /* filter_term.c - one term of nfdump's language: [direction] field [compare] value.
  *
  * Most terms are rows of `fields`: a word, the directions that may stand before it, the elements it
- * looks at, and what its value must be. The few that are more than "an element compared with a value"
- * are in filter_special.c. Whatever is neither is an information element's name.
+ * looks at, and what its value must be. The few that are more than "an element compared with a
+ * value" are in filter_special.c. Whatever is neither is an information element's name.
  *
  * Several elements in one term (either direction, either address family) mean "any of them", except
  * with "!=", which means "at least one is there, and none is equal": `port != 80` selects what
@@ -23,18 +23,48 @@ struct field {
     ie_key keys[2];
 };
 
-#define ADDRESS {VALUE_ADDRESS, 128, "an IP address or network (192.0.2.1, 2001:db8::/32)"}
-#define NUMBER32(what) {VALUE_NUMBER, UINT32_MAX, what " (0 to 4294967295)"}
-#define PORT {VALUE_NUMBER, UINT16_MAX, "a port number (0 to 65535)"}
-#define AS NUMBER32("an AS number")
+#define ADDRESS                                                                                    \
+    {                                                                                              \
+        VALUE_ADDRESS, 128, "an IP address or network (192.0.2.1, 2001:db8::/32)"                  \
+    }
+#define NUMBER32(what)                                                                             \
+    {                                                                                              \
+        VALUE_NUMBER, UINT32_MAX, what " (0 to 4294967295)"                                        \
+    }
+#define PORT                                                                                       \
+    {                                                                                              \
+        VALUE_NUMBER, UINT16_MAX, "a port number (0 to 65535)"                                     \
+    }
+#define AS        NUMBER32("an AS number")
 #define INTERFACE NUMBER32("an interface number")
-#define MASK {VALUE_NUMBER, 128, "a prefix length (0 to 128)"}
-#define VLAN {VALUE_NUMBER, UINT16_MAX, "a VLAN number (0 to 65535)"}
-#define TOS {VALUE_NUMBER, UINT8_MAX, "a type of service (0 to 255)"}
-#define MAC {VALUE_MAC, 0, "a MAC address (00:00:5e:00:53:01)"}
-#define COUNTER {VALUE_NUMBER, UINT64_MAX, COUNTER_EXPECTED}
-#define TAG {VALUE_TAG, UINT32_MAX, "the name of a known tag, or a number"}
-#define PROTOCOL {VALUE_PROTOCOL, UINT8_MAX, "a protocol (tcp, udp, icmp … or 0 to 255)"}
+#define MASK                                                                                       \
+    {                                                                                              \
+        VALUE_NUMBER, 128, "a prefix length (0 to 128)"                                            \
+    }
+#define VLAN                                                                                       \
+    {                                                                                              \
+        VALUE_NUMBER, UINT16_MAX, "a VLAN number (0 to 65535)"                                     \
+    }
+#define TOS                                                                                        \
+    {                                                                                              \
+        VALUE_NUMBER, UINT8_MAX, "a type of service (0 to 255)"                                    \
+    }
+#define MAC                                                                                        \
+    {                                                                                              \
+        VALUE_MAC, 0, "a MAC address (00:00:5e:00:53:01)"                                          \
+    }
+#define COUNTER                                                                                    \
+    {                                                                                              \
+        VALUE_NUMBER, UINT64_MAX, COUNTER_EXPECTED                                                 \
+    }
+#define TAG                                                                                        \
+    {                                                                                              \
+        VALUE_TAG, UINT32_MAX, "the name of a known tag, or a number"                              \
+    }
+#define PROTOCOL                                                                                   \
+    {                                                                                              \
+        VALUE_PROTOCOL, UINT8_MAX, "a protocol (tcp, udp, icmp … or 0 to 255)"                   \
+    }
 
 static const struct field fields[] = {
     {"ip", SRC, false, false, ADDRESS, {IANA(8), IANA(27)}},
@@ -74,14 +104,14 @@ static const struct field fields[] = {
     {"fwdstat", 0, false, false, {VALUE_NUMBER, UINT8_MAX, "a number (0 to 255)"}, {IANA(89)}},
 };
 static const char *const aliases[][2] = {
-    {"host", "ip"},      {"net", "ip"},         {"octets", "bytes"}, {"router", "exporter"},
-    {"protocol", "proto"},
+    {"host", "ip"},         {"net", "ip"},         {"octets", "bytes"},
+    {"router", "exporter"}, {"protocol", "proto"},
 };
 static const struct {
     const char *word;
     uint8_t bit;
 } direction_words[] = {
-    {"src", SRC}, {"dst", DST},   {"in", IN},      {"out", OUT},
+    {"src", SRC},   {"dst", DST},   {"in", IN},      {"out", OUT},
     {"prev", PREV}, {"next", NEXT}, {"ingress", IN}, {"egress", OUT},
 };
 #define COUNT_OF(a) (sizeof(a) / sizeof(a)[0])
@@ -92,8 +122,13 @@ static const struct {
     const char *word;
     enum compare compare;
 } compare_words[] = {
-    {"eq", COMPARE_EQ}, {"ne", COMPARE_NE}, {"lt", COMPARE_LT},             {"le", COMPARE_LE},
-    {"gt", COMPARE_GT}, {"ge", COMPARE_GE}, {"contains", COMPARE_CONTAINS},
+    {"eq", COMPARE_EQ},
+    {"ne", COMPARE_NE},
+    {"lt", COMPARE_LT},
+    {"le", COMPARE_LE},
+    {"gt", COMPARE_GT},
+    {"ge", COMPARE_GE},
+    {"contains", COMPARE_CONTAINS},
 };
 
 /* A sign, its word, or nothing, which is "=". */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define NUMBER_TEXT_MOST 63
+#define NUMBER_TEXT_MOST    63
 #define NTP_TO_UNIX_SECONDS UINT64_C(2208988800) /* RFC 7011 section 6.1.9: 1900 to 1970 */
 
 struct named_number {
@@ -21,6 +21,7 @@ struct named_number {
 };
 
 /* Keywords of IANA's registry "Assigned Internet Protocol Numbers", and the names nfdump knows. */
+/* clang-format off */
 static const struct named_number protocols[] = {
     {"hopopt", 0},     {"icmp", 1},        {"igmp", 2},      {"ggp", 3},        {"ipip", 4},
     {"ipencap", 4},    {"st", 5},          {"tcp", 6},       {"cbt", 7},        {"egp", 8},
@@ -51,7 +52,9 @@ static const struct named_number protocols[] = {
     {"fc", 133},       {"mobility-header", 135},{"udplite", 136},{"mpls-in-ip", 137},{"manet", 138},
     {"shim6", 139},    {"wesp", 140},      {"rohc", 141},    {"ethernet", 143},
 };
-static const struct named_number directions[] = {{"ingress", 0}, {"egress", 1}, {"in", 0}, {"out", 1}};
+/* clang-format on */
+static const struct named_number directions[] = {
+    {"ingress", 0}, {"egress", 1}, {"in", 0}, {"out", 1}};
 /* RFC 7011 section 6.1.5: 1 is true and 2 is false. */
 static const struct named_number booleans[] = {{"true", 1}, {"false", 2}, {"yes", 1}, {"no", 2}};
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
@@ -233,7 +236,9 @@ static bool read_mac(struct parser *p, const struct token *t, uint64_t most, str
         return false;
     for (int i = 0; i < 17; i++) {
         char c = t->text[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+        int digit = c >= '0' && c <= '9'                     ? c - '0'
+                    : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                             : -1;
         if (i % 3 == 2 ? c != ':' && c != '-' : digit < 0)
             return false;
         if (i % 3 != 2)
@@ -312,7 +317,8 @@ static bool read_time(const struct token *t, int64_t *ms)
     return copy_text(t, text) && time_parse(text, "filter", ms, NULL) == WEIR_OK && *ms >= 0;
 }
 
-static bool read_milliseconds(struct parser *p, const struct token *t, uint64_t most, struct value *v)
+static bool read_milliseconds(struct parser *p, const struct token *t, uint64_t most,
+                              struct value *v)
 {
     int64_t ms;
     if (read_number(p, t, most, v))
@@ -345,7 +351,8 @@ static bool read_ntp(struct parser *p, const struct token *t, uint64_t most, str
     if (!read_time(t, &ms))
         return false;
     wide since_1900 = (wide)(uint64_t)ms + (wide)NTP_TO_UNIX_SECONDS * 1000;
-    wide low = ((since_1900 << 32) + 999) / 1000, high = (((since_1900 + 1) << 32) + 999) / 1000 - 1;
+    wide low = ((since_1900 << 32) + 999) / 1000,
+         high = (((since_1900 + 1) << 32) + 999) / 1000 - 1;
     v->range = (struct range){low, high};
     return high <= UINT64_MAX;
 }
@@ -361,15 +368,16 @@ static bool read_string(struct parser *p, const struct token *t, uint64_t most, 
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9'                   ? c - '0'
+    return c >= '0' && c <= '9'                     ? c - '0'
            : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                  : -1;
+                                                    : -1;
 }
 
 /* 0x and pairs of hex digits are octets; a quoted text is its octets; digits are a number. */
 static bool read_octets(struct parser *p, const struct token *t, uint64_t most, struct value *v)
 {
-    bool hex = t->kind == TOKEN_WORD && t->length >= 2 && t->text[0] == '0' && (t->text[1] | 0x20) == 'x';
+    bool hex =
+        t->kind == TOKEN_WORD && t->length >= 2 && t->text[0] == '0' && (t->text[1] | 0x20) == 'x';
     if (t->kind == TOKEN_TEXT)
         return read_string(p, t, most, v);
     if (!hex)
@@ -395,21 +403,37 @@ static bool read_octets(struct parser *p, const struct token *t, uint64_t most, 
 }
 
 static const reader readers[] = {
-    [VALUE_NUMBER] = read_number,     [VALUE_SIGNED] = read_signed,
-    [VALUE_FLOAT32] = read_float32,   [VALUE_FLOAT64] = read_float64,
-    [VALUE_BOOLEAN] = read_boolean,   [VALUE_PROTOCOL] = read_protocol,
-    [VALUE_DIRECTION] = read_direction,[VALUE_TAG] = read_tag,
-    [VALUE_MAC] = read_mac,           [VALUE_ADDRESS] = read_address,
-    [VALUE_SECONDS] = read_seconds,   [VALUE_MILLISECONDS] = read_milliseconds,
-    [VALUE_NTP] = read_ntp,           [VALUE_STRING] = read_string,
+    [VALUE_NUMBER] = read_number,
+    [VALUE_SIGNED] = read_signed,
+    [VALUE_FLOAT32] = read_float32,
+    [VALUE_FLOAT64] = read_float64,
+    [VALUE_BOOLEAN] = read_boolean,
+    [VALUE_PROTOCOL] = read_protocol,
+    [VALUE_DIRECTION] = read_direction,
+    [VALUE_TAG] = read_tag,
+    [VALUE_MAC] = read_mac,
+    [VALUE_ADDRESS] = read_address,
+    [VALUE_SECONDS] = read_seconds,
+    [VALUE_MILLISECONDS] = read_milliseconds,
+    [VALUE_NTP] = read_ntp,
+    [VALUE_STRING] = read_string,
     [VALUE_OCTETS] = read_octets,
 };
 
 /* ---- what an element's type wants ---- */
 
-#define ANY_NUMBER {VALUE_NUMBER, UINT64_MAX, "a number"}
-#define ANY_OCTETS {VALUE_OCTETS, UINT64_MAX, "a quoted text, 0x and hex digits, or a number"}
-#define ANY_SIGNED {VALUE_SIGNED, UINT64_MAX, "a number"}
+#define ANY_NUMBER                                                                                 \
+    {                                                                                              \
+        VALUE_NUMBER, UINT64_MAX, "a number"                                                       \
+    }
+#define ANY_OCTETS                                                                                 \
+    {                                                                                              \
+        VALUE_OCTETS, UINT64_MAX, "a quoted text, 0x and hex digits, or a number"                  \
+    }
+#define ANY_SIGNED                                                                                 \
+    {                                                                                              \
+        VALUE_SIGNED, UINT64_MAX, "a number"                                                       \
+    }
 static const struct want wants[IE_TYPE_COUNT] = {
     [IE_OCTET_ARRAY] = ANY_OCTETS,
     [IE_UNSIGNED8] = ANY_NUMBER,
@@ -425,8 +449,7 @@ static const struct want wants[IE_TYPE_COUNT] = {
     [IE_BOOLEAN] = {VALUE_BOOLEAN, 255, "true or false"},
     [IE_MAC_ADDRESS] = {VALUE_MAC, 0, "a MAC address (00:00:5e:00:53:01)"},
     [IE_STRING] = {VALUE_STRING, 0, "a text"},
-    [IE_SECONDS] = {VALUE_SECONDS, UINT32_MAX,
-                    "a time (RFC 3339, now-15m, or seconds since 1970)"},
+    [IE_SECONDS] = {VALUE_SECONDS, UINT32_MAX, "a time (RFC 3339, now-15m, or seconds since 1970)"},
     [IE_MILLISECONDS] = {VALUE_MILLISECONDS, UINT64_MAX,
                          "a time (RFC 3339, now-15m, or milliseconds since 1970)"},
     [IE_MICROSECONDS] = {VALUE_NTP, 0, "a time (RFC 3339, now-15m, or milliseconds since 1970)"},
@@ -439,7 +462,8 @@ static const struct want wants[IE_TYPE_COUNT] = {
     [IE_UNSIGNED256] = ANY_OCTETS,
 };
 
-/* Enterprise elements are stored as octets; a filter reads them as the type their registry gives. */
+/* Enterprise elements are stored as octets; a filter reads them as the type their registry gives.
+ */
 enum ie_type value_type_of(ie_key key)
 {
     enum ie_type stored = ie_storage_type(key);
@@ -450,7 +474,8 @@ enum ie_type value_type_of(ie_key key)
 struct want value_want_of(ie_key key)
 {
     if (key == IANA(4))
-        return (struct want){VALUE_PROTOCOL, UINT8_MAX, "a protocol (tcp, udp, icmp … or 0 to 255)"};
+        return (struct want){VALUE_PROTOCOL, UINT8_MAX,
+                             "a protocol (tcp, udp, icmp … or 0 to 255)"};
     if (key == WEIR_SRC_TAG || key == WEIR_DST_TAG)
         return (struct want){VALUE_TAG, UINT32_MAX, "the name of a known tag, or a number"};
     return wants[value_type_of(key)];
@@ -459,7 +484,7 @@ struct want value_want_of(ie_key key)
 enum order value_order_of(ie_key key)
 {
     uint8_t kind = wants[value_type_of(key)].kind;
-    return kind == VALUE_SIGNED                              ? ORDER_SIGNED
+    return kind == VALUE_SIGNED                             ? ORDER_SIGNED
            : kind == VALUE_FLOAT32 || kind == VALUE_FLOAT64 ? ORDER_FLOAT
                                                             : ORDER_UNSIGNED;
 }

@@ -10,14 +10,26 @@ static const uint32_t ipv4[3] = {0x0a000001, 0x0a010203, 0xc0000201};
 static const uint16_t ports[3] = {53, 443, 50000}, codes[3] = {1, 0, 1};
 static const uint8_t protocol[1] = {6};
 static const uint64_t numbers[3] = {0, 1000, UINT64_MAX}, present[1] = {5};
-static const struct octets octets[3] = {{NULL, 0}, {(const uint8_t *)"dns", 3}, {(const uint8_t *)"\1\2", 2}};
+static const struct octets octets[3] = {
+    {NULL, 0}, {(const uint8_t *)"dns", 3}, {(const uint8_t *)"\1\2", 2}};
 static const struct vector vectors[] = {
     {.key = IANA(8), .width = 4, .form = VECTOR_FLAT, .rows = 3, .values = ipv4},
-    {.key = IANA(27), .width = 16, .form = VECTOR_DICTIONARY, .rows = 3, .code_count = 2,
-     .values = addresses, .codes = codes, .present = present},
+    {.key = IANA(27),
+     .width = 16,
+     .form = VECTOR_DICTIONARY,
+     .rows = 3,
+     .code_count = 2,
+     .values = addresses,
+     .codes = codes,
+     .present = present},
     {.key = IANA(7), .width = 2, .form = VECTOR_FLAT, .rows = 3, .values = ports},
     {.key = IANA(4), .width = 1, .form = VECTOR_CONSTANT, .rows = 3, .values = protocol},
-    {.key = IANA(96), .width = 0, .form = VECTOR_FLAT, .rows = 3, .values = octets, .present = present},
+    {.key = IANA(96),
+     .width = 0,
+     .form = VECTOR_FLAT,
+     .rows = 3,
+     .values = octets,
+     .present = present},
     {.key = IANA(6), .width = 2, .form = VECTOR_FLAT, .rows = 3, .values = ports},
     {.key = WEIR_OCTETS, .width = 8, .form = VECTOR_FLAT, .rows = 3, .values = numbers},
     {.key = WEIR_PACKETS, .width = 8, .form = VECTOR_FLAT, .rows = 3, .values = numbers},

@@ -1,5 +1,5 @@
-/* filter_grid.h - for the filter's tests: a small grid of records, shown as frames in every form that
- * vectors have. Everything lives until grid_free(). */
+/* filter_grid.h - for the filter's tests: a small grid of records, shown as frames in every form
+ * that vectors have. Everything lives until grid_free(). */
 #ifndef WEIR_TESTS_FILTER_GRID_H
 #define WEIR_TESTS_FILTER_GRID_H
 
@@ -13,7 +13,7 @@
 struct grid_column {
     ie_key key;
     uint8_t width;
-    uint8_t *values;   /* rows values; struct octets for width 0 */
+    uint8_t *values; /* rows values; struct octets for width 0 */
     uint64_t *present;
 };
 
@@ -57,7 +57,8 @@ static inline struct grid_column *grid_column(struct grid *g, ie_key key, uint8_
     return c;
 }
 
-static inline void grid_put(struct grid *g, uint32_t row, ie_key key, uint8_t width, const void *value)
+static inline void grid_put(struct grid *g, uint32_t row, ie_key key, uint8_t width,
+                            const void *value)
 {
     struct grid_column *c = grid_column(g, key, width);
     memcpy(c->values + row * grid_size(width), value, grid_size(width));
@@ -69,7 +70,8 @@ static inline void grid_number(struct grid *g, uint32_t row, ie_key key, uint8_t
     grid_put(g, row, key, width, &n); /* little-endian host */
 }
 
-static inline void grid_octets(struct grid *g, uint32_t row, ie_key key, const void *bytes, uint32_t n)
+static inline void grid_octets(struct grid *g, uint32_t row, ie_key key, const void *bytes,
+                               uint32_t n)
 {
     struct octets o = {bytes, n};
     grid_put(g, row, key, 0, &o);
@@ -92,8 +94,12 @@ static inline struct frame grid_flat(struct grid *g)
     grid_forget(g);
     for (uint32_t i = 0; i < g->columns; i++) {
         struct grid_column *c = &g->column[i];
-        g->vectors[i] = (struct vector){.key = c->key, .width = c->width, .form = VECTOR_FLAT,
-                                        .rows = g->rows, .values = c->values, .present = c->present};
+        g->vectors[i] = (struct vector){.key = c->key,
+                                        .width = c->width,
+                                        .form = VECTOR_FLAT,
+                                        .rows = g->rows,
+                                        .values = c->values,
+                                        .present = c->present};
     }
     return (struct frame){g->rows, g->columns, g->vectors};
 }
@@ -109,13 +115,17 @@ static inline struct frame grid_constant(struct grid *g, uint32_t row, uint32_t 
             continue;
         void *value = grid_keep(g, grid_memory(grid_size(c->width)));
         memcpy(value, c->values + row * grid_size(c->width), grid_size(c->width));
-        g->vectors[n++] = (struct vector){.key = c->key, .width = c->width, .form = VECTOR_CONSTANT,
-                                          .rows = copies, .values = value};
+        g->vectors[n++] = (struct vector){.key = c->key,
+                                          .width = c->width,
+                                          .form = VECTOR_CONSTANT,
+                                          .rows = copies,
+                                          .values = value};
     }
     return (struct frame){copies, n, g->vectors};
 }
 
-static inline uint16_t grid_code(uint8_t *distinct, uint32_t *count, const uint8_t *value, size_t size)
+static inline uint16_t grid_code(uint8_t *distinct, uint32_t *count, const uint8_t *value,
+                                 size_t size)
 {
     for (uint32_t c = 0; c < *count; c++)
         if (memcmp(distinct + c * size, value, size) == 0)
@@ -138,9 +148,14 @@ static inline struct frame grid_dictionary(struct grid *g)
         uint8_t *fitted = grid_keep(g, grid_memory(count * size));
         memcpy(fitted, distinct, count * size);
         free(distinct);
-        g->vectors[i] = (struct vector){.key = c->key, .width = c->width, .form = VECTOR_DICTIONARY,
-                                        .rows = g->rows, .code_count = count, .values = fitted,
-                                        .codes = codes, .present = c->present};
+        g->vectors[i] = (struct vector){.key = c->key,
+                                        .width = c->width,
+                                        .form = VECTOR_DICTIONARY,
+                                        .rows = g->rows,
+                                        .code_count = count,
+                                        .values = fitted,
+                                        .codes = codes,
+                                        .present = c->present};
     }
     return (struct frame){g->rows, g->columns, g->vectors};
 }

@@ -1,5 +1,6 @@
-/* test_filter.c - the filter language by hand: which records of a small grid each filter selects, in
- * every form a vector can have; which elements it asks for; and each error message, word by word. */
+/* test_filter.c - the filter language by hand: which records of a small grid each filter selects,
+ * in every form a vector can have; which elements it asks for; and each error message, word by
+ * word. */
 #include "flow/filter.h"
 #include "filter_grid.h"
 
@@ -51,18 +52,18 @@ static void put_odd(struct grid *g)
     uint64_t bits64;
     memcpy(&bits, &quarter, sizeof bits);
     memcpy(&bits64, &rate, sizeof bits64);
-    grid_number(g, 7, IANA(434), 4, (uint32_t)-5);      /* mibObjectValueInteger, signed32 */
-    grid_number(g, 7, IANA(311), 8, bits64);            /* samplingProbability, float64 */
+    grid_number(g, 7, IANA(434), 4, (uint32_t)-5); /* mibObjectValueInteger, signed32 */
+    grid_number(g, 7, IANA(311), 8, bits64);       /* samplingProbability, float64 */
     grid_number(g, 7, WEIR_SAMPLING_RATE, 8, bits64);
-    grid_number(g, 7, IANA(276), 1, 1);                 /* dataRecordsReliability, boolean */
-    grid_number(g, 7, IANA(150), 4, 1700000000);        /* flowStartSeconds */
+    grid_number(g, 7, IANA(276), 1, 1);          /* dataRecordsReliability, boolean */
+    grid_number(g, 7, IANA(150), 4, 1700000000); /* flowStartSeconds */
     grid_number(g, 7, IANA(154), 8, (UINT64_C(1700000000) + 2208988800u) << 32 | 0x80000000u);
-    grid_octets(g, 7, IANA(96), "dns\0\0", 5);          /* applicationName */
-    grid_octets(g, 7, IANA(95), array, 3);              /* applicationId, octetArray */
-    grid_octets(g, 7, IE_KEY(9, 12172), number, 2);     /* of unknown type */
+    grid_octets(g, 7, IANA(96), "dns\0\0", 5);      /* applicationName */
+    grid_octets(g, 7, IANA(95), array, 3);          /* applicationId, octetArray */
+    grid_octets(g, 7, IE_KEY(9, 12172), number, 2); /* of unknown type */
     grid_octets(g, 7, IE_KEY(9, 12173), minus, 2);
-    grid_number(g, 7, IE_KEY_NTH(0, 2, 1), 8, 77);      /* a second packetDeltaCount */
-    grid_number(g, 7, IANA(3), 8, 4);                   /* deltaFlowCount */
+    grid_number(g, 7, IE_KEY_NTH(0, 2, 1), 8, 77); /* a second packetDeltaCount */
+    grid_number(g, 7, IANA(3), 8, 4);              /* deltaFlowCount */
     grid_number(g, 7, IE_KEY(REVERSE_PEN, 1), 8, 500);
 }
 
@@ -356,21 +357,25 @@ static void test_selections(void)
 static const struct {
     const char *filter, *message;
 } errors[] = {
-#define TERM "a term such as 'src ip 192.0.2.1', 'port 443', 'proto tcp', or the name of an "        \
-             "information element"
+#define TERM                                                                                       \
+    "a term such as 'src ip 192.0.2.1', 'port 443', 'proto tcp', or the name of an "               \
+    "information element"
     {"prot tcp", "column 1: found 'prot', expected " TERM "; did you mean 'proto'?"},
-    {"octetDeltaCont > 5", "column 1: found 'octetDeltaCont', expected " TERM
-                           "; did you mean 'octetDeltaCount'?"},
+    {"octetDeltaCont > 5",
+     "column 1: found 'octetDeltaCont', expected " TERM "; did you mean 'octetDeltaCount'?"},
     {"tcp", "column 1: found 'tcp', expected " TERM "; did you mean 'proto tcp'?"},
-    {"port 80 and 10.0.0.1", "column 13: found '10.0.0.1', expected " TERM
-                             "; did you mean 'ip 10.0.0.1'?"},
+    {"port 80 and 10.0.0.1",
+     "column 13: found '10.0.0.1', expected " TERM "; did you mean 'ip 10.0.0.1'?"},
     {"(", "column 2: found the end of the filter, expected " TERM},
     {"and", "column 1: found 'and', expected " TERM},
-    {"src prot 80", "column 5: found 'prot', expected a field such as ip, net, port, as or tag; did "
-                    "you mean 'port'?"},
-    {"src", "column 4: found the end of the filter, expected a field such as ip, net, port, as or tag"},
+    {"src prot 80",
+     "column 5: found 'prot', expected a field such as ip, net, port, as or tag; did "
+     "you mean 'port'?"},
+    {"src",
+     "column 4: found the end of the filter, expected a field such as ip, net, port, as or tag"},
     {"src or port 80", "column 8: found 'port', expected 'dst'"},
-    {"src proto 6", "column 5: found 'proto', expected a field that has the direction written before it"},
+    {"src proto 6",
+     "column 5: found 'proto', expected a field that has the direction written before it"},
     {"port 70000", "column 6: found '70000', expected a port number (0 to 65535)"},
     {"port 80k", "column 6: found '80k', expected a port number (0 to 65535)"},
     {"port http", "column 6: found 'http', expected a port number (0 to 65535)"},
@@ -388,8 +393,9 @@ static const struct {
     {"net 10.1.0.0 255.0.255.0", "column 14: found '255.0.255.0', expected a netmask of leading "
                                  "ones, such as 255.255.0.0"},
     {"sourceIPv4Address = ::1", "column 21: found '::1', expected an IPv4 address or network"},
-    {"proto tcpp", "column 7: found 'tcpp', expected a protocol (tcp, udp, icmp … or 0 to 255); did you "
-                  "mean 'tcp'?"},
+    {"proto tcpp",
+     "column 7: found 'tcpp', expected a protocol (tcp, udp, icmp … or 0 to 255); did you "
+     "mean 'tcp'?"},
     {"as 4294967296", "column 4: found '4294967296', expected an AS number (0 to 4294967295)"},
     {"in if x", "column 7: found 'x', expected an interface number (0 to 4294967295)"},
     {"mask 129", "column 6: found '129', expected a prefix length (0 to 128)"},
@@ -405,7 +411,8 @@ static const struct {
     {"icmp-type 256", "column 11: found '256', expected a number (0 to 255)"},
     {"icmp-type > 3", "column 14: found the end of the filter, expected '=' only, after icmp-type "
                       "and icmp-code"},
-    {"mpls label11 5", "column 6: found 'label11', expected label1 … label10, exp1 … exp10, eos or any"},
+    {"mpls label11 5",
+     "column 6: found 'label11', expected label1 … label10, exp1 … exp10, eos or any"},
     {"mpls label1 1048576", "column 13: found '1048576', expected an MPLS label (0 to 1048575)"},
     {"observation id 5", "column 13: found 'id', expected 'domain id' or 'point id'"},
     {"observation domain 5", "column 20: found '5', expected 'id'"},
@@ -414,8 +421,9 @@ static const struct {
     {"flowEnd > yesterday", "column 11: found 'yesterday', expected a time (RFC 3339, now-15m, or "
                             "milliseconds since 1970)"},
     {"applicationName = 'dns", "column 19: found a quote that is never closed, expected a text"},
-    {"applicationId = 0xabc", "column 17: found '0xabc', expected a quoted text, 0x and hex digits, "
-                              "or a number"},
+    {"applicationId = 0xabc",
+     "column 17: found '0xabc', expected a quoted text, 0x and hex digits, "
+     "or a number"},
     {"dataRecordsReliability = maybe", "column 26: found 'maybe', expected true or false"},
     {"port 80 port 81", "column 9: found 'port', expected 'and', 'or' or the end of the filter"},
     {"port 80)", "column 8: found ')', expected the end of the filter, since no '(' is open"},
@@ -445,16 +453,17 @@ static void test_tag_without_resolver(void)
     struct filter *f;
     struct weir_error error = {0};
     CU_ASSERT_EQUAL(filter_parse("tag PoP-BA", NULL, NULL, &f, &error), WEIR_ESYNTAX);
-    CU_ASSERT_STRING_EQUAL(error.message, "column 5: found 'PoP-BA', expected the number of a tag (no "
-                                          "names are known here)");
+    CU_ASSERT_STRING_EQUAL(error.message,
+                           "column 5: found 'PoP-BA', expected the number of a tag (no "
+                           "names are known here)");
     CU_ASSERT_EQUAL(filter_parse("tag 7", NULL, NULL, &f, NULL), WEIR_OK);
     filter_free(f);
 }
 
 /* ---- limits ---- */
 
-static enum weir_status parse_repeated(const char *start, const char *each, size_t n, const char *end,
-                                       struct weir_error *error)
+static enum weir_status parse_repeated(const char *start, const char *each, size_t n,
+                                       const char *end, struct weir_error *error)
 {
     size_t size = strlen(start) + n * strlen(each) + strlen(end) + 1;
     char *text = malloc(size), *at = text;
@@ -497,7 +506,8 @@ static void test_depth(void)
     strcat(text, "any");
     for (int i = 0; i < 240; i++)
         strcat(text, ")");
-    CU_ASSERT_EQUAL(filter_parse(text, NULL, NULL, &f, NULL), WEIR_ELIMIT); /* not and ( both count */
+    CU_ASSERT_EQUAL(filter_parse(text, NULL, NULL, &f, NULL),
+                    WEIR_ELIMIT); /* not and ( both count */
     text[0] = '\0';
     for (int i = 0; i < 120; i++)
         strcat(text, "(port 443 or (proto udp and ");
@@ -539,8 +549,13 @@ static void test_is_all(void)
     static const struct {
         const char *text;
         bool all;
-    } cases[] = {{"", true}, {"any", true}, {"any or port 80", true}, {"any and any", true},
-                 {"any and port 80", false}, {"not any", false}, {"port 80", false}};
+    } cases[] = {{"", true},
+                 {"any", true},
+                 {"any or port 80", true},
+                 {"any and any", true},
+                 {"any and port 80", false},
+                 {"not any", false},
+                 {"port 80", false}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct filter *f;
         CU_ASSERT_EQUAL_FATAL(filter_parse(cases[i].text, NULL, NULL, &f, NULL), WEIR_OK);

@@ -1,6 +1,6 @@
 /* test_filter_random.c - random filters on random records, against an evaluator of this file that
- * knows no columns, no ranges and no parser: it walks its own tree, one record at a time. The text of
- * that tree is what the library gets. And the judge, against what was really selected.
+ * knows no columns, no ranges and no parser: it walks its own tree, one record at a time. The text
+ * of that tree is what the library gets. And the judge, against what was really selected.
  *
  * The seed is fixed; a failure prints the filter. */
 #include "flow/filter.h"
@@ -10,7 +10,7 @@
 #include <CUnit/Basic.h>
 #include <stdio.h>
 
-#define ROUNDS 3000
+#define ROUNDS    3000
 #define TEXT_MOST 16384
 
 static uint64_t state = 88172645463325252u;
@@ -49,7 +49,11 @@ static const struct {
     {"ie4000", IE_KEY(0, 4000), 0, 300, 1 << 12}, /* unknown: octets, big-endian */
     {"mibObjectValueInteger", IANA(434), 4, 40, 0},
 };
-enum { NUMBERS = sizeof numbers / sizeof numbers[0], SIGNED_ONE = NUMBERS - 1, OCTETS_ONE = NUMBERS - 2 };
+enum {
+    NUMBERS = sizeof numbers / sizeof numbers[0],
+    SIGNED_ONE = NUMBERS - 1,
+    OCTETS_ONE = NUMBERS - 2
+};
 
 static uint8_t unknown_bytes[300][2];
 static const char *const texts[] = {"a", "ab", "b", "ba", "bab", ""};
@@ -108,12 +112,18 @@ static const char *const signs[] = {"=", "!=", "<", "<=", ">", ">="};
 static bool compares(int sign, int order) /* order: -1, 0, 1 */
 {
     switch (sign) {
-    case 0: return order == 0;
-    case 1: return order != 0;
-    case 2: return order < 0;
-    case 3: return order <= 0;
-    case 4: return order > 0;
-    default: return order >= 0;
+    case 0:
+        return order == 0;
+    case 1:
+        return order != 0;
+    case 2:
+        return order < 0;
+    case 3:
+        return order <= 0;
+    case 4:
+        return order > 0;
+    default:
+        return order >= 0;
     }
 }
 
@@ -263,7 +273,8 @@ static bool holds_net(const struct tree *t, const struct grid *g, uint32_t r)
     }
     if (!cell(g, r, IANA(27), &value) || memcmp(value, mapped, 12) != 0)
         return false;
-    a = (uint32_t)value[12] << 24 | (uint32_t)value[13] << 16 | (uint32_t)value[14] << 8 | value[15];
+    a = (uint32_t)value[12] << 24 | (uint32_t)value[13] << 16 | (uint32_t)value[14] << 8 |
+        value[15];
     return a >> drop == (uint32_t)t->list[0] >> drop;
 }
 
@@ -299,15 +310,22 @@ static bool holds(const struct tree *t, const struct grid *g, uint32_t r)
 {
     switch (t->what) {
     case W_NUMBER:
-    case W_LIST: return holds_number(t, g, r);
-    case W_NET: return holds_net(t, g, r);
+    case W_LIST:
+        return holds_number(t, g, r);
+    case W_NET:
+        return holds_net(t, g, r);
     case W_DURATION:
-    case W_PPS: return holds_rate(t, g, r);
+    case W_PPS:
+        return holds_rate(t, g, r);
     case W_TEXT:
-    case W_HAS: return holds_text(t, g, r);
-    case W_AND: return holds(t->a, g, r) && holds(t->b, g, r);
-    case W_OR: return holds(t->a, g, r) || holds(t->b, g, r);
-    default: return !holds(t->a, g, r);
+    case W_HAS:
+        return holds_text(t, g, r);
+    case W_AND:
+        return holds(t->a, g, r) && holds(t->b, g, r);
+    case W_OR:
+        return holds(t->a, g, r) || holds(t->b, g, r);
+    default:
+        return !holds(t->a, g, r);
     }
 }
 
@@ -355,7 +373,8 @@ static bool bounds_of(void *context, ie_key key, struct column_bounds *out)
 
 static unsigned verdicts[3];
 
-static void check_judge(const char *text, const struct filter *f, const struct grid *g, uint32_t count)
+static void check_judge(const char *text, const struct filter *f, const struct grid *g,
+                        uint32_t count)
 {
     for (int silent = 0; silent < 2; silent++) {
         struct known k = {g, silent};
@@ -461,16 +480,22 @@ static uint64_t bits_of(double d)
 
 static void test_judge_orders(void)
 {
-    struct column_bounds mixed = {.width = 4, .any = true, .all_present = true, .least = 1,
-                                  .most = (uint32_t)-1};
-    struct column_bounds minus = {.width = 4, .any = true, .all_present = true,
-                                  .least = (uint32_t)-9, .most = (uint32_t)-2};
-    struct column_bounds floats = {.width = 8, .any = true, .all_present = true,
-                                   .least = bits_of(1.5), .most = bits_of(2.5)};
-    struct column_bounds cold = {.width = 8, .any = true, .all_present = true,
-                                 .least = bits_of(-1.5), .most = bits_of(-2.5)};
-    struct column_bounds nan = {.width = 8, .any = true, .all_present = true,
-                                .least = bits_of(1.5), .most = bits_of(__builtin_nan(""))};
+    struct column_bounds mixed = {
+        .width = 4, .any = true, .all_present = true, .least = 1, .most = (uint32_t)-1};
+    struct column_bounds minus = {
+        .width = 4, .any = true, .all_present = true, .least = (uint32_t)-9, .most = (uint32_t)-2};
+    struct column_bounds floats = {
+        .width = 8, .any = true, .all_present = true, .least = bits_of(1.5), .most = bits_of(2.5)};
+    struct column_bounds cold = {.width = 8,
+                                 .any = true,
+                                 .all_present = true,
+                                 .least = bits_of(-1.5),
+                                 .most = bits_of(-2.5)};
+    struct column_bounds nan = {.width = 8,
+                                .any = true,
+                                .all_present = true,
+                                .least = bits_of(1.5),
+                                .most = bits_of(__builtin_nan(""))};
     struct column_bounds none = {.any = false};
     CU_ASSERT_EQUAL(judged("mibObjectValueInteger > 0", mixed), FILTER_SOME);
     CU_ASSERT_EQUAL(judged("mibObjectValueInteger < 0", minus), FILTER_ALL);
@@ -484,7 +509,8 @@ static void test_judge_orders(void)
     CU_ASSERT_EQUAL(judged("samplingProbability > 1", none), FILTER_NONE);
     CU_ASSERT_EQUAL(judged("not samplingProbability > 1", none), FILTER_ALL);
     CU_ASSERT_EQUAL(judged("flags S", none), FILTER_NONE);
-    CU_ASSERT_EQUAL(judged("applicationName = 'x'", (struct column_bounds){.any = true}), FILTER_SOME);
+    CU_ASSERT_EQUAL(judged("applicationName = 'x'", (struct column_bounds){.any = true}),
+                    FILTER_SOME);
 }
 
 int main(void)
