@@ -223,7 +223,7 @@ enum weir_status store_append(struct store *s, const uint8_t *block, size_t leng
 {
     struct incoming in = {0};
     *outcome = STORE_STORED;
-    struct scratch *scratch = scratch_take(s);
+    struct scratch *scratch = append_room_take(s);
     if (!scratch)
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory for a block");
     enum weir_status status = prepare(&in, block, length, scratch, error);
@@ -232,6 +232,6 @@ enum weir_status store_append(struct store *s, const uint8_t *block, size_t leng
     if (status == WEIR_OK)
         status = store_end(s, write_all(&s->writer, &in, scratch, outcome, error), error);
     account_free(&in.account);
-    scratch_give(s, scratch);
+    append_room_give(s, scratch);
     return status;
 }

@@ -12,7 +12,7 @@
 #ifndef WEIR_DB_INSIDE_H
 #define WEIR_DB_INSIDE_H
 
-#include "container.h"
+#include "store/container.h"
 #include "store/sql.h"
 #include <pthread.h>
 
@@ -58,8 +58,8 @@ enum weir_status store_begin(struct store *s, struct weir_error *error);
 enum weir_status store_end(struct store *s, enum weir_status status, struct weir_error *error);
 
 /* Scratch from the pool; NULL when memory ends. */
-struct scratch *scratch_take(struct store *s);
-void scratch_give(struct store *s, struct scratch *scratch);
+struct scratch *append_room_take(struct store *s);
+void append_room_give(struct store *s, struct scratch *scratch);
 
 /* migrate.c: brings an open connection's file to the present schema. */
 enum weir_status store_check_file(struct sql *sql, int64_t *version, bool *empty,

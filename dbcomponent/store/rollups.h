@@ -13,7 +13,7 @@
 #ifndef WEIR_DB_ROLLUPS_H
 #define WEIR_DB_ROLLUPS_H
 
-#include "container.h"
+#include "store/container.h"
 
 #define PERIOD_MS (60 * MINUTE_MS) /* a segment's hour */
 static inline int64_t period_of(int64_t t_ms)

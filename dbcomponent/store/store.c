@@ -189,7 +189,7 @@ enum weir_status store_end(struct store *s, enum weir_status status, struct weir
     return status;
 }
 
-struct scratch *scratch_take(struct store *s)
+struct scratch *append_room_take(struct store *s)
 {
     pthread_mutex_lock(&s->pooling);
     struct scratch *c = s->scratches;
@@ -206,7 +206,7 @@ struct scratch *scratch_take(struct store *s)
     return c;
 }
 
-void scratch_give(struct store *s, struct scratch *scratch)
+void append_room_give(struct store *s, struct scratch *scratch)
 {
     arena_reset(&scratch->arena);
     buffer_clear(&scratch->bytes);
