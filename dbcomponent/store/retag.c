@@ -29,19 +29,29 @@ static const struct side {
 
 /* ---- new tags of a block ---- */
 
+static bool is_zero(const uint8_t octets[16])
+{
+    static const uint8_t zero[16];
+    return memcmp(octets, zero, sizeof zero) == 0;
+}
+
+/* As the collector does: records of both families (templates that name both) mean the one that is not
+ * zero; the AS counts when no prefix has the address. */
 static uint32_t tag_of(const struct retagging *r, const struct side *side, const struct frame *f,
                        uint32_t row)
 {
-    uint32_t tag = 0;
-    const struct vector *v = frame_find(f, side->ipv4);
-    if (v && v->width == 4 && vector_has(v, row))
-        tag = prefix_lookup_ipv4(r->table, (uint32_t)vector_u64(v, row));
-    v = frame_find(f, side->ipv6);
-    if (!tag && v && v->width == 16 && vector_has(v, row))
-        tag = prefix_lookup_ipv6(r->table, vector_octets(v, row).bytes);
-    v = frame_find(f, side->as);
-    if (!tag && v && v->width >= 1 && v->width <= 8 && vector_has(v, row))
-        tag = prefix_lookup_as(r->table, (uint32_t)vector_u64(v, row));
+    const struct vector *v4 = frame_find(f, side->ipv4), *v6 = frame_find(f, side->ipv6);
+    const struct vector *as = frame_find(f, side->as);
+    bool has4 = v4 && v4->width == 4 && vector_has(v4, row);
+    bool has6 = v6 && v6->width == 16 && vector_has(v6, row);
+    uint32_t ipv4 = has4 ? (uint32_t)vector_u64(v4, row) : 0, tag = 0;
+    const uint8_t *ipv6 = has6 ? vector_octets(v6, row).bytes : NULL;
+    if (has6 && (!has4 || (ipv4 == 0 && !is_zero(ipv6))))
+        tag = prefix_lookup_ipv6(r->table, ipv6);
+    else if (has4)
+        tag = prefix_lookup_ipv4(r->table, ipv4);
+    if (!tag && as && (as->width == 4 || as->width == 8) && vector_has(as, row))
+        tag = prefix_lookup_as(r->table, (uint32_t)vector_u64(as, row));
     return tag;
 }
 
