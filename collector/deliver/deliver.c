@@ -384,9 +384,10 @@ enum weir_status deliver_stop(struct deliver *d, int64_t patience_ms, struct wei
     if (d->outbox)
         wait_delivered(d, patience_ms);
     pool_stop(d->pool);
+    bool hurry = !d->outbox || !delivered(d);
     pthread_mutex_lock(&d->lock);
     d->draining = true;
-    d->hurry = !d->outbox || !delivered(d);
+    d->hurry = hurry;
     pthread_mutex_unlock(&d->lock);
     if (d->outbox)
         outbox_stop(d->outbox);
