@@ -303,7 +303,7 @@ int __col__GetAccount(struct soap *soap, struct _col__GetAccount *q, struct _col
     if (!q)
         return fault_missing(soap, "GetAccount");
     if (q->from >= q->to)
-        return fault_make(soap, WEIR_EARGUMENT, "from", "from %lld is not before to %lld",
+        return fault_make(soap, WEIR_EARGUMENT, "from", "from %lld is not before to %lld: expected from < to",
                           (long long)q->from, (long long)q->to);
     if (store_account(services_of(soap)->settings.store, (struct interval){q->from, q->to}, &account,
                       &error) != WEIR_OK)

@@ -24,7 +24,7 @@ static int check_interval(struct soap *soap, int64_t from_ms, int64_t to_ms)
 {
     if (from_ms < to_ms)
         return SOAP_OK;
-    return fault_make(soap, WEIR_EARGUMENT, "from", "from %lld is not before to %lld",
+    return fault_make(soap, WEIR_EARGUMENT, "from", "from %lld is not before to %lld: expected from < to",
                       (long long)from_ms, (long long)to_ms);
 }
 

@@ -114,21 +114,27 @@ int fault_missing(struct soap *soap, const char *field)
 
 /* ---- what gSOAP refuses ---- */
 
-/* What a value of a type looks like, to say what was expected. */
+/* What elements that are not text look like, to say what was expected; gSOAP tells only their name. */
 static const struct {
-    const char *type, *expected;
-} types[] = {
-    {"unsignedByte", "a number from 0 to 255"},
-    {"unsignedShort", "a number from 0 to 65535"},
-    {"unsignedInt", "a number from 0 to 4294967295"},
-    {"unsignedLong", "a number from 0 to 18446744073709551615"},
-    {"long", "a whole number (times are milliseconds since 1970)"},
-    {"LONG64", "a whole number (times are milliseconds since 1970)"},
-    {"double", "a number"},
-    {"boolean", "true or false"},
-    {"base64Binary", "base64, or one MTOM attachment"},
-    {"Measure", "octets, packets or flows"},
-    {"Source", "auto, rollup or blocks"},
+    const char *element, *expected;
+} values[] = {
+    {"protocol", "a number from 0 to 255"},
+    {"tos", "a number from 0 to 255"},
+    {"port", "a number from 0 to 65535"},
+    {"srcPort", "a number from 0 to 65535"},
+    {"dstPort", "a number from 0 to 65535"},
+    {"as", "a number from 0 to 4294967295"},
+    {"srcAS", "a number from 0 to 4294967295"},
+    {"dstAS", "a number from 0 to 4294967295"},
+    {"top", "a number from 0 to 4294967295"},
+    {"id", "a number from 1 to 4294967295"},
+    {"from", "milliseconds since 1970, a whole number"},
+    {"to", "milliseconds since 1970, a whole number"},
+    {"step", "milliseconds, a whole number of at least 1"},
+    {"samplingRate", "a number of at least 1"},
+    {"order", "octets, packets or flows"},
+    {"source", "auto, rollup or blocks"},
+    {"block", "base64, or one MTOM attachment"},
 };
 
 static const char *local_name(const char *name)
@@ -137,11 +143,11 @@ static const char *local_name(const char *name)
     return colon ? colon + 1 : name ? name : "";
 }
 
-static const char *expected_of(const char *type)
+static const char *expected_of(const char *element)
 {
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(types[i].type, local_name(type)) == 0)
-            return types[i].expected;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (strcmp(values[i].element, element) == 0)
+            return values[i].expected;
     return "a value as the contract says";
 }
 
@@ -205,7 +211,7 @@ void fault_from_engine(struct soap *soap)
         snprintf(element, sizeof element, "the message");
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(message, sizeof message, e->message, element, expected_of(soap->type));
+    snprintf(message, sizeof message, e->message, element, expected_of(element));
 #pragma GCC diagnostic pop
     if (code == SOAP_MUSTUNDERSTAND || code == SOAP_VERSIONMISMATCH)
         soap_set_fault(soap); /* the standard codes, which envelope_fault_set() leaves */

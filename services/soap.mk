@@ -67,6 +67,5 @@ $(SOAP_DIR)/%Lib.o: $(SOAP_DIR)/%Lib.c services/generated_prelude.h
 	$(CC) $(FOREIGN) $(SOAP_CFLAGS) -include services/generated_prelude.h -c -o $@ $<
 
 # Fuzz targets of this room's parsers, which know no gSOAP.
-FUZZ_SERVICES = $(BUILD)/obj/services/http_head.o $(BUILD)/obj/services/tag_scan.o
-$(BUILD)/tests/fuzz/fuzz_http_head $(BUILD)/fuzzers/fuzz_http_head: $(FUZZ_SERVICES)
-$(BUILD)/tests/fuzz/fuzz_tag_scan $(BUILD)/fuzzers/fuzz_tag_scan: $(FUZZ_SERVICES)
+FUZZ_SERVICES = http_head tag_scan mime
+$(foreach f,$(FUZZ_SERVICES),$(eval $(BUILD)/tests/fuzz/fuzz_$(f) $(BUILD)/fuzzers/fuzz_$(f): $(BUILD)/obj/services/$(f).o))
