@@ -1,0 +1,169 @@
+/* account.c - `weir account`: what was received, lost and sampled, an exporter and domain a row. */
+#include "dbStub.h"
+#include "base/time.h"
+#include "weir/shapes_db.h"
+#include "weir/totals.h"
+
+#include <string.h>
+
+extern struct Namespace db_namespaces[];
+
+/* What protocol numbers stand for; NetFlow versions by number. */
+static void protocol_cell(struct sheet *s, unsigned protocol)
+{
+    if (protocol == 10)
+        sheet_text(s, "IPFIX");
+    else if (protocol == 105)
+        sheet_text(s, "sFlow v5");
+    else if (protocol)
+        sheet_print(s, "NetFlow v%u", protocol);
+    else
+        sheet_text(s, "?");
+}
+
+/* What arrived, in the unit that the protocol's sequence numbers count; each datagram once. */
+static uint64_t received_in_unit(const struct wt__Coverage *c)
+{
+    if (!c->unit || strcmp(c->unit, "datagrams") != 0 || !c->counters)
+        return c->records;
+    uint64_t datagrams = c->counters->datagrams, again = c->counters->duplicates;
+    return datagrams > again ? datagrams - again : 0;
+}
+
+/* How an exporter's records were sampled, from what its totals grow by when estimated; only where
+ * all rates are known can that be told from "not sampled". */
+static void sampling_cell(struct sheet *s, const struct wt__Account *a, const struct wt__Coverage *c,
+                          const struct _db__AggregateResponse *sums)
+{
+    char domain[16];
+    (void)snprintf(domain, sizeof domain, "%u", c->domain);
+    bool all_unknown = a->sampling && a->sampling->raw && a->sampling->unknownRate &&
+                       a->sampling->unknownRate->flows == a->sampling->raw->flows;
+    for (int i = 0; i < sums->__sizerow; i++) {
+        const struct wt__Row *row = &sums->row[i];
+        if (row->__sizekey < 2 || !row->key[0].__item || !row->key[1].__item || !c->exporter ||
+            strcmp(row->key[0].__item, c->exporter) != 0 || strcmp(row->key[1].__item, domain) != 0)
+            continue;
+        bool scaled = row->packets && row->estimatedPackets > row->packets;
+        bool known = a->sampling && a->sampling->unknownRate && a->sampling->unknownRate->flows == 0;
+        if (scaled)
+            sheet_print(s, "1 in %.6g", (double)row->estimatedPackets / (double)row->packets);
+        else
+            sheet_text(s, known ? "none" : all_unknown ? "unknown" : "none or unknown");
+        return;
+    }
+    sheet_text(s, NULL);
+}
+
+static void coverage_row(struct sheet *s, const struct wt__Account *a, const struct wt__Coverage *c,
+                         const struct _db__AggregateResponse *sums)
+{
+    char last[TIME_TEXT_SIZE];
+    double percent = percent_missing(c->missing, received_in_unit(c));
+    if (c->loss == wt__LossState__lossy)
+        sheet_row_flags(s, SHEET_ALERT);
+    sheet_text(s, c->exporter);
+    sheet_number(s, c->domain);
+    protocol_cell(s, c->protocol);
+    sheet_number(s, c->records);
+    sheet_number(s, c->counters ? c->counters->datagrams : 0);
+    sheet_number(s, c->missing);
+    sheet_text(s, c->unit);
+    if (percent < 0)
+        sheet_text(s, NULL);
+    else
+        sheet_decimal(s, percent);
+    sheet_text(s, loss_text((unsigned)c->loss));
+    sampling_cell(s, a, c, sums);
+    time_print(c->lastHeard, last);
+    sheet_text(s, last);
+}
+
+static void account_sheet(struct sheet *s, const struct wt__Account *a,
+                          const struct _db__AggregateResponse *sums)
+{
+    static const struct sheet_column columns[] = {
+        {"exporter", 0},           {"domain", SHEET_RIGHT},  {"protocol", 0}, {"records", SHEET_RIGHT},
+        {"datagrams", SHEET_RIGHT}, {"missing", SHEET_RIGHT}, {"of", 0},       {"%", SHEET_RIGHT},
+        {"state", 0},              {"sampling", 0},          {"last heard", 0},
+    };
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
+        sheet_column(s, columns[i].title, columns[i].flags);
+    for (int i = 0; i < a->__sizecoverage; i++)
+        coverage_row(s, a, &a->coverage[i], sums);
+}
+
+/* Counters that are rarely other than zero get a line when they are: each is a reason to look. */
+static void counter_notes(struct report *r, const struct wt__Counters *c)
+{
+    if (!c)
+        return;
+    const struct {
+        const char *name;
+        uint64_t count;
+        const char *what;
+    } rows[] = {
+        {"reordered", c->reordered, "datagrams came after a later one"},
+        {"duplicates", c->duplicates, "datagrams came again and were dropped"},
+        {"recovered", c->recoveredRecords, "records that were missing arrived late"},
+        {"recovered", c->recoveredDatagrams, "datagrams that were missing arrived late"},
+        {"restarts", c->restarts, "times an exporter started its sequence anew"},
+        {"unknown gaps", c->unknownGaps, "places where an unknowable amount may be lost"},
+        {"no template", c->noTemplateSets, "data sets came before their template"},
+        {"expired", c->expiredSets, "data sets were given up because no template came"},
+        {"undecodable", c->undecodableDatagrams, "datagrams were refused as a whole"},
+        {"undecodable", c->undecodableOctets, "octets that no decoder could read"},
+        {"kernel drops", c->kernelDrops, "datagrams dropped at a full socket buffer"},
+        {"spool drops", c->spoolDrops, "records given up because the spool was full"},
+    };
+    char grouped[GROUPED_SIZE];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].count)
+            report_alert(r, rows[i].name, "%s %s", print_grouped(rows[i].count, grouped), rows[i].what);
+}
+
+static void account_json(struct buffer *out, const void *context)
+{
+    const struct _db__GetAccountResponse *a = context;
+    buffer_print(out, "{\"account\":");
+    shape_json(out, &shape_account, a->account);
+    buffer_put_u8(out, '}');
+}
+
+static enum outcome answer_account(struct request *r, struct session *s,
+                                   const struct _db__GetAccountResponse *answer)
+{
+    struct report report;
+    struct totals_keys keys;
+    struct _db__AggregateResponse sums = {0};
+    report_open(&report);
+    if (r->output->write != output_json && answer->account) {
+        /* Estimates by exporter are a nicety: without them the column stays empty. */
+        if (totals_keys_read(r, "exporter,domain", &keys) && totals_ask(r, s, &keys, &sums) != OUTCOME_DONE)
+            sums = (struct _db__AggregateResponse){0};
+        account_sheet(&report.sheet, answer->account, &sums);
+        account_notes(&report, answer->account);
+        counter_notes(&report, answer->account->received);
+    }
+    report.json = account_json;
+    report.json_context = answer;
+    enum outcome outcome = request_answer(r, &report);
+    report_close(&report);
+    return outcome;
+}
+
+enum outcome word_account(struct request *r)
+{
+    struct session s;
+    if (!session_open(&s, r, "/db", db_namespaces))
+        return OUTCOME_FAILED;
+    struct _db__GetAccount question = {.from = r->settings->from_ms, .to = r->settings->to_ms};
+    struct _db__GetAccountResponse answer = {0};
+    enum outcome outcome;
+    if (soap_call___db__GetAccount(s.soap, s.url, NULL, &question, &answer))
+        outcome = session_fail(&s, r->error);
+    else
+        outcome = answer_account(r, &s, &answer);
+    session_close(&s);
+    return outcome;
+}

@@ -1,0 +1,58 @@
+/* settings.h - the options of `weir`, one row each. A word accepts some of them: its row in words.c has
+ * the bits. Times that were not given are the ends of time, so that nothing is left out silently.
+ *
+ * The settings are one static struct, filled at start by the main thread. */
+#ifndef WEIR_CLIENT_SETTINGS_H
+#define WEIR_CLIENT_SETTINGS_H
+
+#include "base/status.h"
+#include "base/time.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define URL_DEFAULT "http://127.0.0.1:8080"
+
+/* One row an option: name, placeholder, type, target's member, least, most, help. */
+#define SETTINGS_ROWS(X)                                                                           \
+    X(url, "url", "URL", OPTION_TEXT, 0, 0, "the service (" URL_DEFAULT ", or WEIR_URL)")           \
+    X(format, "format", "F", OPTION_TEXT, 0, 0, "table, json or csv (table)")                       \
+    X(help, "help", NULL, OPTION_FLAG, 0, 0, "what the word does and takes")                        \
+    X(by, "by", "KEYS", OPTION_TEXT, 0, 0,                                                          \
+      "keys with commas: IPFIX names, srcTag, dstTag, srcIP, dstIP, exporter, domain, NAME/LEN")   \
+    X(filter, "filter", "F", OPTION_TEXT, 0, 0, "which flows, as nfdump writes it: \"dst port 443 and proto tcp\"") \
+    X(from_ms, "from", "T", OPTION_TIME, 0, 0, "start, included: RFC 3339, epoch milliseconds, now-15m (all)") \
+    X(to_ms, "to", "T", OPTION_TIME, 0, 0, "end, not included (all)")                               \
+    X(step_ms, "step", "D", OPTION_DURATION, 0, 0, "a row per key and time bin of this length: 5m, 1h") \
+    X(top, "top", "N", OPTION_NUMBER, 0, 10000000, "only the N largest rows (all)")                \
+    X(order, "order", "M", OPTION_TEXT, 0, 0, "octets, packets or flows: what rows are ordered by (octets)") \
+    X(source, "source", "S", OPTION_TEXT, 0, 0, "auto, rollup or blocks: what to read (auto)")      \
+    X(time, "time", NULL, OPTION_FLAG, 0, 0, "say what the answer cost the server")                 \
+    X(measure, "measure", "M", OPTION_TEXT, 0, 0, "octets, packets or flows: what the cells show (octets)") \
+    X(description, "description", "TEXT", OPTION_TEXT, 0, 0, "what the device is")                  \
+    X(sampling_rate, "sampling-rate", "N", OPTION_TEXT, 0, 0, "it exports one packet in N (not known)")
+
+enum setting {
+#define SETTING_INDEX(member, name, value, type, least, most, help) SETTING_##member,
+    SETTINGS_ROWS(SETTING_INDEX)
+#undef SETTING_INDEX
+        SETTING_COUNT
+};
+#define ACCEPT(member) (1u << SETTING_##member)
+
+struct settings {
+    const char *url, *format, *by, *filter, *order, *source, *measure, *description, *sampling_rate;
+    bool help, time;
+    int64_t from_ms, to_ms, step_ms, top; /* step and top: 0 when not given */
+};
+
+extern struct settings settings;
+
+/* Reads the command line (see options_parse()); options whose bit is not in `accepted` are an error that
+ * says so for the word called `word`. WEIR_EARGUMENT, WEIR_ESYNTAX. */
+enum weir_status settings_parse(int argc, char **argv, unsigned accepted, const char *word,
+                                int *operands, struct weir_error *error);
+/* The help lines of the accepted options, into `out`. */
+void settings_help(unsigned accepted, char *out, size_t size);
+
+#endif

@@ -1,0 +1,296 @@
+/* totals.c - `weir totals`: sums by any keys. The question is Aggregate of db.wsdl. */
+#include "dbStub.h"
+#include "base/time.h"
+#include "ie/ie.h"
+#include "weir/json_number.h"
+#include "weir/shapes_db.h"
+#include "weir/tag_names.h"
+#include "weir/totals.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+extern struct Namespace db_namespaces[];
+
+static const char *const measures[] = {"octets", "packets", "flows"};
+static const char *const sources[] = {"auto", "rollup", "blocks"};
+
+/* ---- asking ------------------------------------------------------------------------------------- */
+
+bool totals_keys_read(struct request *r, const char *by, struct totals_keys *out)
+{
+    out->count = 0;
+    if (!by || !*by)
+        return true;
+    size_t length = strlen(by);
+    if (length >= sizeof out->text) {
+        (void)request_usage(r, "by", "--by: longer than %zu characters", sizeof out->text - 1);
+        return false;
+    }
+    memcpy(out->text, by, length + 1);
+    for (char *at = out->text, *next; at; at = next) {
+        next = strchr(at, ',');
+        if (next)
+            *next++ = '\0';
+        if (!*at || out->count == KEYS_MOST) {
+            (void)request_usage(r, "by", "--by: one to %d keys with commas between, such as srcTag,dstTag", KEYS_MOST);
+            return false;
+        }
+        out->names[out->count++] = at;
+    }
+    return true;
+}
+
+/* A series needs two ends; those that were not given are the store's first and last flow. */
+static enum outcome bound_series(struct session *s, struct request *r, int64_t *from_ms, int64_t *to_ms)
+{
+    struct _db__GetStatus question = {}; /* no members */
+    struct _db__GetStatusResponse answer = {0};
+    if (soap_call___db__GetStatus(s->soap, s->url, NULL, &question, &answer))
+        return session_fail(s, r->error);
+    const struct wt__StoreStatus *store = answer.store;
+    if (!store || !store->first || !store->last)
+        return OUTCOME_DONE;
+    int64_t step = r->settings->step_ms;
+    if (*from_ms == INTERVAL_ALL.from_ms) {
+        int64_t into = *store->first % step;
+        *from_ms = *store->first - (into < 0 ? into + step : into);
+    }
+    if (*to_ms == INTERVAL_ALL.to_ms)
+        *to_ms = *store->last + 1;
+    /* Nothing lies between: an empty answer, asked correctly. */
+    if (*to_ms <= *from_ms)
+        *to_ms = *from_ms + step;
+    return OUTCOME_DONE;
+}
+
+enum outcome totals_ask(struct request *r, struct session *s, struct totals_keys *keys,
+                        struct _db__AggregateResponse *answer)
+{
+    const struct settings *o = r->settings;
+    size_t order, source;
+    if (!request_choice(r, "order", o->order, measures, 3, &order) ||
+        !request_choice(r, "source", o->source, sources, 3, &source))
+        return OUTCOME_USAGE;
+    int64_t from_ms = o->from_ms, to_ms = o->to_ms, step_ms = o->step_ms;
+    if (step_ms && (from_ms == INTERVAL_ALL.from_ms || to_ms == INTERVAL_ALL.to_ms)) {
+        enum outcome outcome = bound_series(s, r, &from_ms, &to_ms);
+        if (outcome != OUTCOME_DONE)
+            return outcome;
+    }
+    unsigned top = (unsigned)o->top;
+    enum wt__Measure measure = (enum wt__Measure)order;
+    enum wt__Source from = (enum wt__Source)source;
+    struct _db__Aggregate question = {
+        .__sizeby = keys->count,
+        .by = keys->names,
+        .filter = (char *)(uintptr_t)o->filter, /* gSOAP's structs know no const; it only reads */
+        .from = from_ms,
+        .to = to_ms,
+        .step = step_ms ? &step_ms : NULL,
+        .top = top ? &top : NULL,
+        .order = &measure,
+        .source = &from,
+    };
+    if (soap_call___db__Aggregate(s->soap, s->url, NULL, &question, answer))
+        return session_fail(s, r->error);
+    return OUTCOME_DONE;
+}
+
+/* ---- keys --------------------------------------------------------------------------------------- */
+
+static bool key_absent(const struct wt__Key *k)
+{
+    return !k->__item || (k->absent && *k->absent == xsd__boolean__true_);
+}
+
+bool totals_key_number(const struct wt__Row *row, int key, uint32_t *out)
+{
+    if (key >= row->__sizekey || key_absent(&row->key[key]))
+        return false;
+    const char *text = row->key[key].__item;
+    char *end;
+    unsigned long v = strtoul(text, &end, 10);
+    *out = (uint32_t)v;
+    return *text >= '0' && *text <= '9' && *end == '\0' && v <= UINT32_MAX;
+}
+
+/* Whether the element that a key names holds numbers: then its values are numbers in JSON. */
+static bool key_is_numeric(const char *name)
+{
+    static const bool numeric[IE_TYPE_COUNT] = {
+        [IE_UNSIGNED8] = true, [IE_UNSIGNED16] = true, [IE_UNSIGNED32] = true, [IE_UNSIGNED64] = true,
+        [IE_SIGNED8] = true,   [IE_SIGNED16] = true,   [IE_SIGNED32] = true,   [IE_SIGNED64] = true,
+        [IE_FLOAT32] = true,   [IE_FLOAT64] = true,    [IE_SECONDS] = true,    [IE_MILLISECONDS] = true,
+    };
+    ie_key key;
+    return name && ie_key_parse(name, strlen(name), &key) && numeric[ie_storage_type(key)];
+}
+
+static void put_key(struct buffer *out, const struct wt__Key *k, bool numeric)
+{
+    const char *name = k->name ? k->name : "";
+    buffer_put_json(out, name, strlen(name));
+    buffer_put_u8(out, ':');
+    if (key_absent(k))
+        buffer_print(out, "null");
+    else if (numeric && json_is_number(k->__item))
+        buffer_print(out, "%s", k->__item);
+    else
+        buffer_put_json(out, k->__item, strlen(k->__item));
+    buffer_put_u8(out, ',');
+}
+
+static void put_row(struct buffer *out, const struct wt__Row *row, const bool *numeric)
+{
+    buffer_put_u8(out, '{');
+    for (int i = 0; i < row->__sizekey; i++)
+        put_key(out, &row->key[i], i < KEYS_MOST && numeric[i]);
+    if (row->bin)
+        buffer_print(out, "\"bin\":%lld,", (long long)*row->bin);
+    buffer_print(out,
+                 "\"octets\":%llu,\"packets\":%llu,\"flows\":%llu,\"estimatedOctets\":%llu,"
+                 "\"estimatedPackets\":%llu,\"estimatedFlows\":%llu}",
+                 (unsigned long long)row->octets, (unsigned long long)row->packets,
+                 (unsigned long long)row->flows, (unsigned long long)row->estimatedOctets,
+                 (unsigned long long)row->estimatedPackets, (unsigned long long)row->estimatedFlows);
+}
+
+void totals_json(struct buffer *out, const void *context)
+{
+    const struct _db__AggregateResponse *a = context;
+    bool numeric[KEYS_MOST] = {false};
+    for (int i = 0; a->__sizerow > 0 && i < a->row[0].__sizekey && i < KEYS_MOST; i++)
+        numeric[i] = key_is_numeric(a->row[0].key[i].name);
+    buffer_print(out, "{\"rows\":[");
+    for (int i = 0; i < a->__sizerow; i++) {
+        buffer_print(out, i ? ",\n" : "\n");
+        put_row(out, &a->row[i], numeric);
+    }
+    buffer_print(out, "],\n\"groups\":%llu,\n\"account\":", (unsigned long long)a->groups);
+    shape_json(out, &shape_account, a->account);
+    buffer_print(out, ",\n\"elapsedMicroseconds\":%llu,\"cpuMicroseconds\":%llu}",
+                 (unsigned long long)a->elapsedMicroseconds, (unsigned long long)a->cpuMicroseconds);
+}
+
+/* ---- the sheet ---------------------------------------------------------------------------------- */
+
+static bool is_tag_key(const char *name)
+{
+    return strcmp(name, "srcTag") == 0 || strcmp(name, "dstTag") == 0;
+}
+
+struct totals_view {
+    struct sheet *sheet;
+    const struct totals_keys *keys;
+    const struct tag_names *tags;
+    bool bins, estimated;
+};
+
+static void key_cell(const struct totals_view *v, const struct wt__Row *row, int i)
+{
+    uint32_t tag;
+    const char *name = NULL;
+    if (i >= row->__sizekey || key_absent(&row->key[i])) {
+        sheet_text(v->sheet, NULL);
+        return;
+    }
+    if (v->tags && is_tag_key(v->keys->names[i]) && totals_key_number(row, i, &tag))
+        name = tag ? tag_name(v->tags, tag) : "(no tag)";
+    if (name)
+        sheet_print(v->sheet, "%u %.63s", tag, name);
+    else
+        sheet_text(v->sheet, row->key[i].__item);
+}
+
+static void row_cells(const struct totals_view *v, const struct wt__Row *row)
+{
+    char bin[TIME_TEXT_SIZE];
+    for (int i = 0; i < v->keys->count; i++)
+        key_cell(v, row, i);
+    if (v->bins) {
+        time_print(row->bin ? *row->bin : 0, bin);
+        sheet_text(v->sheet, bin);
+    }
+    sheet_number(v->sheet, row->octets);
+    sheet_number(v->sheet, row->packets);
+    sheet_number(v->sheet, row->flows);
+    if (v->estimated) {
+        sheet_number(v->sheet, row->estimatedOctets);
+        sheet_number(v->sheet, row->estimatedPackets);
+    }
+}
+
+static void columns(const struct totals_view *v)
+{
+    for (int i = 0; i < v->keys->count; i++)
+        sheet_column(v->sheet, v->keys->names[i], key_is_numeric(v->keys->names[i]) && !v->tags ? SHEET_RIGHT : 0);
+    if (v->bins)
+        sheet_column(v->sheet, "from", 0);
+    for (size_t i = 0; i < 3; i++)
+        sheet_column(v->sheet, measures[i], SHEET_RIGHT);
+    if (v->estimated) {
+        sheet_column(v->sheet, "estimated octets", SHEET_RIGHT);
+        sheet_column(v->sheet, "estimated packets", SHEET_RIGHT);
+    }
+}
+
+/* Estimates are columns of their own, shown when they say something: some row was sampled. */
+static bool any_estimated(const struct _db__AggregateResponse *a)
+{
+    for (int i = 0; i < a->__sizerow; i++)
+        if (a->row[i].estimatedOctets != a->row[i].octets || a->row[i].estimatedPackets != a->row[i].packets)
+            return true;
+    return false;
+}
+
+static void fill_report(struct request *r, struct report *report, const struct totals_keys *keys,
+                        const struct _db__AggregateResponse *a)
+{
+    struct tag_names tags = {0};
+    bool want_names = false, table = r->output->write == output_table;
+    for (int i = 0; i < keys->count; i++)
+        want_names = want_names || (table && is_tag_key(keys->names[i]));
+    if (want_names)
+        tag_names_load(r, &tags);
+    struct totals_view v = {.sheet = &report->sheet,
+                            .keys = keys,
+                            .tags = want_names ? &tags : NULL,
+                            .bins = r->settings->step_ms > 0,
+                            .estimated = !table || any_estimated(a)};
+    columns(&v);
+    for (int i = 0; i < a->__sizerow; i++)
+        row_cells(&v, &a->row[i]);
+    if (a->groups > (uint64_t)a->__sizerow)
+        report_note(report, "rows", "%d of %llu", a->__sizerow, (unsigned long long)a->groups);
+    account_notes(report, a->account);
+    tag_names_free(&tags);
+}
+
+enum outcome word_totals(struct request *r)
+{
+    struct totals_keys keys;
+    struct session s;
+    if (!totals_keys_read(r, r->settings->by, &keys))
+        return OUTCOME_USAGE;
+    if (!session_open(&s, r, "/db", db_namespaces))
+        return OUTCOME_FAILED;
+    struct _db__AggregateResponse answer = {0};
+    enum outcome outcome = totals_ask(r, &s, &keys, &answer);
+    if (outcome == OUTCOME_DONE) {
+        struct report report;
+        report_open(&report);
+        if (r->output->write != output_json)
+            fill_report(r, &report, &keys, &answer);
+        report.json = totals_json;
+        report.json_context = &answer;
+        if (r->settings->time) {
+            report.elapsed_us = (int64_t)answer.elapsedMicroseconds;
+            report.cpu_us = (int64_t)answer.cpuMicroseconds;
+        }
+        outcome = request_answer(r, &report);
+        report_close(&report);
+    }
+    session_close(&s);
+    return outcome;
+}

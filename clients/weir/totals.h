@@ -1,0 +1,29 @@
+/* totals.h - asking the DB component for sums, for the words that show them. Include after dbStub.h. */
+#ifndef WEIR_CLIENT_TOTALS_H
+#define WEIR_CLIENT_TOTALS_H
+
+#include "weir/session.h"
+
+#define KEYS_MOST 8
+
+struct totals_keys {
+    char text[1024];
+    char *names[KEYS_MOST];
+    int count;
+};
+
+/* Splits "srcTag,dstTag" at its commas; usage error for an empty or a ninth key. */
+bool totals_keys_read(struct request *r, const char *by, struct totals_keys *out);
+
+/* One call of Aggregate with the request's options; the answer lives in the session. */
+enum outcome totals_ask(struct request *r, struct session *s, struct totals_keys *keys,
+                        struct _db__AggregateResponse *answer);
+
+/* {"rows":[…],"groups":…,"account":{…},"elapsedMicroseconds":…,"cpuMicroseconds":…}; `context` is a
+ * struct _db__AggregateResponse. Keys are numbers where their element is one. */
+void totals_json(struct buffer *out, const void *context);
+
+/* The value of a row's key as an unsigned number; false when it is absent or something else. */
+bool totals_key_number(const struct wt__Row *row, int key, uint32_t *out);
+
+#endif
