@@ -6,23 +6,42 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define AHEAD 32u /* rows between prefetching a record and looking at it */
 #define FIRST_CAPACITY ((size_t)2048)
+#define FAST_GROWTH ((size_t)1 << 18) /* records, up to which tables quadruple */
 #define HUGE_PAGE ((size_t)2 << 20)
 #define CACHED_OCTETS ((size_t)512 << 10) /* below it prefetching costs more than it saves */
 #define INLINE static inline __attribute__((always_inline))
 
-/* Zeroed, aligned to a cache line so that no record of 32 or 64 octets straddles two. Big tables ask
- * for huge pages: a random look-up would miss the TLB nearly every time. */
+/* Zeroed, aligned to a cache line so that no record of 32 or 64 octets straddles two. Big tables are
+ * mapped, which zeroes them once and not twice, and ask for huge pages: a random look-up would miss
+ * the TLB nearly every time. */
 static void *zeroed(size_t octets)
 {
-    size_t line = octets >= HUGE_PAGE ? HUGE_PAGE : 64;
-    octets = (octets + line - 1) & ~(line - 1);
-    void *memory = aligned_alloc(line, octets);
-    if (!memory)
+    if (octets < HUGE_PAGE) {
+        void *memory = aligned_alloc(64, (octets + 63) & ~(size_t)63);
+        return memory ? memset(memory, 0, octets) : NULL;
+    }
+    uint8_t *memory = mmap(NULL, octets + HUGE_PAGE, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
         return NULL;
-    if (octets >= HUGE_PAGE)
-        (void)madvise(memory, octets, MADV_HUGEPAGE);
-    return memset(memory, 0, octets);
+    size_t before = -(uintptr_t)memory & (HUGE_PAGE - 1);
+    if (before)
+        munmap(memory, before);
+    size_t after = HUGE_PAGE - before, kept = (octets + 4095) & ~(size_t)4095;
+    if (after > kept - octets)
+        munmap(memory + before + kept, after - (kept - octets));
+    (void)madvise(memory + before, kept, MADV_HUGEPAGE);
+    return memory + before;
+}
+
+static void give_back(void *memory, size_t octets)
+{
+    if (octets < HUGE_PAGE)
+        free(memory);
+    else if (memory)
+        munmap(memory, (octets + 4095) & ~(size_t)4095);
 }
 
 static size_t octets_of(const struct groups *g, size_t capacity)
@@ -57,8 +76,8 @@ void groups_free(struct groups *g)
 {
     if (g->cells || g->records)
         budget_give(g->budget, octets_of(g, g->capacity));
-    free(g->cells);
-    free(g->records);
+    give_back(g->cells, octets_of(g, g->capacity));
+    give_back(g->records, octets_of(g, g->capacity));
     *g = (struct groups){0};
 }
 
@@ -99,8 +118,9 @@ INLINE uint64_t hash_words(const struct groups *g, const uint64_t *words, unsign
 
 static bool grow(struct groups *g)
 {
+    unsigned by = g->capacity < FAST_GROWTH ? 2 : 1;
     size_t old_octets = octets_of(g, g->capacity);
-    size_t octets = octets_of(g, 2 * g->capacity);
+    size_t octets = octets_of(g, g->capacity << by);
     if (!budget_take(g->budget, octets))
         return false;
     uint64_t *old = g->records, *records = zeroed(octets);
@@ -110,8 +130,8 @@ static bool grow(struct groups *g)
     }
     size_t old_capacity = g->capacity;
     g->records = records;
-    g->capacity *= 2;
-    g->down--;
+    g->capacity <<= by;
+    g->down -= by;
     for (size_t i = 0; i < old_capacity; i++) {
         const uint64_t *from = old + i * g->stride;
         if (!from[2])
@@ -120,14 +140,14 @@ static bool grow(struct groups *g)
         uint64_t *to = probe(g, hash_words(g, words, g->words), words, g->words, g->stride);
         memcpy(to, from, g->stride * sizeof *to);
     }
-    free(old);
+    give_back(old, old_octets);
     budget_give(g->budget, old_octets);
     return true;
 }
 
 static bool make_room(struct groups *g, size_t more)
 {
-    while ((g->count + more) * 2 > g->capacity)
+    while ((g->count + more) * 3 > g->capacity * 2)
         if (!grow(g))
             return false;
     return true;
@@ -137,17 +157,19 @@ INLINE void add_run(struct groups *g, const uint64_t *const *words, const uint64
                     const uint64_t *packets, const uint64_t *flows, uint32_t n, unsigned count)
 {
     unsigned stride = GROUP_SUMS + count;
-    uint64_t hashes[LOOP_ROWS], key[GROUP_WORDS_MOST];
+    uint64_t hashes[LOOP_ROWS + AHEAD], key[GROUP_WORDS_MOST];
     bool far = g->capacity * stride * sizeof(uint64_t) > CACHED_OCTETS;
     for (uint32_t i = 0; i < n; i++) {
         uint64_t h = g->seed;
         for (unsigned w = 0; w < count; w++)
             h = mix(h, words[w][i]);
         hashes[i] = h;
-        if (far)
-            __builtin_prefetch(g->records + (h >> g->down) * stride, 1);
     }
+    for (uint32_t i = n; i < n + AHEAD; i++)
+        hashes[i] = 0;
     for (uint32_t i = 0; i < n; i++) {
+        if (far)
+            __builtin_prefetch(g->records + (hashes[i + AHEAD] >> g->down) * stride, 1);
         for (unsigned w = 0; w < count; w++)
             key[w] = words[w][i];
         uint64_t *record = probe(g, hashes[i], key, count, stride);

@@ -3,7 +3,7 @@
  *   record   [ octets | packets | flows | word 0 | word 1 … | extra … ]     u64 each; flows 0: empty
  *
  * Two shapes. DIRECT: one word below 2^direct_bits indexes an array of cells. HASHED: open addressing
- * with linear probing over records, a power of two of them, at most half full; the hash is seeded at
+ * with linear probing over records, a power of two of them, at most two thirds full; the hash is seeded at
  * random, since who sends flows chooses their keys. Additions come in runs: hash and prefetch many,
  * then probe, so that memory latency overlaps.
  *

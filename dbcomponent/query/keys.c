@@ -42,7 +42,7 @@ void key_mask(uint8_t octets[16], int length, bool both)
     if (both && is_mapped(octets))
         length = length > 32 ? 128 : 96 + length;
     for (int i = 0; i < 16; i++, length -= 8)
-        octets[i] &= length >= 8 ? 0xff : length <= 0 ? 0 : (uint8_t)(0xff00 >> length);
+        octets[i] = (uint8_t)(octets[i] & (length >= 8 ? 0xff : length <= 0 ? 0 : 0xff00 >> length));
 }
 
 static bool find_own(const char *name, size_t length, ie_key *out)
