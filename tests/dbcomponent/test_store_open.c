@@ -1,0 +1,191 @@
+/* Opening: new files, files of others, newer files, reading only; identity and incarnations. */
+#include "store_fixture.h"
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+/* Runs SQL on the folder's file as the sqlite3 shell would: without our functions. */
+static void run_sql(const char *folder, const char *text)
+{
+    char path[128], *message = NULL;
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/weir.db", folder);
+    CU_ASSERT_EQUAL_FATAL(sqlite3_open(path, &db), SQLITE_OK);
+    CU_ASSERT_EQUAL(sqlite3_exec(db, text, NULL, NULL, &message), SQLITE_OK);
+    if (message)
+        printf("%s\n", message);
+    sqlite3_free(message);
+    sqlite3_close(db);
+}
+
+static enum weir_status open_status(const char *folder, enum store_mode mode, struct weir_error *error)
+{
+    struct store *s = NULL;
+    enum weir_status status = store_open(folder, mode, &s, error);
+    CU_ASSERT_EQUAL(s != NULL, status == WEIR_OK);
+    store_close(s);
+    return status;
+}
+
+static void test_identity(void)
+{
+    const char *folder = fixture_folder();
+    struct weir_error error = {0};
+    uint8_t first[16], again[16];
+    uint32_t one, two, three;
+    struct store *s = fixture_open(folder);
+    CU_ASSERT_EQUAL(store_incarnation(s, first, &one, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_incarnation(s, again, &two, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(memcmp(first, again, 16), 0);
+    store_close(s);
+    s = fixture_open(folder);
+    CU_ASSERT_EQUAL(store_incarnation(s, again, &three, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(memcmp(first, again, 16), 0);
+    CU_ASSERT(one < two && two < three);
+    store_close(s);
+    s = fixture_open(fixture_folder());
+    CU_ASSERT_EQUAL(store_incarnation(s, again, &one, &error), WEIR_OK);
+    CU_ASSERT_NOT_EQUAL(memcmp(first, again, 16), 0);
+    store_close(s);
+}
+
+static void test_empty(void)
+{
+    struct store *s = fixture_open(fixture_folder());
+    struct weir_error error = {0};
+    struct store_status status;
+    struct catalogue c;
+    CU_ASSERT_EQUAL(store_status(s, &status, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(status.blocks + status.records + status.block_octets + status.rollup_rows, 0);
+    CU_ASSERT_EQUAL(status.first_ms, 0);
+    CU_ASSERT_EQUAL(status.last_ms, 0);
+    CU_ASSERT(status.file_octets > 0);
+    CU_ASSERT_EQUAL(status.schema_version, 1);
+    CU_ASSERT_EQUAL(store_catalogue(s, &c, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(c.tag_count + c.device_count + c.db_count, 0);
+    catalogue_free(&c);
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    store_close(s);
+}
+
+static void test_newer(void)
+{
+    const char *folder = fixture_folder();
+    struct weir_error error = {0};
+    store_close(fixture_open(folder));
+    run_sql(folder, "PRAGMA user_version = 999");
+    CU_ASSERT_EQUAL(open_status(folder, STORE_CREATE, &error), WEIR_EVERSION);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "999"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, folder));
+    CU_ASSERT_EQUAL(open_status(folder, STORE_READ_ONLY, &error), WEIR_EVERSION);
+    run_sql(folder, "PRAGMA user_version = 1"); /* nothing was changed meanwhile */
+    struct store *s = fixture_open(folder);
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    store_close(s);
+}
+
+static void write_file(const char *folder, const char *text, size_t length)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/weir.db", folder);
+    FILE *f = fopen(path, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    CU_ASSERT_EQUAL(fwrite(text, 1, length, f), length);
+    fclose(f);
+}
+
+static void test_of_others(void)
+{
+    const char *folder = fixture_folder();
+    struct weir_error error = {0};
+    static char noise[10000];
+    run_sql(folder, "CREATE TABLE mine (x)");
+    CU_ASSERT_EQUAL(open_status(folder, STORE_CREATE, &error), WEIR_ECORRUPT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "not a Weir store"));
+    folder = fixture_folder();
+    memset(noise, 'x', sizeof noise);
+    write_file(folder, noise, sizeof noise);
+    CU_ASSERT_EQUAL(open_status(folder, STORE_CREATE, &error), WEIR_ECORRUPT);
+    CU_ASSERT_EQUAL(open_status(folder, STORE_READ_ONLY, &error), WEIR_ECORRUPT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, folder));
+    folder = fixture_folder();
+    write_file(folder, "", 0); /* as a crash before the first page leaves it */
+    CU_ASSERT_EQUAL(open_status(folder, STORE_CREATE, &error), WEIR_OK);
+    CU_ASSERT_NOT_EQUAL(open_status("/nonexistent/deeper", STORE_CREATE, &error), WEIR_OK);
+    CU_ASSERT_NOT_EQUAL(open_status("/nonexistent", STORE_READ_ONLY, &error), WEIR_OK);
+}
+
+static void test_read_only(void)
+{
+    const char *folder = fixture_folder();
+    struct weir_error error = {0};
+    struct store_status status;
+    enum store_outcome outcome;
+    uint8_t id[16];
+    uint32_t incarnation;
+    uint64_t changed;
+    CU_ASSERT_NOT_EQUAL(open_status(folder, STORE_READ_ONLY, &error), WEIR_OK); /* nothing is made */
+    char path[128];
+    snprintf(path, sizeof path, "%s/weir.db", folder);
+    CU_ASSERT_NOT_EQUAL(access(path, F_OK), 0);
+    struct store *writer = fixture_open(folder), *s = NULL;
+    CU_ASSERT_EQUAL(fixture_append(writer, 1, 1, 100, &outcome, &error), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(store_open(folder, STORE_READ_ONLY, &s, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_status(s, &status, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(status.records, 100);
+    /* It sees what another process (here: another store) appends meanwhile. */
+    CU_ASSERT_EQUAL(fixture_append(writer, 1, 2, 100, &outcome, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_status(s, &status, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(status.records, 200);
+    CU_ASSERT_EQUAL(fixture_append(s, 1, 3, 100, &outcome, &error), WEIR_EDENIED);
+    CU_ASSERT_EQUAL(store_incarnation(s, id, &incarnation, &error), WEIR_EDENIED);
+    CU_ASSERT_EQUAL(store_tag_add(s, &(struct tag){.id = 1, .name = "a"}, "test", &error), WEIR_EDENIED);
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    CU_ASSERT_EQUAL(store_retag(s, NULL, NULL, &changed, &error), WEIR_EDENIED);
+    store_close(s);
+    store_close(writer);
+}
+
+/* A folder without permission to write, as a backup on a read-only medium is. Root may write anywhere,
+ * so the test steps down to nobody when it is root. */
+static void test_read_only_medium(void)
+{
+    const char *folder = fixture_folder();
+    struct weir_error error = {0};
+    struct store_status status;
+    enum store_outcome outcome;
+    char path[128];
+    struct store *s = fixture_open(folder);
+    CU_ASSERT_EQUAL(fixture_append(s, 1, 1, 100, &outcome, &error), WEIR_OK);
+    store_close(s);
+    snprintf(path, sizeof path, "%s/weir.db", folder);
+    CU_ASSERT_EQUAL(chmod(path, 0444), 0);
+    CU_ASSERT_EQUAL(chmod(folder, 0555), 0);
+    if (geteuid() == 0)
+        CU_ASSERT_EQUAL_FATAL(seteuid(65534), 0);
+    CU_ASSERT_EQUAL(open_status(folder, STORE_CREATE, &error), WEIR_EDENIED);
+    CU_ASSERT_EQUAL(store_open(folder, STORE_READ_ONLY, &s, &error), WEIR_OK);
+    if (s) {
+        CU_ASSERT_EQUAL(store_status(s, &status, &error), WEIR_OK);
+        CU_ASSERT_EQUAL(status.records, 100);
+        CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+        store_close(s);
+    }
+    if (getuid() == 0)
+        CU_ASSERT_EQUAL(seteuid(0), 0);
+    chmod(folder, 0755);
+}
+
+int main(void)
+{
+    static const struct fixture_test tests[] = {
+        {"identity and incarnation", test_identity},
+        {"an empty store", test_empty},
+        {"a newer file", test_newer},
+        {"files of others", test_of_others},
+        {"reading only", test_read_only},
+        {"a medium that can not be written", test_read_only_medium},
+        {NULL, NULL},
+    };
+    return fixture_main("store: open", tests);
+}
