@@ -232,6 +232,28 @@ static void codes_of_numbers(const struct tally *t, const struct binding *b, boo
         put_lacking(b->v, first, n, index, local ? b->span + 1 : b->lacking, out);
 }
 
+bool binding_encode(const struct tally *t, const struct binding *b, bool local, uint32_t first,
+                    uint32_t n, const uint32_t *index, uint64_t *word, uint64_t *all)
+{
+    const struct component *c = b->component;
+    const struct vector *v = b->v;
+    unsigned shift = local ? b->local_shift : c->shift;
+    if (!v || v->present)
+        return false;
+    if (b->form == BIND_NUMBER && v->form == VECTOR_FLAT) {
+        const uint8_t *values = v->values;
+        *all = t->loops->encode[width_index(v->width)](
+            index ? values : values + (size_t)first * v->width, index, n, c->drop,
+            local ? b->least : c->base, shift, word);
+        return true;
+    }
+    if (b->form == BIND_CODES && local) {
+        *all = t->loops->encode[1](index ? v->codes : v->codes + first, index, n, 0, 0, shift, word);
+        return true;
+    }
+    return false;
+}
+
 bool binding_codes(const struct tally *t, const struct binding *b, bool local, uint32_t first,
                    uint32_t n, const uint32_t *index, uint64_t *out)
 {

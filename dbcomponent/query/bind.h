@@ -33,6 +33,10 @@ enum weir_status bind_component(struct tally *t, unsigned index, const struct ru
 void load_numbers(const struct loops *loops, const struct vector *v, uint32_t first, uint32_t n,
                   const uint32_t *index, uint64_t *out);
 
+/* Puts the codes of those rows into their words, in one go, when the binding's form allows: true, and
+ * *all is the codes or-ed together. False: use binding_codes(). */
+bool binding_encode(const struct tally *t, const struct binding *b, bool local, uint32_t first,
+                    uint32_t n, const uint32_t *index, uint64_t *word, uint64_t *all);
 /* Codes of those rows, local to the run or the layout's, into `out`. False: budget or memory. */
 bool binding_codes(const struct tally *t, const struct binding *b, bool local, uint32_t first,
                    uint32_t n, const uint32_t *index, uint64_t *out);

@@ -32,6 +32,18 @@
         else                                                                                       \
             for (uint32_t i = 0; i < n; i++)                                                       \
                 out[i] = v[codes[i]];                                                              \
+    }                                                                                              \
+    INLINE uint64_t encode_##name(const void *values, const uint32_t *index, uint32_t n,           \
+                                  unsigned drop, uint64_t base, unsigned shift, uint64_t *word)    \
+    {                                                                                              \
+        const type *v = values;                                                                    \
+        uint64_t all = 0;                                                                          \
+        for (uint32_t i = 0; i < n; i++) {                                                         \
+            uint64_t code = ((uint64_t)v[index ? index[i] : i] >> drop) - base;                    \
+            all |= code;                                                                           \
+            word[i] |= code << shift;                                                              \
+        }                                                                                          \
+        return all;                                                                                \
     }
 WIDEN(uint8_t, u8)
 WIDEN(uint16_t, u16)
@@ -151,6 +163,13 @@ INLINE void direct(struct cell *cells, size_t copy, const uint64_t *word, const 
                                             uint32_t n, uint64_t *o)                               \
     {                                                                                              \
         look_up_##name(v, c, x, n, o);                                                             \
+    }                                                                                              \
+    target static uint64_t set##_encode_##name(const void *v, const uint32_t *x, uint32_t n,       \
+                                               unsigned drop, uint64_t base, unsigned shift,       \
+                                               uint64_t *word)                                     \
+    {                                                                                              \
+        return x ? encode_##name(v, x, n, drop, base, shift, word)                                 \
+                 : encode_##name(v, NULL, n, drop, base, shift, word);                             \
     }
 #define SET(set, target)                                                                           \
     ONE_WIDTH(set, target, u8)                                                                     \
@@ -191,6 +210,7 @@ INLINE void direct(struct cell *cells, size_t copy, const uint64_t *word, const 
 #define SET_ROW(set)                                                                               \
     .widen = {set##_widen_u8, set##_widen_u16, set##_widen_u32, set##_widen_u64},                  \
     .look_up = {set##_look_up_u8, set##_look_up_u16, set##_look_up_u32, set##_look_up_u64},        \
+    .encode = {set##_encode_u8, set##_encode_u16, set##_encode_u32, set##_encode_u64},              \
     .sum = set##_sum, .sum_selected = set##_sum_selected, .inside = set##_inside,                  \
     .rebase = set##_rebase, .divide = set##_divide, .combine = set##_combine, .direct = set##_direct
 

@@ -36,6 +36,10 @@ struct loops {
     void (*rebase)(uint64_t *value, uint32_t n, unsigned drop, uint64_t base);
     /* value[i] = (value[i] - from) / step, for differences below 2^52 */
     void (*divide)(uint64_t *value, uint32_t n, uint64_t from, uint64_t step);
+    /* All of it at once, the common case: code = (values[i] >> drop) - base, word[i] |= code << shift;
+     * by width, with or without index. Returns the codes or-ed together, as combine() does. */
+    uint64_t (*encode[4])(const void *values, const uint32_t *index, uint32_t n, unsigned drop,
+                          uint64_t base, unsigned shift, uint64_t *word);
     /* word[i] |= code[i] << shift. Returns all the codes or-ed together: what tells whether any of
      * them is too large for its place. */
     uint64_t (*combine)(uint64_t *word, const uint64_t *code, uint32_t n, unsigned shift);

@@ -142,11 +142,13 @@ static enum weir_status make_words(struct adding *add, uint32_t first, uint32_t 
         const struct binding *b = &add->bindings[c];
         if (b->form == BIND_CONSTANT)
             continue;
-        if (!binding_codes(add->t, b, add->local, first, n, index, add->code))
-            return budget_error(add->t->groups.budget, error);
-        unsigned word = add->local ? 0 : b->component->word;
+        uint64_t *word = add->words[add->local ? 0 : b->component->word], all;
         unsigned shift = add->local ? b->local_shift : b->component->shift;
-        uint64_t all = add->t->loops->combine(add->words[word], add->code, n, shift);
+        if (!binding_encode(add->t, b, add->local, first, n, index, word, &all)) {
+            if (!binding_codes(add->t, b, add->local, first, n, index, add->code))
+                return budget_error(add->t->groups.budget, error);
+            all = add->t->loops->combine(word, add->code, n, shift);
+        }
         if (!fits(all, add->local ? b->local_bits : b->component->bits))
             return misfit(b, error);
     }
