@@ -86,7 +86,7 @@ static enum weir_status check_column(const struct block *b, const struct block_c
     if (s)
         return s;
     if (v.form == VECTOR_DICTIONARY) {
-        switch (dictionary_build(d, v.values, v.code_count, v.width, DICTIONARY_MOST)) {
+        switch (dictionary_build(d, v.values, v.code_count, v.width, DICTIONARY_MOST, v.code_count)) {
         case DICTIONARY_NO_MEMORY: return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to check a block");
         default: break;
         }

@@ -43,7 +43,10 @@ struct values {
     const void *at; /* width 0: struct octets */
     uint32_t count; /* >= 1 */
     uint8_t width;
+    uint64_t least, most; /* widths 1–8: see values_measure() */
 };
+/* Sets least and most, when the width has them. */
+void values_measure(struct values *v);
 
 struct value_encoder { /* scratch from column to column; all zero but for the compressor at first */
     struct compressor *compressor;
@@ -57,17 +60,12 @@ enum scratch_use { SCRATCH_RUNS, SCRATCH_LENGTHS, SCRATCH_PLANES, SCRATCH_SAMPLE
 void *scratch_take(struct value_encoder *e, enum scratch_use use, size_t size);
 void value_encoder_clear(struct value_encoder *e);
 
-/* Appends the payload under the codec it found best. `hot` as column_is_hot(); `code_limit` bounds the
+/* Appends the payload of measured values under the codec it found best. `hot` as column_is_hot(); `code_limit` bounds the
  * distinct values of a dictionary. Memory that ends shows in out->failed. */
 enum codec encode_values(struct value_encoder *e, const struct values *v, bool hot,
                          uint32_t code_limit, struct buffer *out);
-/* Bits a value would take, roughly, and 0 when all are equal; cheap: for choosing a base. */
+/* Bits a value of width 1–8 would take, roughly, and 0 when all are equal; cheap: for choosing a base. */
 double guess_bits(const struct values *v);
-
-/* The two halves of encode_values(): the choice by content, and codecs that nest nothing. */
-enum codec encode_plain(struct value_encoder *e, const struct values *v, bool hot, struct buffer *out);
-double split_bits(struct value_encoder *e, const struct values *v);
-void split_write(struct value_encoder *e, const struct values *v, struct buffer *out);
 
 /* ---- decoding values ---- */
 struct part {

@@ -5,10 +5,12 @@
  * bijection of the value, so equal hash bits are equal values and the value array is not looked at. */
 #include "block/dictionary.h"
 #include "base/cursor.h"
+#include "block/kernels.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define SLOTS_LEAST 1024u
+#define SLOTS_USUAL 32768u /* for long columns: 256 KiB, cleared in no time, seldom outgrown */
 #define RANKS 1280u /* see rank_of() */
 
 static inline uint64_t mix(uint64_t v)
@@ -93,20 +95,22 @@ static bool grow_slots(struct dictionary *d, uint32_t slots)
 
 static bool make_room(struct dictionary *d, uint32_t rows)
 {
-    if (!d->values) { /* room for the widest value, 16 octets */
-        d->values = malloc((size_t)DICTIONARY_MOST * 16);
-        d->sorted = malloc((size_t)DICTIONARY_MOST * 16);
-        d->counts = malloc((size_t)DICTIONARY_MOST * sizeof *d->counts);
-        d->order = malloc((size_t)DICTIONARY_MOST * sizeof *d->order);
+    if (!d->values) { /* room for the widest value, 16 octets; and see dictionary_count() */
+        d->values = malloc((size_t)(DICTIONARY_MOST + 1) * 16);
+        d->sorted = malloc((size_t)(DICTIONARY_MOST + 1) * 16);
+        d->counts = malloc((size_t)(DICTIONARY_MOST + 1) * sizeof *d->counts);
+        d->sorted_counts = malloc((size_t)(DICTIONARY_MOST + 1) * sizeof *d->sorted_counts);
+        d->tally = malloc((size_t)DICTIONARY_MOST * 2 * sizeof *d->tally);
+        d->places = malloc((size_t)DICTIONARY_MOST * sizeof *d->places);
     }
     if (rows > d->code_room) {
-        uint16_t *codes = realloc(d->codes, rows * sizeof *codes);
+        uint16_t *codes = realloc(d->codes, (rows + PACK_GROUP) * sizeof *codes);
         if (!codes)
             return false;
         d->codes = codes;
         d->code_room = rows;
     }
-    return d->values && d->sorted && d->counts && d->order && grow_slots(d, SLOTS_LEAST);
+    return d->values && d->sorted && d->counts && d->sorted_counts && d->tally && d->places;
 }
 
 /* Where the hash belongs: its high bits choose the slot, so that growing keeps neighbours apart. */
@@ -137,12 +141,12 @@ static bool rehash(struct dictionary *d)
 /* A function a width, so that hash and comparison are inlined into the loop. `size` is that of a
  * value in memory. */
 #define BUILD(name, hash_of, same, size)                                                           \
-    static enum dictionary_result name(struct dictionary *d, const void *values, uint32_t rows,    \
-                                       uint32_t limit)                                             \
+    static enum dictionary_result name(struct dictionary *d, const void *values, uint32_t row,     \
+                                       uint32_t rows, uint32_t limit)                              \
     {                                                                                              \
-        uint32_t count = 0;                                                                        \
+        uint32_t count = d->count;                                                                 \
         uint16_t *codes = d->codes;                                                                \
-        for (uint32_t row = 0; row < rows; row++) {                                                \
+        for (; row < rows; row++) {                                                                \
             uint32_t hash = hash_of(values, row);                                                  \
             uint32_t s = slot_of(hash, d->slot_count);                                             \
             uint64_t slot;                                                                         \
@@ -165,7 +169,7 @@ static bool rehash(struct dictionary *d)
             codes[row] = (uint16_t)count;                                                          \
             d->counts[count] = 1;                                                                  \
             d->slots[s] = (uint64_t)hash << 32 | ++count;                                          \
-            if (count * 2 > d->slot_count && !rehash(d))                                           \
+            if (count > d->slot_count / 4 * 3 && !rehash(d))                                           \
                 return DICTIONARY_NO_MEMORY;                                                       \
         }                                                                                          \
         d->count = count;                                                                          \
@@ -178,22 +182,7 @@ BUILD(build_8, hash_8, same_8, 8)
 BUILD(build_16, hash_16, same_16, 16)
 BUILD(build_0, hash_0, same_0, sizeof(struct octets))
 
-enum dictionary_result dictionary_build(struct dictionary *d, const void *values, uint32_t rows,
-                                        unsigned width, uint32_t limit)
-{
-    if (!make_room(d, rows))
-        return DICTIONARY_NO_MEMORY;
-    d->count = 0;
-    switch (width) {
-    case 1: return build_1(d, values, rows, limit);
-    case 2: return build_2(d, values, rows, limit);
-    case 4: return build_4(d, values, rows, limit);
-    case 8: return build_8(d, values, rows, limit);
-    case 16: return build_16(d, values, rows, limit);
-    default: return build_0(d, values, rows, limit);
-    }
-}
-
+/* ---- ranking ---- */
 /* Counts up to 511 as they are, larger ones to seven significant bits: RANKS classes in order. */
 static inline uint32_t rank_of(uint32_t count)
 {
@@ -203,13 +192,22 @@ static inline uint32_t rank_of(uint32_t count)
     return 512 + ((top - 9) << 6 | (count >> (top - 6) & 63));
 }
 
-bool dictionary_rank(struct dictionary *d, uint32_t rows, unsigned width)
+static inline void copy_value(void *to, uint32_t i, const void *from, uint32_t j, size_t size)
+{
+    if (size == 4)
+        ((uint32_t *)to)[i] = ((const uint32_t *)from)[j];
+    else if (size == 2)
+        ((uint16_t *)to)[i] = ((const uint16_t *)from)[j];
+    else if (size == 8)
+        ((uint64_t *)to)[i] = ((const uint64_t *)from)[j];
+    else
+        memcpy((uint8_t *)to + i * size, (const uint8_t *)from + j * size, size);
+}
+
+/* Sorts values and counts by falling count; places[old] is the new code. */
+static void rank(struct dictionary *d, size_t size)
 {
     uint32_t start[RANKS + 1] = {0};
-    size_t size = width ? width : sizeof(struct octets);
-    uint16_t *place = malloc(DICTIONARY_MOST * sizeof *place);
-    if (!place)
-        return false;
     for (uint32_t c = 0; c < d->count; c++)
         start[RANKS - rank_of(d->counts[c])]++;
     for (uint32_t r = 0, at = 0; r <= RANKS; r++) {
@@ -219,18 +217,120 @@ bool dictionary_rank(struct dictionary *d, uint32_t rows, unsigned width)
     }
     for (uint32_t c = 0; c < d->count; c++) {
         uint32_t to = start[RANKS - rank_of(d->counts[c])]++;
-        place[c] = (uint16_t)to;
-        d->order[to] = d->counts[c];
-        memcpy((uint8_t *)d->sorted + to * size, (uint8_t *)d->values + c * size, size);
+        d->places[c] = (uint16_t)to;
+        d->sorted_counts[to] = d->counts[c];
+        copy_value(d->sorted, to, d->values, c, size);
     }
-    for (uint32_t row = 0; row < rows; row++)
-        d->codes[row] = place[d->codes[row]];
     void *values = d->values;
     d->values = d->sorted;
     d->sorted = values;
-    memcpy(d->counts, d->order, d->count * sizeof *d->counts);
-    free(place);
-    return true;
+    uint32_t *counts = d->counts;
+    d->counts = d->sorted_counts;
+    d->sorted_counts = counts;
+}
+
+/* Rows [row, rows), after those before them. */
+static enum dictionary_result build(struct dictionary *d, const void *values, uint32_t row,
+                                    uint32_t rows, unsigned width, uint32_t limit)
+{
+    switch (width) {
+    case 1: return build_1(d, values, row, rows, limit);
+    case 2: return build_2(d, values, row, rows, limit);
+    case 4: return build_4(d, values, row, rows, limit);
+    case 8: return build_8(d, values, row, rows, limit);
+    case 16: return build_16(d, values, row, rows, limit);
+    default: return build_0(d, values, row, rows, limit);
+    }
+}
+
+enum dictionary_result dictionary_build(struct dictionary *d, const void *values, uint32_t rows,
+                                        unsigned width, uint32_t limit, uint32_t expected)
+{
+    uint32_t slots = rows > SLOTS_USUAL && expected > SLOTS_LEAST / 2 ? SLOTS_USUAL : SLOTS_LEAST;
+    while (slots < 2 * DICTIONARY_MOST && slots < expected * 2)
+        slots *= 2;
+    d->count = 0;
+    if (!make_room(d, rows) || !grow_slots(d, slots))
+        return DICTIONARY_NO_MEMORY;
+    /* What has found a third of the limit in an eighth of the rows will find too many. */
+    uint32_t first = limit < rows / 8 ? rows / 8 : 0;
+    enum dictionary_result r = build(d, values, 0, first, width, limit / 3 + 1);
+    if (r == DICTIONARY_DONE)
+        r = build(d, values, first, rows, width, limit);
+    if (r != DICTIONARY_DONE)
+        return r;
+    rank(d, width ? width : sizeof(struct octets));
+    for (uint32_t row = 0; row < rows; row++)
+        d->codes[row] = d->places[d->codes[row]];
+    return DICTIONARY_DONE;
+}
+
+/* ---- by counting ---- */
+static void tally_rows(struct dictionary *d, const void *values, uint32_t rows, unsigned width,
+                       uint64_t least)
+{
+    /* Two tables: one counter would be waited for by the next row of the same value. */
+    uint32_t *even = d->tally, *odd = d->tally + DICTIONARY_MOST;
+    const uint8_t *at = values;
+    uint32_t row = 0;
+    for (; row + PACK_GROUP <= rows; row += PACK_GROUP, at += PACK_GROUP * width) {
+        uint64_t group[PACK_GROUP];
+        kernels_best()->load[width_index(width)](at, least, group);
+        for (unsigned i = 0; i < PACK_GROUP; i += 2) {
+            even[group[i]]++;
+            odd[group[i + 1]]++;
+        }
+    }
+    for (; row < rows; row++, at += width) {
+        uint64_t v = 0;
+        memcpy(&v, at, width);
+        even[v - least]++;
+    }
+}
+
+enum dictionary_result dictionary_count(struct dictionary *d, const void *values, uint32_t rows,
+                                        unsigned width, uint64_t least, uint32_t range,
+                                        uint32_t limit)
+{
+    if (!make_room(d, rows))
+        return DICTIONARY_NO_MEMORY;
+    uint32_t *even = d->tally, *odd = d->tally + DICTIONARY_MOST;
+    memset(even, 0, (range + 1) * sizeof *even);
+    memset(odd, 0, (range + 1) * sizeof *odd);
+    tally_rows(d, values, rows, width, least);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i <= range; i++) {
+        /* No branch: which values are there is chance. A place is written again until it is taken. */
+        uint64_t v = least + i;
+        uint32_t n = even[i] + odd[i];
+        memcpy((uint8_t *)d->values + count * width, &v, 8);
+        d->counts[count] = n;
+        even[i] = count; /* from now on the value's code before ranking */
+        count += n != 0;
+    }
+    if (count > limit)
+        return DICTIONARY_TOO_MANY;
+    d->count = count;
+    rank(d, width);
+    return DICTIONARY_DONE;
+}
+
+void dictionary_code(struct dictionary *d, const void *values, uint32_t rows, unsigned width,
+                     uint64_t least)
+{
+    const uint8_t *at = values;
+    uint32_t row = 0;
+    for (; row + PACK_GROUP <= rows; row += PACK_GROUP, at += PACK_GROUP * width) {
+        uint64_t group[PACK_GROUP];
+        kernels_best()->load[width_index(width)](at, least, group);
+        for (unsigned i = 0; i < PACK_GROUP; i++)
+            d->codes[row + i] = d->places[d->tally[group[i]]];
+    }
+    for (; row < rows; row++, at += width) {
+        uint64_t v = 0;
+        memcpy(&v, at, width);
+        d->codes[row] = d->places[d->tally[v - least]];
+    }
 }
 
 void dictionary_free(struct dictionary *d)
@@ -238,7 +338,9 @@ void dictionary_free(struct dictionary *d)
     free(d->values);
     free(d->sorted);
     free(d->counts);
-    free(d->order);
+    free(d->sorted_counts);
+    free(d->tally);
+    free(d->places);
     free(d->codes);
     free(d->slots);
     *d = (struct dictionary){0};

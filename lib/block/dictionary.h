@@ -20,17 +20,26 @@ struct dictionary {
     /* private */
     uint64_t *slots;
     uint32_t slot_count, slot_room, code_room;
-    uint32_t *order; /* DICTIONARY_MOST numbers, for ranking */
+    uint32_t *tally; /* of values by counting: two tables of DICTIONARY_MOST */
+    uint32_t *sorted_counts;
+    uint16_t *places; /* DICTIONARY_MOST: where a value went */
     void *sorted;
 };
 
 enum dictionary_result { DICTIONARY_DONE, DICTIONARY_TOO_MANY, DICTIONARY_NO_MEMORY };
-/* Numbers the values of width 1, 2, 4, 8, 16 or 0 in the order of their first row; more than `limit`
- * (<= DICTIONARY_MOST) distinct ones: DICTIONARY_TOO_MANY. */
+/* Finds and ranks the values of width 1, 2, 4, 8, 16 or 0, and the codes of all rows. More than `limit`
+ * (<= DICTIONARY_MOST) distinct ones: DICTIONARY_TOO_MANY. `expected`: about how many there will be. */
 enum dictionary_result dictionary_build(struct dictionary *d, const void *values, uint32_t rows,
-                                        unsigned width, uint32_t limit);
-/* Renumbers by frequency. False: no memory. */
-bool dictionary_rank(struct dictionary *d, uint32_t rows, unsigned width);
+                                        unsigned width, uint32_t limit, uint32_t expected);
+
+/* The same in two steps for numbers of width 1–8 that lie close together, without hashing: first values and
+ * counts, ranked, by counting (least <= all values <= least + range, range < DICTIONARY_MOST); then, when
+ * that was worth it, the codes of all rows. */
+enum dictionary_result dictionary_count(struct dictionary *d, const void *values, uint32_t rows,
+                                        unsigned width, uint64_t least, uint32_t range,
+                                        uint32_t limit);
+void dictionary_code(struct dictionary *d, const void *values, uint32_t rows, unsigned width,
+                     uint64_t least);
 void dictionary_free(struct dictionary *d);
 
 #endif

@@ -97,8 +97,8 @@ static void bounds_of_addresses(const struct values *v, struct block_column *out
     const uint8_t *at = v->at, *least = at, *most = at;
     for (uint32_t i = 1; i < v->count; i++) {
         const uint8_t *here = at + 16 * (size_t)i;
-        if (memcmp(here, here - 16, 16) == 0)
-            continue;
+        if (load_le64(here) == load_le64(here - 16) && load_le64(here + 8) == load_le64(here - 8))
+            continue; /* most often: the exporter of the row before */
         if (memcmp(here, least, 16) < 0)
             least = here;
         else if (memcmp(here, most, 16) > 0)
@@ -110,10 +110,10 @@ static void bounds_of_addresses(const struct values *v, struct block_column *out
 
 static void bounds_of(const struct values *v, struct block_column *out)
 {
+    out->least = v->least;
+    out->most = v->most;
     if (v->width == 16)
         bounds_of_addresses(v, out);
-    else if (v->width)
-        kernels_best()->range[width_index(v->width)](v->at, v->count, &out->least, &out->most);
 }
 
 /* ---- base columns ---- */
@@ -130,28 +130,36 @@ static bool is_number(const struct column *c)
     return c && c->width >= 1 && c->width <= 8;
 }
 
-/* Residuals of `v` to the column's first base that makes it smaller, in *v; the base's key, or 0. */
+/* base - value in the rows that have the column; false: no memory. */
+static bool subtract_base(struct block_encoder *e, const struct column *c, const struct column *base,
+                          uint32_t rows, const struct values *v, struct values *out)
+{
+    const void *values = present_values(base, c, rows, &e->base, &e->base_size);
+    void *residual = grown(&e->residual, &e->residual_size, (size_t)v->count * v->width);
+    if (!values || !residual)
+        return false;
+    kernels_best()->rebase[width_index(v->width)][width_index(base->width)](v->at, values, v->count,
+                                                                            residual);
+    *out = (struct values){.at = residual, .count = v->count, .width = v->width};
+    values_measure(out);
+    return true;
+}
+
+/* Replaces `v` by its residuals to the column's first base that makes it smaller; the base's key, or 0. */
 static ie_key take_base(struct block_encoder *e, const struct column *c, size_t count, uint32_t rows,
                         struct values *v)
 {
-    const ie_key *keys = column_bases(c->key);
-    if (!*keys || !is_number(c))
+    struct values residual;
+    if (!is_number(c) || v->least == v->most)
         return 0;
-    double direct = guess_bits(v);
-    for (; *keys && direct > BASE_GAIN_LEAST; keys++) {
-        struct column *base = find_column(e, count, *keys);
-        if (!is_number(base))
+    for (const ie_key *key = column_bases(c->key); *key; key++) {
+        struct column *base = find_column(e, count, *key);
+        if (!is_number(base) || !subtract_base(e, c, base, rows, v, &residual))
             continue;
-        const void *values = present_values(base, c, rows, &e->base, &e->base_size);
-        void *residual = grown(&e->residual, &e->residual_size, (size_t)v->count * v->width);
-        if (!values || !residual)
-            return 0;
-        kernels_best()->rebase[width_index(v->width)][width_index(base->width)](v->at, values, v->count,
-                                                                                residual);
-        const struct values r = {residual, v->count, v->width};
-        if (guess_bits(&r) + BASE_GAIN_LEAST < direct) {
-            *v = r;
-            return *keys;
+        if (residual.least == residual.most ||
+            guess_bits(&residual) + BASE_GAIN_LEAST < guess_bits(v)) {
+            *v = residual;
+            return *key;
         }
     }
     return 0;
@@ -179,9 +187,11 @@ static enum weir_status encode_column(struct block_encoder *e, const struct colu
                                       uint32_t rows, struct block_column *entry, struct buffer *out)
 {
     size_t start = out->length;
-    struct values v = {present_values(c, c, rows, &e->dense, &e->dense_size), c->present_rows, c->width};
+    struct values v = {.at = present_values(c, c, rows, &e->dense, &e->dense_size),
+                       .count = c->present_rows, .width = c->width};
     if (!v.at)
         return WEIR_ENOMEM;
+    values_measure(&v);
     *entry = (struct block_column){.key = c->key, .width = c->width, .rows = rows,
                                    .present_rows = c->present_rows};
     bounds_of(&v, entry);

@@ -8,11 +8,13 @@
 
 #define SAMPLE_ROWS 1024u
 #define SAMPLE_WHOLE 4096u  /* up to here a dictionary is simply built */
-#define RUN_LEAST 6u        /* average run that pays */
+#define SAMPLE_PLANE 1500u
+#define RUN_LEAST 12u       /* average run that pays */
 #define RUN_CHUNK 128u
 /* How many times dearer a zstd octet is than a packed one: what scanning it costs. */
 #define ZSTD_PRICE_HOT 2.0
-#define ZSTD_PRICE_COLD 1.1
+#define ZSTD_PRICE_COLD 1.3
+#define ZSTD_PRICE_VALUES 1.05 /* the values of a dictionary: few beside the rows */
 
 void *scratch_take(struct value_encoder *e, enum scratch_use use, size_t size)
 {
@@ -34,42 +36,74 @@ void value_encoder_clear(struct value_encoder *e)
     *e = (struct value_encoder){0};
 }
 
-static bool same_value(const struct values *v, uint32_t i, uint32_t j)
+/* Rows i and j of a column, by width. */
+#define SAME_NUMBER(name, type)                                                                    \
+    static inline bool name(const void *values, uint32_t i, uint32_t j)                            \
+    {                                                                                              \
+        return ((const type *)values)[i] == ((const type *)values)[j];                             \
+    }
+SAME_NUMBER(same_1, uint8_t)
+SAME_NUMBER(same_2, uint16_t)
+SAME_NUMBER(same_4, uint32_t)
+SAME_NUMBER(same_8, uint64_t)
+static inline bool same_16(const void *values, uint32_t i, uint32_t j)
 {
-    size_t size = value_size(v->width);
-    const uint8_t *at = v->at;
-    if (v->width)
-        return memcmp(at + i * size, at + j * size, size) == 0;
-    const struct octets *a = (const struct octets *)v->at + i, *b = (const struct octets *)v->at + j;
+    const uint8_t *a = (const uint8_t *)values + 16 * (size_t)i;
+    const uint8_t *b = (const uint8_t *)values + 16 * (size_t)j;
+    return load_le64(a) == load_le64(b) && load_le64(a + 8) == load_le64(b + 8);
+}
+static inline bool same_0(const void *values, uint32_t i, uint32_t j)
+{
+    const struct octets *a = (const struct octets *)values + i, *b = (const struct octets *)values + j;
     return a->length == b->length && (a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
 }
 
 /* ---- runs ---- */
-#define CHANGES(name, type)                                                                        \
-    static uint32_t name(const void *values, uint32_t from, uint32_t to)                           \
+/* For each width: how many rows of [from, to), from >= 1, differ from the row before; and the first row of
+ * each run with the run's length - 1, false when there are more than `most`. */
+#define RUNS(width, size)                                                                          \
+    static uint32_t changes_##width(const void *values, uint32_t from, uint32_t to)                \
     {                                                                                              \
-        const type *v = values;                                                                    \
         uint32_t n = 0;                                                                            \
         for (uint32_t i = from; i < to; i++)                                                       \
-            n += v[i] != v[i - 1];                                                                 \
+            n += !same_##width(values, i, i - 1);                                                  \
         return n;                                                                                  \
+    }                                                                                              \
+    static bool collect_##width(const struct values *v, uint8_t *firsts, uint32_t *lengths,        \
+                                uint32_t most, uint32_t *count)                                    \
+    {                                                                                              \
+        uint32_t n = 0;                                                                            \
+        for (uint32_t start = 0, end; start < v->count; start = end) {                             \
+            end = start + 1;                                                                       \
+            while (end < v->count && same_##width(v->at, end, start))                              \
+                end++;                                                                             \
+            if (n == most)                                                                         \
+                return false;                                                                      \
+            memcpy(firsts + n * (size), (const uint8_t *)v->at + start * (size), (size));          \
+            lengths[n++] = end - start - 1;                                                        \
+        }                                                                                          \
+        *count = n;                                                                                \
+        return true;                                                                               \
     }
-CHANGES(changes_1, uint8_t)
-CHANGES(changes_2, uint16_t)
-CHANGES(changes_4, uint32_t)
-CHANGES(changes_8, uint64_t)
+RUNS(1, (size_t)1)
+RUNS(2, (size_t)2)
+RUNS(4, (size_t)4)
+RUNS(8, (size_t)8)
+RUNS(16, (size_t)16)
+RUNS(0, sizeof(struct octets))
 
-/* Rows in [from, to) that differ from the row before; from >= 1. */
-static uint32_t changes(const struct values *v, uint32_t from, uint32_t to)
+static const struct {
+    bool (*same)(const void *values, uint32_t i, uint32_t j);
+    uint32_t (*changes)(const void *values, uint32_t from, uint32_t to);
+    bool (*collect)(const struct values *v, uint8_t *firsts, uint32_t *lengths, uint32_t most,
+                    uint32_t *count);
+} by_width[6] = {{same_1, changes_1, collect_1},    {same_2, changes_2, collect_2},
+                 {same_4, changes_4, collect_4},    {same_8, changes_8, collect_8},
+                 {same_16, changes_16, collect_16}, {same_0, changes_0, collect_0}};
+
+static unsigned kind_of(unsigned width)
 {
-    static uint32_t (*const of[4])(const void *, uint32_t, uint32_t) = {changes_1, changes_2, changes_4,
-                                                                        changes_8};
-    if (v->width && v->width <= 8)
-        return of[width_index(v->width)](v->at, from, to);
-    uint32_t n = 0;
-    for (uint32_t i = from; i < to; i++)
-        n += !same_value(v, i, i - 1);
-    return n;
+    return width ? width_index(width) : 5;
 }
 
 /* Share of rows that differ from the row before, from a few chunks. */
@@ -79,37 +113,22 @@ static double change_rate(const struct values *v)
     uint32_t seen = 0, changed = 0;
     for (uint32_t from = 1; from < v->count; from += step) {
         uint32_t to = v->count - from < RUN_CHUNK ? v->count : from + RUN_CHUNK;
-        changed += changes(v, from, to);
+        changed += by_width[kind_of(v->width)].changes(v->at, from, to);
         seen += to - from;
     }
     return seen ? (double)changed / seen : 1.0;
 }
 
-/* Copies the first value of each run and its length - 1; false when runs turn out too short. */
-static bool collect_runs(const struct values *v, uint8_t *firsts, uint32_t *lengths, uint32_t most,
-                         uint32_t *count)
-{
-    size_t size = value_size(v->width);
-    uint32_t n = 0, start = 0;
-    while (start < v->count) {
-        uint32_t end = start + 1;
-        while (end < v->count && same_value(v, end, end - 1))
-            end++;
-        if (n == most)
-            return false;
-        memcpy(firsts + n * size, (const uint8_t *)v->at + start * size, size);
-        lengths[n++] = end - start - 1;
-        start = end;
-    }
-    *count = n;
-    return true;
-}
-
 static bool encode_runs(struct value_encoder *e, const struct values *v, bool hot, uint32_t code_limit,
                         struct buffer *out);
 
+static double price_of(bool hot)
+{
+    return hot ? ZSTD_PRICE_HOT : ZSTD_PRICE_COLD;
+}
+
 /* ---- numbers in one piece: packed, or byte planes ---- */
-void split_write(struct value_encoder *e, const struct values *v, struct buffer *out)
+static void split_write(struct value_encoder *e, const struct values *v, struct buffer *out)
 {
     uint8_t *plane = scratch_take(e, SCRATCH_PLANES, v->count);
     if (!plane) {
@@ -126,24 +145,24 @@ void split_write(struct value_encoder *e, const struct values *v, struct buffer 
 
 static double plane_bits(const uint8_t *at, uint32_t count, unsigned width)
 {
-    uint32_t step = count / SAMPLE_WHOLE + 1, n = 0, seen[256] = {0};
+    uint32_t step = (count / SAMPLE_PLANE + 1) | 1, n = 0, seen[256] = {0};
     for (uint32_t i = 0; i < count; i += step, n++)
         seen[at[(size_t)i * width]]++;
-    double sum = 0;
+    double sum = 0, whole = (double)log2f((float)n);
     for (unsigned k = 0; k < 256; k++) {
         if (seen[k] == n)
             return 0;
-        if (seen[k])
-            sum += seen[k] * (double)log2f((float)seen[k]);
+        if (seen[k]) { /* Huffman spends at least a bit */
+            double bits = whole - (double)log2f((float)seen[k]);
+            sum += seen[k] * (bits < 1 ? 1 : bits);
+        }
     }
-    double bits = log2((double)n) - sum / n;
-    /* Huffman spends at least a bit; what is nearly random is stored. */
-    return bits < 0.05 ? bits : bits < 1.0 ? (1.0 + bits) / 2 : bits > 7.6 ? 8.0 : bits + 0.05;
+    double bits = sum / n;
+    return bits > 7.6 ? 8.0 : bits + 0.05; /* what is nearly random is stored as it is */
 }
 
-double split_bits(struct value_encoder *e, const struct values *v)
+static double split_bits(const struct values *v)
 {
-    (void)e;
     double bits = 40.0 * v->width / v->count;
     for (unsigned k = 0; k < v->width; k++)
         bits += plane_bits((const uint8_t *)v->at + k, v->count, v->width);
@@ -163,11 +182,10 @@ static enum codec write_constant(const struct values *v, struct buffer *out)
 }
 
 /* Packed or split, for numbers of which not all are equal; `packed` is the plan for the first. */
-static enum codec write_plain(struct value_encoder *e, const struct values *v, bool hot,
+static enum codec write_plain(struct value_encoder *e, const struct values *v, double price,
                               const struct packed_plan *packed, struct buffer *out)
 {
-    double price = hot ? ZSTD_PRICE_HOT : ZSTD_PRICE_COLD;
-    if (v->count >= 64 && packed->bits > 1.5 && split_bits(e, v) * price < packed->bits) {
+    if (v->count >= 64 && packed->bits > 1.5 && split_bits(v) * price < packed->bits) {
         split_write(e, v, out);
         return CODEC_SPLIT_ZSTD;
     }
@@ -175,17 +193,16 @@ static enum codec write_plain(struct value_encoder *e, const struct values *v, b
     return CODEC_FOR;
 }
 
-enum codec encode_plain(struct value_encoder *e, const struct values *v, bool hot, struct buffer *out)
+static enum codec encode_plain(struct value_encoder *e, const struct values *v, double price,
+                               struct buffer *out)
 {
-    uint64_t least, most;
     struct packed_plan plan;
     if (v->width == 16) {
         split_write(e, v, out);
         return CODEC_SPLIT_ZSTD;
     }
-    kernels_best()->range[width_index(v->width)](v->at, v->count, &least, &most);
-    packed_plan(v->at, v->count, v->width, least, most, &plan);
-    return write_plain(e, v, hot, &plan, out);
+    packed_plan(v->at, v->count, v->width, v->least, v->most, &plan);
+    return write_plain(e, v, price, &plan, out);
 }
 
 /* Variable length: lengths, then all octets in one blob. */
@@ -209,10 +226,11 @@ static enum codec write_octets(struct value_encoder *e, const struct values *v, 
             memcpy(at, o[i].bytes, o[i].length);
         at += o[i].length;
     }
-    const struct values numbers = {lengths, v->count, 4};
+    struct values numbers = {.at = lengths, .count = v->count, .width = 4};
+    values_measure(&numbers);
     size_t codec_at = out->length;
     buffer_put_u8(out, 0);
-    enum codec codec = encode_plain(e, &numbers, false, out);
+    enum codec codec = encode_plain(e, &numbers, ZSTD_PRICE_COLD, out);
     buffer_put_u32le(out, (uint32_t)total);
     blob_write(e->compressor, memory + lengths_size, total, out);
     if (!out->failed)
@@ -220,10 +238,10 @@ static enum codec write_octets(struct value_encoder *e, const struct values *v, 
     return CODEC_OCTETS_ZSTD;
 }
 
-static enum codec encode_flat(struct value_encoder *e, const struct values *v, bool hot,
+static enum codec encode_flat(struct value_encoder *e, const struct values *v, double price,
                               struct buffer *out)
 {
-    return v->width ? encode_plain(e, v, hot, out) : write_octets(e, v, out);
+    return v->width ? encode_plain(e, v, price, out) : write_octets(e, v, out);
 }
 
 /* ---- dictionaries ---- */
@@ -258,61 +276,90 @@ static double value_bits(const struct values *v)
             octets += o[(size_t)i * v->count / n].length;
         return 8 * octets / n + 8;
     }
-    return 7.0 * v->width;
+    double range = log2((double)(v->most - v->least) + 1); /* some of it compresses, mostly */
+    return range < 8 ? 8 : 0.8 * range + 2;
 }
 
-/* Distinct values, estimated from a sample: values seen once stand for the square root of what was not
- * looked at (the guaranteed-error estimator). */
+/* Distinct values, estimated from a sample in two ways, for both say too little: values seen once stand for
+ * the square root of what was not looked at (guaranteed-error estimator, good for skewed columns), and
+ * values seen once against those seen twice (Chao's, good for even ones). */
 static double guess_distinct(struct value_encoder *e, const struct values *v)
 {
     size_t size = value_size(v->width);
     uint8_t *sample = scratch_take(e, SCRATCH_SAMPLE, SAMPLE_ROWS * size);
-    uint32_t step = (v->count / SAMPLE_ROWS) | 1, n = 0, once = 0;
+    uint32_t step = (v->count / SAMPLE_ROWS) | 1, n = 0, once = 0, twice = 0;
     if (!sample)
         return v->count;
     for (uint64_t i = 0; i < v->count && n < SAMPLE_ROWS; i += step)
         memcpy(sample + size * n++, (const uint8_t *)v->at + i * size, size);
-    if (dictionary_build(&e->sample, sample, n, v->width, SAMPLE_ROWS) != DICTIONARY_DONE)
+    if (dictionary_build(&e->sample, sample, n, v->width, SAMPLE_ROWS, SAMPLE_ROWS) != DICTIONARY_DONE)
         return v->count;
     for (uint32_t c = 0; c < e->sample.count; c++)
-        once += e->sample.counts[c] == 1;
-    return sqrt((double)v->count / n) * once + (e->sample.count - once);
+        once += e->sample.counts[c] == 1, twice += e->sample.counts[c] == 2;
+    double skewed = (sqrt((double)v->count / n) - 1) * once;
+    double even = (double)once * once / (2.0 * twice + 1);
+    return e->sample.count + (skewed > even ? skewed : even);
 }
 
-/* Builds and ranks the dictionary when it beats `bits` a value; its own bits then, else a huge number. */
+#define NEVER 1e9 /* bits: what is not possible */
+
+/* Bits a row with the dictionary as counted. */
+static double dictionary_bits(const struct dictionary *d, const struct values *v, double each)
+{
+    return code_bits(d, v->count) + (each * d->count + 300.0) / v->count;
+}
+
+/* By counting: what it would take is known before a code is given. */
+static double try_counting(struct value_encoder *e, const struct values *v, double bits,
+                           uint32_t limit)
+{
+    struct dictionary *d = &e->dictionary;
+    uint32_t range = (uint32_t)(v->most - v->least);
+    if (dictionary_count(d, v->at, v->count, v->width, v->least, range, limit) != DICTIONARY_DONE)
+        return NEVER;
+    double needs = dictionary_bits(d, v, value_bits(v));
+    if (needs < bits)
+        dictionary_code(d, v->at, v->count, v->width, v->least);
+    return needs;
+}
+
+/* Builds the dictionary when it may beat `bits` a value; what it takes then, else NEVER. */
 static double try_dictionary(struct value_encoder *e, const struct values *v, double bits,
                              uint32_t code_limit)
 {
-    double each = value_bits(v), never = 1e9;
-    if (v->count > SAMPLE_WHOLE) {
-        double distinct = guess_distinct(e, v);
-        if (distinct * each / v->count + 0.6 * log2(distinct + 1) > bits)
-            return never;
+    double each = value_bits(v), expected = v->count;
+    double most = v->count * (bits - 0.5 * log2(bits * v->count / each)) / each;
+    uint32_t limit = most < 16 ? 16 : most < code_limit ? (uint32_t)most : code_limit;
+    uint64_t range = v->width && v->width <= 8 ? v->most - v->least : UINT64_MAX;
+    if (v->count > SAMPLE_WHOLE && range >= SAMPLE_WHOLE) {
+        expected = 1.5 * guess_distinct(e, v);
+        if (expected * each / v->count + 0.75 * log2(expected + 1) > bits)
+            return NEVER;
     }
-    double most = bits * v->count / (each + 1);
-    uint32_t limit = most < code_limit ? (uint32_t)most : code_limit;
-    if (limit < 2 || dictionary_build(&e->dictionary, v->at, v->count, v->width, limit) != DICTIONARY_DONE ||
-        !dictionary_rank(&e->dictionary, v->count, v->width))
-        return never;
-    return code_bits(&e->dictionary, v->count) + each * e->dictionary.count / v->count +
-           400.0 / v->count;
+    if (range < DICTIONARY_MOST && range < 4 * (uint64_t)v->count)
+        return try_counting(e, v, bits, limit);
+    if (dictionary_build(&e->dictionary, v->at, v->count, v->width, limit,
+                                      (uint32_t)expected) != DICTIONARY_DONE)
+        return NEVER;
+    return dictionary_bits(&e->dictionary, v, each);
 }
 
 static enum codec write_dictionary(struct value_encoder *e, const struct values *v, bool hot,
                                    struct buffer *out)
 {
     const struct dictionary *d = &e->dictionary;
-    const struct values found = {d->values, d->count, v->width};
-    const struct values codes = {d->codes, v->count, 2};
+    struct values found = {.at = d->values, .count = d->count, .width = v->width,
+                           .least = v->least, .most = v->most};
+    struct values codes = {.at = d->codes, .count = v->count, .width = 2, .most = d->count - 1};
     buffer_put_u32le(out, d->count);
     size_t codec_at = out->length;
     buffer_put_u8(out, 0);
-    enum codec codec = encode_flat(e, &found, false, out);
+    enum codec codec = encode_flat(e, &found, ZSTD_PRICE_VALUES, out);
     if (!out->failed)
         out->bytes[codec_at] = (uint8_t)codec;
     codec_at = out->length;
     buffer_put_u8(out, 0);
-    codec = encode_plain(e, &codes, hot, out);
+    codec = encode_plain(e, &codes, price_of(hot), out);
     if (!out->failed)
         out->bytes[codec_at] = (uint8_t)codec;
     return CODEC_DICTIONARY;
@@ -320,18 +367,17 @@ static enum codec write_dictionary(struct value_encoder *e, const struct values 
 
 /* ---- the choice ---- */
 static enum codec encode_numbers(struct value_encoder *e, const struct values *v, bool hot,
-                                 uint64_t least, uint64_t most, uint32_t code_limit,
-                                 struct buffer *out)
+                                 uint32_t code_limit, struct buffer *out)
 {
     struct packed_plan plan;
-    packed_plan(v->at, v->count, v->width, least, most, &plan);
+    packed_plan(v->at, v->count, v->width, v->least, v->most, &plan);
     if (plan.bits > 1.2 && v->count >= 16) {
-        double split = hot ? plan.bits : split_bits(e, v) * ZSTD_PRICE_COLD;
+        double split = hot ? plan.bits : split_bits(v) * ZSTD_PRICE_COLD;
         double rival = split < plan.bits ? split : plan.bits;
         if (try_dictionary(e, v, rival, code_limit) < rival)
             return write_dictionary(e, v, hot, out);
     }
-    return write_plain(e, v, hot, &plan, out);
+    return write_plain(e, v, price_of(hot), &plan, out);
 }
 
 /* Width 16 and octets. */
@@ -341,32 +387,30 @@ static enum codec encode_strings(struct value_encoder *e, const struct values *v
     double flat = v->width ? 100 : value_bits(v) + 8;
     if (try_dictionary(e, v, flat, code_limit) < flat)
         return write_dictionary(e, v, hot, out);
-    return encode_flat(e, v, hot, out);
+    return encode_flat(e, v, price_of(hot), out);
 }
 
-static bool all_same(const struct values *v, uint64_t *least, uint64_t *most)
+static bool all_same(const struct values *v)
 {
-    if (v->width == 0 || v->width == 16) {
-        if (!same_value(v, 0, v->count - 1) || !same_value(v, 0, v->count / 2))
-            return false;
-        return v->count == 1 || changes(v, 1, v->count) == 0;
-    }
-    kernels_best()->range[width_index(v->width)](v->at, v->count, least, most);
-    return *least == *most;
+    if (v->width && v->width <= 8)
+        return v->least == v->most;
+    unsigned kind = kind_of(v->width);
+    return by_width[kind].same(v->at, 0, v->count - 1) &&
+           by_width[kind].same(v->at, 0, v->count / 2) &&
+           by_width[kind].changes(v->at, 1, v->count) == 0;
 }
 
 static enum codec encode_any(struct value_encoder *e, const struct values *v, bool hot,
                              uint32_t code_limit, bool runs, struct buffer *out)
 {
-    uint64_t least = 0, most = 0;
-    if (all_same(v, &least, &most))
+    if (all_same(v))
         return write_constant(v, out);
     if (runs && v->count >= 64 && change_rate(v) * RUN_LEAST < 1.0 &&
         encode_runs(e, v, hot, code_limit, out))
         return CODEC_RUNS;
     if (v->width == 0 || v->width == 16)
         return encode_strings(e, v, hot, code_limit, out);
-    return encode_numbers(e, v, hot, least, most, code_limit, out);
+    return encode_numbers(e, v, hot, code_limit, out);
 }
 
 static bool encode_runs(struct value_encoder *e, const struct values *v, bool hot, uint32_t code_limit,
@@ -380,13 +424,16 @@ static bool encode_runs(struct value_encoder *e, const struct values *v, bool ho
         return true;
     }
     uint32_t *lengths = (uint32_t *)(void *)(memory + most * size);
-    if (!collect_runs(v, memory, lengths, most, &runs))
+    if (!by_width[kind_of(v->width)].collect(v, memory, lengths, most, &runs))
         return false;
-    const struct values numbers = {lengths, runs, 4}, firsts = {memory, runs, v->width};
+    struct values numbers = {.at = lengths, .count = runs, .width = 4};
+    struct values firsts = {.at = memory, .count = runs, .width = v->width,
+                            .least = v->least, .most = v->most};
+    values_measure(&numbers);
     buffer_put_u32le(out, runs);
     size_t codec_at = out->length;
     buffer_put_u8(out, 0);
-    enum codec codec = encode_plain(e, &numbers, true, out);
+    enum codec codec = encode_plain(e, &numbers, ZSTD_PRICE_HOT, out);
     if (!out->failed)
         out->bytes[codec_at] = (uint8_t)codec;
     codec_at = out->length;
@@ -403,13 +450,18 @@ enum codec encode_values(struct value_encoder *e, const struct values *v, bool h
     return encode_any(e, v, hot, code_limit, true, out);
 }
 
+void values_measure(struct values *v)
+{
+    if (v->width && v->width <= 8)
+        kernels_best()->range[width_index(v->width)](v->at, v->count, &v->least, &v->most);
+}
+
 double guess_bits(const struct values *v)
 {
-    uint64_t least = 0, most = 0;
     struct packed_plan plan;
-    if (all_same(v, &least, &most))
+    if (all_same(v))
         return 0;
-    packed_plan(v->at, v->count, v->width, least, most, &plan);
+    packed_plan(v->at, v->count, v->width, v->least, v->most, &plan);
     double runs = change_rate(v) * (plan.bits + 8);
     return runs < plan.bits ? runs : plan.bits;
 }

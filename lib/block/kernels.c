@@ -10,7 +10,9 @@
 #define TARGET_AVX2
 #endif
 #define INLINE static inline __attribute__((always_inline))
-#define LANES 64u /* values a step: a constant, so that compilers make vectors of the loop */
+/* Values a step: a constant, so that compilers make vectors of the loop; and few enough for them to stay
+ * in registers. */
+#define LANES(type) (128 / sizeof(type))
 
 static inline uint64_t low_mask(unsigned bits)
 {
@@ -123,12 +125,12 @@ LOAD_BODY(load_8, uint64_t)
     INLINE void name(const void *values, size_t count, uint64_t *least, uint64_t *most)            \
     {                                                                                              \
         const type *v = values;                                                                    \
-        type lo[LANES], hi[LANES];                                                                 \
-        for (unsigned j = 0; j < LANES; j++)                                                       \
+        type lo[LANES(type)], hi[LANES(type)];                                                                 \
+        for (unsigned j = 0; j < LANES(type); j++)                                                       \
             lo[j] = hi[j] = v[0];                                                                  \
         size_t i = 0;                                                                              \
-        for (; i + LANES <= count; i += LANES)                                                     \
-            for (unsigned j = 0; j < LANES; j++) {                                                 \
+        for (; i + LANES(type) <= count; i += LANES(type))                                                     \
+            for (unsigned j = 0; j < LANES(type); j++) {                                                 \
                 lo[j] = v[i + j] < lo[j] ? v[i + j] : lo[j];                                       \
                 hi[j] = v[i + j] > hi[j] ? v[i + j] : hi[j];                                       \
             }                                                                                      \
@@ -136,7 +138,7 @@ LOAD_BODY(load_8, uint64_t)
             lo[0] = v[i] < lo[0] ? v[i] : lo[0];                                                   \
             hi[0] = v[i] > hi[0] ? v[i] : hi[0];                                                   \
         }                                                                                          \
-        for (unsigned j = 1; j < LANES; j++) {                                                     \
+        for (unsigned j = 1; j < LANES(type); j++) {                                                     \
             lo[0] = lo[j] < lo[0] ? lo[j] : lo[0];                                                 \
             hi[0] = hi[j] > hi[0] ? hi[j] : hi[0];                                                 \
         }                                                                                          \
@@ -155,8 +157,8 @@ RANGE_BODY(range_8, uint64_t)
         const other *vb = b;                                                                       \
         type *restrict o = out;                                                                             \
         size_t i = 0;                                                                              \
-        for (; i + LANES <= count; i += LANES)                                                     \
-            for (unsigned j = 0; j < LANES; j++)                                                   \
+        for (; i + LANES(type) <= count; i += LANES(type))                                                     \
+            for (unsigned j = 0; j < LANES(type); j++)                                                   \
                 o[i + j] = (type)((type)vb[i + j] - va[i + j]);                                    \
         for (; i < count; i++)                                                                     \
             o[i] = (type)((type)vb[i] - va[i]);                                                    \
@@ -173,14 +175,14 @@ REBASE_ROW(REBASE_DEFINE)
 
 INLINE uint16_t most_code_body(const uint16_t *codes, size_t count)
 {
-    uint16_t hi[LANES] = {0};
+    uint16_t hi[LANES(uint16_t)] = {0};
     size_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        for (unsigned j = 0; j < LANES; j++)
+    for (; i + LANES(uint16_t) <= count; i += LANES(uint16_t))
+        for (unsigned j = 0; j < LANES(uint16_t); j++)
             hi[j] = codes[i + j] > hi[j] ? codes[i + j] : hi[j];
     for (; i < count; i++)
         hi[0] = codes[i] > hi[0] ? codes[i] : hi[0];
-    for (unsigned j = 1; j < LANES; j++)
+    for (unsigned j = 1; j < LANES(uint16_t); j++)
         hi[0] = hi[j] > hi[0] ? hi[j] : hi[0];
     return hi[0];
 }

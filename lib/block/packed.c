@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Groups that packed_plan() looks at, at most; evenly spread. */
-#define PLAN_GROUPS 24u
+#define PLAN_GROUPS 12u
 #define EXCEPTIONS_MOST 255u
 #define GROUP_HEADER_BITS 16u
 /* Bits, exceptions, high bits, reference, the values plain (a plan is never dearer), and slack. */
@@ -26,7 +26,8 @@ static void plan_widths(const uint16_t lengths[66], unsigned count, unsigned mos
 {
     unsigned exceptions = 0;
     *out = (struct group_plan){.bits = most_bits, .cost = GROUP_HEADER_BITS + count * most_bits};
-    for (unsigned bits = most_bits; bits-- > 0;) {
+    unsigned fewest = most_bits < 64 ? 0 : 1; /* see count_lengths() */
+    for (unsigned bits = most_bits; bits-- > fewest;) {
         exceptions += lengths[bits + 1];
         if (exceptions > EXCEPTIONS_MOST)
             return;
@@ -36,33 +37,44 @@ static void plan_widths(const uint16_t lengths[66], unsigned count, unsigned mos
     }
 }
 
-static void plan_group(const uint64_t *values, unsigned count, struct group_plan *out)
+/* Without exceptions. */
+static void plan_whole(const uint64_t *values, unsigned count, struct group_plan *out)
 {
     uint64_t all = 0;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < PACK_GROUP; i++) /* zero past count: a loop that vectorises */
         all |= values[i];
-    unsigned most_bits = bit_length(all);
-    if (most_bits <= 1) {
-        /* One exception costs 17 bits: worth it only when few values are set. */
-        unsigned ones = 0;
-        for (unsigned i = 0; i < count; i++)
-            ones += (unsigned)values[i];
-        *out = (struct group_plan){most_bits, 0, 0, GROUP_HEADER_BITS + count * most_bits};
-        if (ones && ones * 9 + 8 < count)
-            *out = (struct group_plan){0, ones, 1, GROUP_HEADER_BITS + 8 + ones * 9};
+    unsigned bits = bit_length(all);
+    *out = (struct group_plan){.bits = bits, .cost = GROUP_HEADER_BITS + count * bits};
+}
+
+/* How many values have which bit length, 1 to most_bits. Four counters a length: one would be waited for
+ * by the next value of the same length. The length of 2v + 1 is that of v and one, for zero too; where a
+ * value has bit 63, the lowest one is given up for it: lengths 0 and 1 are then not told apart. */
+static void count_lengths(const uint64_t *values, unsigned count, unsigned most_bits, uint16_t sum[66])
+{
+    uint16_t lengths[4][66] = {{0}};
+    unsigned top = most_bits < 64 ? 0 : 1, i = 0;
+    for (; i + 4 <= count; i += 4) {
+        lengths[0][63u - (unsigned)__builtin_clzll(values[i] >> top << 1 | 1)]++;
+        lengths[1][63u - (unsigned)__builtin_clzll(values[i + 1] >> top << 1 | 1)]++;
+        lengths[2][63u - (unsigned)__builtin_clzll(values[i + 2] >> top << 1 | 1)]++;
+        lengths[3][63u - (unsigned)__builtin_clzll(values[i + 3] >> top << 1 | 1)]++;
+    }
+    for (; i < count; i++)
+        lengths[0][63u - (unsigned)__builtin_clzll(values[i] >> top << 1 | 1)]++;
+    for (unsigned b = 0; b <= most_bits - top; b++)
+        sum[b + top] = (uint16_t)(lengths[0][b] + lengths[1][b] + lengths[2][b] + lengths[3][b]);
+}
+
+static void plan_group(const uint64_t *values, unsigned count, struct group_plan *out)
+{
+    uint16_t lengths[66];
+    plan_whole(values, count, out);
+    if (out->bits == 0)
         return;
-    }
-    uint16_t even[66] = {0}, odd[66] = {0};
-    unsigned i = 0;
-    for (; i + 2 <= count; i += 2) {
-        even[bit_length(values[i])]++;
-        odd[bit_length(values[i + 1])]++;
-    }
-    if (i < count)
-        even[bit_length(values[i])]++;
-    for (unsigned b = 1; b <= most_bits; b++)
-        even[b] = (uint16_t)(even[b] + odd[b]);
-    plan_widths(even, count, most_bits, out);
+    unsigned most_bits = out->bits;
+    count_lengths(values, count, most_bits, lengths);
+    plan_widths(lengths, count, most_bits, out);
 }
 
 /* Loads a group as differences from `reference`. A short one is padded with `reference`. */
@@ -91,59 +103,76 @@ static uint64_t take_least(uint64_t *values, unsigned count)
     return least;
 }
 
+/* Bits with exceptions, and without into *whole. */
+static unsigned plan_both(const uint64_t *group, unsigned count, uint64_t *whole)
+{
+    struct group_plan plan;
+    plan_whole(group, count, &plan);
+    *whole += plan.cost;
+    plan_group(group, count, &plan);
+    return plan.cost;
+}
+
 void packed_plan(const void *values, uint32_t count, unsigned width, uint64_t least, uint64_t most,
                  struct packed_plan *out)
 {
     uint32_t groups = (count + PACK_GROUP - 1) / PACK_GROUP;
     uint32_t step = groups / PLAN_GROUPS + 1;
     unsigned octets = (bit_length(most - least) + 7) / 8;
-    uint64_t one = 0, own = 0, seen = 0;
+    uint64_t one = 0, own = 0, seen = 0, one_whole = 0, own_whole = 0; /* bits */
     for (uint32_t g = 0; g < groups; g += step) {
         uint64_t group[PACK_GROUP];
-        struct group_plan plan;
         uint32_t first = g * PACK_GROUP;
         unsigned n = count - first < PACK_GROUP ? count - first : PACK_GROUP;
         load_group(values, first, n, width, least, group);
-        plan_group(group, n, &plan);
-        one += plan.cost;
+        one += plan_both(group, n, &one_whole);
         if (octets > 1) {
             take_least(group, n);
-            plan_group(group, n, &plan);
-            own += plan.cost + 8 * octets;
+            own += plan_both(group, n, &own_whole) + 8 * octets;
         }
         seen += n;
     }
-    /* Group references make decoding dearer by nothing, but are worth something only above noise. */
+    /* Each of the two must be worth something above noise: exceptions cost time to find. */
     bool use_own = octets > 1 && own + own / 32 < one;
+    uint64_t bits = use_own ? own : one, whole = use_own ? own_whole : one_whole;
+    out->patch = bits + bits / 64 < whole;
     out->reference = least;
     out->reference_octets = use_own ? octets : 0;
-    out->bits = (double)(use_own ? own : one) / (double)seen;
+    out->bits = (double)bits / (double)seen;
 }
 
 static uint8_t *write_exceptions(const uint64_t *values, unsigned count, const struct group_plan *plan,
                                  uint8_t *out)
 {
     uint64_t high[PACK_GROUP];
+    uint8_t places[PACK_GROUP + 1];
     unsigned n = 0;
-    for (unsigned i = 0; i < count; i++)
-        if (values[i] >> plan->bits) {
-            high[n++] = values[i] >> plan->bits;
-            *out++ = (uint8_t)i;
-        }
+    for (unsigned i = 0; i < count; i++) { /* without a branch: exceptions come by chance */
+        places[n] = (uint8_t)i;
+        n += values[i] >> plan->bits != 0;
+    }
+    for (unsigned i = 0; i < n; i++)
+        high[i] = values[places[i]] >> plan->bits;
+    memcpy(out, places, n);
+    out += n;
     return pack_bits(high, n, plan->high, out);
 }
 
-static uint8_t *write_group(uint64_t *values, unsigned count, unsigned reference_octets, uint8_t *out)
+static uint8_t *write_group(uint64_t *values, unsigned count, const struct packed_plan *column,
+                            uint8_t *out)
 {
     struct group_plan plan;
-    uint64_t reference = reference_octets ? take_least(values, count) : 0;
-    plan_group(values, count, &plan);
+    uint64_t reference = column->reference_octets ? take_least(values, count) : 0;
+    if (column->patch)
+        plan_group(values, count, &plan);
+    else
+        plan_whole(values, count, &plan);
     *out++ = (uint8_t)plan.bits;
     *out++ = (uint8_t)plan.exceptions;
     if (plan.exceptions)
         *out++ = (uint8_t)plan.high;
     memcpy(out, &reference, 8);
-    out += reference_octets;
+    out += column->reference_octets;
     if (!plan.exceptions)
         return pack_bits(values, count, plan.bits, out);
     uint64_t low[PACK_GROUP], mask = (UINT64_C(1) << plan.bits) - 1;
@@ -165,7 +194,7 @@ void packed_write(const struct packed_plan *plan, const void *values, uint32_t c
         if (!at)
             return;
         load_group(values, first, n, width, plan->reference, group);
-        uint8_t *end = write_group(group, n, plan->reference_octets, at);
+        uint8_t *end = write_group(group, n, plan, at);
         out->length -= GROUP_OCTETS_MOST - (size_t)(end - at);
     }
 }

@@ -20,6 +20,7 @@
 struct packed_plan {
     uint64_t reference;
     unsigned reference_octets; /* of each group */
+    bool patch;                /* exceptions are worth looking for */
     double bits;               /* a value, estimated; headers included */
 };
 /* Looks at some of the groups. `least` and `most` are those of the values; count >= 1. */
