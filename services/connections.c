@@ -95,7 +95,6 @@ bool connection_add(struct server *s, int fd, const struct address *peer, uint16
     c->peer = *peer;
     c->peer_port = port;
     c->low_water = 1;
-    c->drained = 0;
     c->request_since_ms = 0;
     c->continued = false;
     atomic_store(&c->deadline_ms, serve_now_ms() + s->settings.request_ms);

@@ -9,7 +9,7 @@
 #include "services_private.h"
 #include <string.h>
 
-static const char *document_find(struct text name)
+const char *document_find(struct text name)
 {
     for (const struct embedded *d = documents; d->name; d++)
         if (strlen(d->name) == name.length && memcmp(d->name, name.at, name.length) == 0)

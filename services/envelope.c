@@ -65,11 +65,15 @@ int envelope_fault_send(struct soap *soap)
 
 bool envelope_fault_read(struct soap *soap, struct envelope_fault *fault)
 {
-    if (!soap->fault || soap->error != SOAP_FAULT)
+    /* gSOAP makes one of these three of a fault that was received, by its code. */
+    if (!soap->fault || (soap->error != SOAP_FAULT && soap->error != SOAP_CLI_FAULT &&
+                         soap->error != SOAP_SVR_FAULT))
         return false;
     const struct SOAP_ENV__Detail *detail =
         soap->fault->detail ? soap->fault->detail : soap->fault->SOAP_ENV__Detail;
     const char **text = soap_faultstring(soap);
+    if (!detail && (!text || !*text))
+        return false;
     const struct wt__Fault *d = detail ? detail->wt__Fault : NULL;
     *fault = (struct envelope_fault){
         .code = d ? d->code : NULL,

@@ -1,6 +1,8 @@
 /* fault.c - see fault.h. envelope.c writes what is decided here. */
 #include "fault.h"
+#include "contract.h"
 #include "envelope.h"
+#include "services_private.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdsoap2.h>
@@ -196,9 +198,19 @@ static const struct engine_error *engine_error_of(int code)
     return &other;
 }
 
+/* gSOAP names the element that lacks something; the caller wants to know what. */
+static void name_missing(struct soap *soap, char element[CONTRACT_NAME_SIZE])
+{
+    char missing[CONTRACT_NAME_SIZE];
+    const struct caller *c = caller_of(soap);
+    if (c && c->exchange &&
+        contract_missing(c->service->document, element, c->exchange->body, c->exchange->body_length, missing))
+        memcpy(element, missing, sizeof missing);
+}
+
 void fault_from_engine(struct soap *soap)
 {
-    char element[64], message[256];
+    char element[CONTRACT_NAME_SIZE], message[256];
     int code = soap->error;
     if (code == SOAP_EOM) {
         (void)fault_make(soap, WEIR_ENOMEM, NULL, "out of memory; try again later");
@@ -207,6 +219,8 @@ void fault_from_engine(struct soap *soap)
     const struct engine_error *e = engine_error_of(code);
     snprintf(element, sizeof element, "%.63s", local_name(soap->tag));
     fault_clean(element);
+    if (code == SOAP_OCCURS || code == SOAP_NULL)
+        name_missing(soap, element);
     if (!*element && e->text != PLAIN)
         snprintf(element, sizeof element, "the message");
 #pragma GCC diagnostic push

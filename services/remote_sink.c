@@ -200,9 +200,9 @@ static enum weir_status failed(struct remote_sink *r, struct weir_error *error)
     struct soap *soap = r->soap;
     struct envelope_fault fault;
     char text[200] = "";
-    if (envelope_fault_read(soap, &fault) && soap->error == SOAP_FAULT)
+    if (envelope_fault_read(soap, &fault))
         return told(r, &fault, error);
-    int http = soap->error >= 300 && soap->error < 600 ? soap->error : 0;
+    int http = soap->error == SOAP_HTTP_ERROR || soap->error >= 300 ? soap->status : 0;
     if (http == 413)
         return weir_fail(error, WEIR_ELIMIT, "db", "%s: a block of %zu octets is too large", r->url,
                          r->length);

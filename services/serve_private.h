@@ -17,7 +17,6 @@ struct connection {
     struct address peer;
     int fd;
     uint32_t low_water;           /* SO_RCVLOWAT set */
-    uint32_t drained;             /* octets thrown away while DRAINING */
     uint16_t peer_port;
     bool continued;               /* "100 Continue" was sent for this request */
 };

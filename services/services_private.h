@@ -11,6 +11,7 @@
 
 struct soap;
 struct Namespace;
+struct soap_service;
 
 struct services {
     struct services_settings settings;
@@ -27,6 +28,7 @@ struct services {
 struct caller {
     struct services *services;
     struct soap *soap;
+    const struct soap_service *service;
     struct exchange *exchange;    /* the request being answered */
     const char *next[2];          /* what the engine reads: runs of octets, one after the other */
     size_t left[2];
@@ -57,6 +59,8 @@ extern const struct route routes[];
 extern const size_t route_count;
 
 /* ---- documents.c ---- */
+/* A document by its file name; NULL when there is none. */
+const char *document_find(struct text name);
 /* GET of a service's path: ?wsdl, ?wsdl12, or how to get them. */
 void documents_service(const struct soap_service *service, struct exchange *x);
 /* GET /xsd/NAME */

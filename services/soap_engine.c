@@ -130,6 +130,7 @@ static bool admit_message(struct caller *c, struct exchange *x)
 static void begin(struct caller *c, const struct soap_service *service, struct exchange *x)
 {
     struct soap *soap = c->soap;
+    c->service = service;
     c->exchange = x;
     c->answered = false;
     soap->socket = x->fd;
