@@ -40,9 +40,27 @@ static bool is_full(int os_error)
     return os_error == ENOSPC || os_error == EDQUOT || os_error == EFBIG;
 }
 
-static enum weir_status status_of(sqlite3 *db, int code)
+/* What the operating system said. The connection often has forgotten it by the time that a failed
+ * write reaches us; the files (the database and its log) have not. */
+static int os_error_of(sqlite3 *db, int code)
 {
-    int os_error = db ? sqlite3_system_errno(db) : 0;
+    int os_error = 0;
+    sqlite3_file *log = NULL;
+    if (!db || ((code & 0xff) != SQLITE_IOERR && (code & 0xff) != SQLITE_CANTOPEN))
+        return 0;
+    if (sqlite3_system_errno(db))
+        return sqlite3_system_errno(db);
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &os_error);
+    if (os_error)
+        return os_error;
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log && log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &os_error);
+    return os_error;
+}
+
+static enum weir_status status_of(int code, int os_error)
+{
     if (code == SQLITE_IOERR_SHORT_READ || code == SQLITE_IOERR_CORRUPTFS)
         return WEIR_ECORRUPT;
     if ((code & 0xff) == SQLITE_CANTOPEN && (os_error == EACCES || os_error == EPERM || os_error == EROFS))
@@ -57,11 +75,11 @@ static enum weir_status status_of(sqlite3 *db, int code)
 
 enum weir_status sql_fail(struct sql *sql, int code, struct weir_error *error)
 {
-    enum weir_status status = status_of(sql->db, code);
+    int os_error = os_error_of(sql->db, code);
+    enum weir_status status = status_of(code, os_error);
     const char *said = sql->db && sqlite3_extended_errcode(sql->db) == code
                            ? sqlite3_errmsg(sql->db) : sqlite3_errstr(code);
-    int os_error = sql->db && (code & 0xff) != SQLITE_CORRUPT ? sqlite3_system_errno(sql->db) : 0;
-    if (os_error && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN))
+    if (os_error)
         return weir_fail(error, status, "", "%s: %s: %s (%s)", sql->path,
                          weir_status_text(status), said, strerror(os_error));
     return weir_fail(error, status, "", "%s: %s: %s", sql->path, weir_status_text(status), said);

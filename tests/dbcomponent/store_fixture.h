@@ -24,7 +24,7 @@ struct flow {
     uint64_t octets, packets;
 };
 
-static uint64_t fixture_state;
+static _Thread_local uint64_t fixture_state;
 
 static inline uint64_t fixture_random(void)
 {
