@@ -98,6 +98,8 @@ static void matrix_sheet(struct sheet *s, const struct matrix *m, const struct t
         sheet_number(s, sum);
         all += sum;
     }
+    if (m->count == 0)
+        return;
     sheet_row_flags(s, SHEET_SUM);
     sheet_text(s, "sum");
     for (size_t c = 0; c < m->count; c++) {

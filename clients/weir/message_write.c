@@ -258,11 +258,33 @@ static void consider_names(struct wsdl *w, struct declaration *d, const char *pa
     }
 }
 
+/* "a[3].b" as "a.b": the name as the schema knows it. */
+static const char *without_indexes(struct wsdl *w, const char *path)
+{
+    char *name = arena_copy(&w->arena, path, strlen(path));
+    char *to = name;
+    for (const char *p = name; p && *p; p++) {
+        size_t digits = *p == '[' ? strspn(p + 1, "0123456789") : 0;
+        if (digits && p[1 + digits] == ']')
+            p += 1 + digits;
+        else
+            *to++ = *p;
+    }
+    if (to)
+        *to = '\0';
+    return name ? name : path;
+}
+
+/* A parameter that was not used, and why. With `missing`, another one is missing: then only a name that
+ * the operation does not know is worth saying instead. WEIR_OK: nothing to say. */
 static enum weir_status refuse_unused(struct wsdl *w, const struct wsdl_operation *o, struct declaration *root,
-                                      const struct parameter *p, struct weir_error *error)
+                                      const struct parameter *p, bool missing, struct weir_error *error)
 {
     struct suggestion near = {0};
-    consider_names(w, root, "", &near, p->path, 0);
+    const char *name = without_indexes(w, p->path);
+    consider_names(w, root, "", &near, name, 0);
+    if (near.name && near.distance == 0 && missing)
+        return WEIR_OK;
     if (near.name && near.distance == 0)
         return weir_fail(error, WEIR_EARGUMENT, p->path, "%.64s is given more often than %s takes it", p->path, o->name);
     return weir_fail(error, WEIR_EARGUMENT, p->path, "%s takes no parameter \"%.64s\"%s%s%s", o->name, p->path,
@@ -293,9 +315,13 @@ enum weir_status message_write(struct wsdl *w, const struct wsdl_operation *o, s
     status = write_element(&writer, &root, "", 0);
     buffer_print(out, "</s:Body></s:Envelope>\n");
     /* A name that is wrong explains better than the one that is missing because of it. */
-    for (size_t i = 0; (!status || status == WEIR_EARGUMENT) && i < count; i++)
-        if (!parameters[i].used && !(status && given_below(&writer, error ? error->field : "")))
-            return refuse_unused(w, o, &root, &parameters[i], error);
+    bool missing = status == WEIR_EARGUMENT;
+    for (size_t i = 0; (!status || missing) && i < count; i++) {
+        enum weir_status unused = parameters[i].used ? WEIR_OK
+                                                     : refuse_unused(w, o, &root, &parameters[i], missing, error);
+        if (unused)
+            return unused;
+    }
     if (!status && out->failed)
         status = weir_fail(error, WEIR_ENOMEM, NULL, "out of memory");
     return status;

@@ -121,13 +121,16 @@ static void put_header(struct buffer *out, const struct layout *l)
     buffer_print(out, "%s\n", l->colour ? "\033[0m" : "");
 }
 
+/* Under a last column of texts, which may be long, the rule is as long as the title. */
 static void put_rule(struct buffer *out, const struct layout *l)
 {
     for (size_t c = 0; c < l->sheet->column_count; c++) {
-        uint8_t *here = buffer_extend(out, l->widths[c]);
+        bool last = c + 1 == l->sheet->column_count, right = l->sheet->columns[c].flags & SHEET_RIGHT;
+        size_t width = last && !right ? display_width(l->sheet->columns[c].title) : l->widths[c];
+        uint8_t *here = buffer_extend(out, width);
         if (here)
-            memset(here, '-', l->widths[c]);
-        if (c + 1 < l->sheet->column_count)
+            memset(here, '-', width);
+        if (!last)
             put_spaces(out, 2);
     }
     buffer_put_u8(out, '\n');
@@ -178,7 +181,8 @@ static void put_notes(struct buffer *out, const struct report *r, bool colour)
         bool red = colour && n->alert;
         buffer_print(out, "%s", red ? "\033[31m" : "");
         put_clean(out, n->name);
-        put_spaces(out, width - display_width(n->name) + 2);
+        if (*n->text)
+            put_spaces(out, width - display_width(n->name) + 2);
         put_clean(out, n->text);
         buffer_print(out, "%s\n", red ? "\033[0m" : "");
     }

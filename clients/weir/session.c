@@ -87,10 +87,14 @@ enum outcome session_fail(struct session *s, struct weir_error *error)
 {
     struct soap *soap = s->soap;
     struct envelope_fault fault = {0};
+    /* gSOAP gives the standard fault codes Client and Server errors of their own. */
+    if (soap->error == SOAP_CLI_FAULT || soap->error == SOAP_SVR_FAULT)
+        soap->error = SOAP_FAULT;
     if (envelope_fault_read(soap, &fault)) {
         const char *field = fault.field && *fault.field ? fault.field : NULL;
-        (void)weir_fail(error, status_of(fault.code), field, "%s%s%.300s%s", field ? field : "",
-                        field ? ": " : "", fault.message, fault.retryable ? " (try again later)" : "");
+        bool named = !field || strstr(fault.message, field);
+        (void)weir_fail(error, status_of(fault.code), field, "%.64s%s%.300s%s", named ? "" : field,
+                        named ? "" : ": ", fault.message, fault.retryable ? " (try again later)" : "");
     } else if (soap->error == SOAP_TCP_ERROR) {
         (void)weir_fail(error, WEIR_EUNAVAILABLE, "url",
                         "%.200s does not answer (%s); is weird running there? --url or WEIR_URL names another",
