@@ -20,16 +20,12 @@ int envelope_fault_set(struct soap *soap, const struct envelope_fault *fault)
 {
     struct wt__Fault *d = detail_new(soap, fault);
     struct SOAP_ENV__Detail *detail = soap_malloc(soap, sizeof *detail);
-    const char *code = soap->fault ? *soap_faultcode(soap) : NULL;
-    bool keep = code && (strstr(code, "MustUnderstand") || strstr(code, "VersionMismatch"));
     if (!d || !detail)
         return soap->error = SOAP_EOM;
-    if (!keep) {
-        if (fault->sender)
-            soap_sender_fault(soap, d->message, NULL);
-        else
-            soap_receiver_fault(soap, d->message, NULL);
-    }
+    if (fault->sender)
+        soap_sender_fault(soap, d->message, NULL);
+    else
+        soap_receiver_fault(soap, d->message, NULL);
     memset(detail, 0, sizeof *detail);
     detail->wt__Fault = d;
     if (soap->version == 2) {

@@ -20,8 +20,7 @@ struct envelope_fault {
 };
 
 /* Makes *fault the fault of the message being answered and returns SOAP_FAULT, for a handler to
- * return; SOAP_EOM when memory ends. Texts are copied. A standard fault code that gSOAP has set already
- * (MustUnderstand, VersionMismatch) stays. */
+ * return; SOAP_EOM when memory ends. Texts are copied. */
 int envelope_fault_set(struct soap *soap, const struct envelope_fault *fault);
 
 /* Servers: writes the fault that is set as the answer, and keeps the connection as soap->keep_alive says

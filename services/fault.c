@@ -175,8 +175,6 @@ static const struct engine_error {
     {SOAP_SYNTAX_ERROR, "BadRequest", PLAIN, false, "the message is not well-formed XML"},
     {SOAP_NO_TAG, "BadRequest", PLAIN, false, "the message is no SOAP envelope"},
     {SOAP_NAMESPACE, "BadRequest", WITH_ELEMENT, false, "%s has a namespace that is not of this service"},
-    {SOAP_VERSIONMISMATCH, "BadRequest", PLAIN, false, "expected SOAP 1.1 or SOAP 1.2"},
-    {SOAP_MUSTUNDERSTAND, "BadRequest", WITH_ELEMENT, false, "the header %s is not understood"},
     {SOAP_LEVEL, "BadRequest", PLAIN, false, "elements are nested too deep"},
     {SOAP_UTF_ERROR, "BadRequest", PLAIN, false, "the message is not UTF-8"},
     {SOAP_DUPLICATE_ID, "BadRequest", PLAIN, false, "an id occurs twice"},
@@ -216,6 +214,10 @@ void fault_from_engine(struct soap *soap)
         (void)fault_make(soap, WEIR_ENOMEM, NULL, "out of memory; try again later");
         return;
     }
+    if (code == SOAP_MUSTUNDERSTAND || code == SOAP_VERSIONMISMATCH) {
+        soap_set_fault(soap); /* not about the body: a standard code, and no detail (SOAP 1.1, 4.4) */
+        return;
+    }
     const struct engine_error *e = engine_error_of(code);
     snprintf(element, sizeof element, "%.63s", local_name(soap->tag));
     fault_clean(element);
@@ -227,8 +229,6 @@ void fault_from_engine(struct soap *soap)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(message, sizeof message, e->message, element, expected_of(element));
 #pragma GCC diagnostic pop
-    if (code == SOAP_MUSTUNDERSTAND || code == SOAP_VERSIONMISMATCH)
-        soap_set_fault(soap); /* the standard codes, which envelope_fault_set() leaves */
     (void)envelope_fault_set(soap, &(struct envelope_fault){.code = e->code,
                                                             .field = e->names_field ? element : NULL,
                                                             .message = message,

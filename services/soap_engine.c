@@ -99,6 +99,13 @@ void caller_free(void *caller)
 
 /* ---- one request ---- */
 
+static bool refuse_message(struct caller *c, const char *why)
+{
+    (void)envelope_fault_set(c->soap, &(struct envelope_fault){
+                                          .code = "BadRequest", .message = why, .sender = true});
+    return false;
+}
+
 /* Lays out what the parser reads; a fault is set when it must not read it. */
 static bool admit_message(struct caller *c, struct exchange *x)
 {
@@ -120,11 +127,10 @@ static bool admit_message(struct caller *c, struct exchange *x)
         c->next[1] = m.closing.at;
         c->left[1] = m.has_attachment ? m.closing.length : 0;
     }
+    if (x->body_length == 0)
+        return refuse_message(c, "the message is empty");
     const char *why = tag_scan(x->body, c->left[0] - head);
-    if (why)
-        (void)envelope_fault_set(c->soap, &(struct envelope_fault){
-                                              .code = "BadRequest", .message = why, .sender = true});
-    return !why;
+    return why ? refuse_message(c, why) : true;
 }
 
 static void begin(struct caller *c, const struct soap_service *service, struct exchange *x)
