@@ -265,7 +265,9 @@ enum weir_status query_end(struct query *q, struct weir_error *error)
                            "%s: a row of table %s does not match its seal", q->sql->path, q->table);
     else if (q->code != SQLITE_OK && q->code != SQLITE_ROW && q->code != SQLITE_DONE)
         status = sql_fail(q->sql, q->code, error);
-    sqlite3_reset(q->statement);
-    sqlite3_clear_bindings(q->statement);
+    if (q->statement) { /* none when the schema is damaged */
+        sqlite3_reset(q->statement);
+        sqlite3_clear_bindings(q->statement);
+    }
     return status;
 }

@@ -302,9 +302,15 @@ static void walk_start(struct walk *w, struct sql *sql)
     walk_next(w);
 }
 
+/* A walk that ended before its end, at a damaged row, is told by its query: nothing follows from it. */
+static bool is_cut_off(const struct walk *w)
+{
+    return !w->has && w->query.code != SQLITE_DONE;
+}
+
 static void compare_account(struct verifying *v, struct walk *mine, struct walk *theirs)
 {
-    while (mine->has || theirs->has) {
+    while ((mine->has || theirs->has) && !is_cut_off(mine) && !is_cut_off(theirs)) {
         int order = !mine->has ? 1 : !theirs->has ? -1 : key_compare(&mine->row.key, &theirs->row.key);
         if (order < 0)
             tell_row(v, &mine->row.key, "the deliveries have it, the table does not");

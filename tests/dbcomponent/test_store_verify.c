@@ -1,0 +1,246 @@
+/* The proof: a sound store has no difference; a flipped bit anywhere is found, or lies where nothing is; and
+ * whoever meets one while reading gets an error, never another number. */
+#include "store_fixture.h"
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#define FLIPS_DEFAULT 250
+#define ROWS 400
+
+static uint8_t *image; /* the sound file */
+static size_t image_length;
+
+static void make_store(const char *folder)
+{
+    struct weir_error error = {0};
+    enum store_outcome outcome;
+    struct prefix prefixes[2];
+    uint32_t as = 64500;
+    struct store *s = fixture_open(folder);
+    CU_ASSERT_EQUAL(prefix_parse("10.0.0.0/24", "prefix", &prefixes[0], &error), WEIR_OK);
+    CU_ASSERT_EQUAL(prefix_parse("2001:db8::/32", "prefix", &prefixes[1], &error), WEIR_OK);
+    struct tag tag = {.id = 3, .name = "PoP-BA", .prefixes = prefixes, .prefix_count = 2, .ases = &as, .as_count = 1};
+    CU_ASSERT_EQUAL(store_tag_add(s, &tag, "test", &error), WEIR_OK);
+    struct device_entry device = {.address = address_from_ipv4(0x7f000001), .name = "edge", .sampling_rate = 10};
+    CU_ASSERT_EQUAL(store_device_add(s, &device, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_db_add(s, &(struct db_entry){"http://a/db", "a"}, "test", &error), WEIR_OK);
+    for (uint64_t n = 1; n <= 10; n++)
+        CU_ASSERT_EQUAL(fixture_append(s, (uint8_t)(n % 2), n, ROWS, &outcome, &error), WEIR_OK);
+    store_close(s);
+}
+
+static void path_of(const char *folder, char path[128])
+{
+    snprintf(path, 128, "%s/weir.db", folder);
+}
+
+static void load_image(const char *folder)
+{
+    char path[128];
+    struct stat st;
+    path_of(folder, path);
+    CU_ASSERT_EQUAL_FATAL(stat(path, &st), 0);
+    image_length = (size_t)st.st_size;
+    image = malloc(image_length);
+    FILE *f = fopen(path, "r");
+    CU_ASSERT_EQUAL_FATAL(fread(image, 1, image_length, f), image_length);
+    fclose(f);
+}
+
+static void save_image(const char *folder)
+{
+    char path[128], side[160];
+    path_of(folder, path);
+    FILE *f = fopen(path, "w");
+    CU_ASSERT_EQUAL_FATAL(fwrite(image, 1, image_length, f), image_length);
+    fclose(f);
+    snprintf(side, sizeof side, "%s-wal", path);
+    unlink(side);
+    snprintf(side, sizeof side, "%s-shm", path);
+    unlink(side);
+}
+
+/* ---- everything a store says, as one number ---- */
+
+static enum weir_status print_line(void *context, const char *text, size_t length)
+{
+    uint64_t *sum = context;
+    *sum = *sum * 31 + crc32c(0, text, length);
+    return WEIR_OK;
+}
+
+static enum weir_status sum_rollup(void *context, const struct rollup_key *key, const struct counts *c)
+{
+    uint64_t *sum = context;
+    *sum += ((uint64_t)key->minute_ms ^ key->src_tag ^ (uint64_t)key->dst_tag << 8 ^
+             (uint64_t)key->protocol << 16 ^ crc32c(0, &key->exporter, 16)) *
+            (c->octets + 3 * c->packets + 7 * c->flows);
+    return WEIR_OK;
+}
+
+static enum weir_status sum_account(void *context, const struct account_row *row)
+{
+    uint64_t *sum = context;
+    *sum = *sum * 31 + crc32c(crc32c(0, &row->key.exporter, 16), &row->counts, sizeof row->counts);
+    *sum += (uint64_t)(row->key.minute_ms ^ row->first_heard_ms ^ row->last_heard_ms) + row->key.domain;
+    return WEIR_OK;
+}
+
+static uint64_t sum_catalogue(const struct catalogue *c)
+{
+    uint64_t sum = crc32c(0, c->snapshot.prefixes, c->snapshot.prefix_count * sizeof *c->snapshot.prefixes);
+    sum = sum * 31 + crc32c(0, c->snapshot.ases, c->snapshot.as_count * sizeof *c->snapshot.ases);
+    sum = sum * 31 + crc32c(0, c->snapshot.devices, c->snapshot.device_count * sizeof *c->snapshot.devices);
+    for (size_t i = 0; i < c->tag_count; i++)
+        sum = sum * 31 + crc32c(c->tags[i].id, c->tags[i].name, strlen(c->tags[i].name));
+    for (size_t i = 0; i < c->db_count; i++)
+        sum = sum * 31 + crc32c(0, c->dbs[i].url, strlen(c->dbs[i].url));
+    return sum;
+}
+
+/* False when any of it is an error. */
+static bool fingerprint(struct store *s, uint64_t sums[4])
+{
+    struct reader *r;
+    struct catalogue c;
+    memset(sums, 0, 4 * sizeof *sums);
+    bool fine = store_records(s, NULL, INTERVAL_ALL, print_line, &sums[0], NULL) == WEIR_OK;
+    if (reader_open(s, &r, NULL) != WEIR_OK)
+        return false;
+    fine &= reader_rollups(r, INTERVAL_ALL, sum_rollup, &sums[1], NULL) == WEIR_OK;
+    fine &= reader_account(r, INTERVAL_ALL, sum_account, &sums[2], NULL) == WEIR_OK;
+    reader_close(r);
+    if (store_catalogue(s, &c, NULL) != WEIR_OK)
+        return false;
+    sums[3] = sum_catalogue(&c);
+    catalogue_free(&c);
+    return fine;
+}
+
+/* ---- tests ---- */
+
+static void test_flips(void)
+{
+    const char *folder = fixture_folder();
+    const char *wish = getenv("STORE_FLIPS");
+    int flips = wish ? atoi(wish) : FLIPS_DEFAULT, found = 0, refused = 0, harmless = 0, missed = 0, wrong = 0;
+    uint64_t sound[4], sums[4], differences;
+    make_store(folder);
+    load_image(folder);
+    struct store *s = fixture_open(folder);
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    CU_ASSERT_TRUE(fingerprint(s, sound));
+    store_close(s);
+    fixture_state = wish ? (uint64_t)flips : 1;
+    for (int i = 0; i < flips; i++) {
+        size_t at = (size_t)(fixture_random() % image_length);
+        uint8_t bit = (uint8_t)(1u << (fixture_random() & 7));
+        image[at] ^= bit;
+        save_image(folder);
+        image[at] ^= bit;
+        struct weir_error error = {0};
+        if (store_open(folder, i & 1 ? STORE_READ_ONLY : STORE_CREATE, &s, &error) != WEIR_OK) {
+            refused++;
+            continue;
+        }
+        bool told = store_verify(s, NULL, NULL, NULL, &differences, &error) != WEIR_OK || differences != 0;
+        bool whole = fingerprint(s, sums);
+        bool same = memcmp(sums, sound, sizeof sums) == 0;
+        found += told;
+        harmless += !told && whole && same;
+        if (!told && !(whole && same)) {
+            missed++;
+            printf("missed: octet %zu, bit %u\n", at, bit);
+        }
+        if (whole && !same) {
+            wrong++;
+            printf("other numbers and no error: octet %zu, bit %u\n", at, bit);
+        }
+        store_close(s);
+    }
+    printf("(%d flips: %d found, %d refused, %d in unused space) ", flips, found, refused, harmless);
+    CU_ASSERT_EQUAL(missed, 0);
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT(found > flips / 4); /* the file is small: half of its pages are nearly empty */
+    free(image);
+}
+
+struct told {
+    const char *words;
+    bool found;
+    char first[512];
+};
+
+static void look_for(void *context, const char *text)
+{
+    struct told *t = context;
+    t->found |= strstr(text, t->words) != NULL;
+    if (!t->first[0])
+        snprintf(t->first, sizeof t->first, "%s", text);
+}
+
+static bool run_sql(sqlite3 *db, const char *text)
+{
+    char *message = NULL;
+    int code = sqlite3_exec(db, text, NULL, NULL, &message);
+    if (message)
+        printf("%s\n", message);
+    sqlite3_free(message);
+    return code == SQLITE_OK;
+}
+
+/* Changes made by hand are named: each SQL text makes a difference whose text has the words. */
+static void test_by_hand(void)
+{
+    static const struct {
+        const char *sql, *words;
+    } cases[] = {
+        {"UPDATE account SET missing_records = missing_records + 1 WHERE exporter IN"
+         " (SELECT min(exporter) FROM account)", "table account"},
+        {"DELETE FROM account", "account 2026-01-01T00:00:00.000Z exporter 127.0.0.1"},
+        {"UPDATE rollup SET tier = tier + 20", "table rollup"},
+        {"DELETE FROM rollup WHERE serial = 1", "roll-up 2026"},
+        {"UPDATE block SET last_ms = last_ms + 1 WHERE id = 3", "block 3"},
+        {"DELETE FROM block_column WHERE id = 3 * 1024 + 1", "block 3: column"},
+        {"INSERT INTO block_column VALUES (999999, x'00')", "columns"},
+        {"DELETE FROM block WHERE id = 4", "block 4"},
+        {"DELETE FROM delivery WHERE block = 5", "block 5: no delivery"},
+        {"DELETE FROM checkpoint", "checkpoints of collector 1"},
+        {"UPDATE tag SET name = 'PoP-XX'", "table tag"},
+        {"DELETE FROM tag", "tag that is not there"},
+        {"UPDATE audit SET who = 'nobody'", "table audit"},
+        {"CREATE TABLE mine (x)", "schema"},
+        {"DROP INDEX tag_as_tag", "schema"},
+    };
+    const char *folder = fixture_folder();
+    char path[128];
+    make_store(folder);
+    load_image(folder);
+    path_of(folder, path);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sqlite3 *db;
+        struct told told = {.words = cases[i].words};
+        save_image(folder);
+        CU_ASSERT_EQUAL_FATAL(sqlite3_open(path, &db), SQLITE_OK);
+        CU_ASSERT_TRUE(run_sql(db, cases[i].sql));
+        sqlite3_close(db);
+        struct store *s = fixture_open(folder);
+        CU_ASSERT(fixture_verify(s, look_for, &told) > 0);
+        if (!told.found) {
+            printf("%s\n  said: %s\n", cases[i].sql, told.first);
+            CU_FAIL("the difference is not named");
+        }
+        store_close(s);
+    }
+    free(image);
+}
+
+int main(void)
+{
+    static const struct fixture_test tests[] = {
+        {"flipped bits", test_flips},
+        {"changes by hand", test_by_hand},
+        {NULL, NULL},
+    };
+    return fixture_main("store: verify", tests);
+}
