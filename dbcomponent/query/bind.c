@@ -1,5 +1,6 @@
 /* bind.c - codes of a run's rows, column by column; see bind.h and layout.h. */
 #include "query/bind.h"
+#include "query/keys.h"
 
 #include <string.h>
 
@@ -52,15 +53,6 @@ static bool is_zero(const struct vector *v, uint32_t row)
         return vector_u64(v, row) == 0;
     struct octets value = vector_octets(v, row);
     return v->width == 16 && !memcmp(value.bytes, none, sizeof none);
-}
-
-static uint64_t code_of_row(const struct binding *b, uint32_t row)
-{
-    bool has = b->v && vector_has(b->v, row);
-    bool has6 = b->v6 && vector_has(b->v6, row);
-    if (has6 && (!has || (is_zero(b->v, row) && !is_zero(b->v6, row))))
-        return code_of_value(b, b->v6, vector_index(b->v6, row));
-    return has ? code_of_value(b, b->v, vector_index(b->v, row)) : b->lacking;
 }
 
 static bool bind_codes(struct binding *b, struct arena *a)
@@ -202,12 +194,70 @@ static void put_lacking(const struct vector *v, uint32_t first, uint32_t n, cons
             out[i] = lacking;
 }
 
+/* ---- a row at a time; addresses of 16 octets are gathered and numbered together ---- */
+
+struct gathered {
+    uint64_t mask[2]; /* of the prefix, as the octets lie */
+    uint64_t halves[LOOP_ROWS][2];
+    uint32_t place[LOOP_ROWS], number[LOOP_ROWS];
+    uint32_t count;
+};
+_Static_assert(LOOP_ROWS <= INTERN_RUN, "a run of rows is numbered in one go");
+
+/* IPv4-mapped, network order: ::ffff:a.b.c.d. */
+static bool is_mapped(const uint64_t half[2])
+{
+    return half[0] == 0 && (uint32_t)half[1] == UINT32_C(0xffff0000);
+}
+
+/* Which of a row's two addresses counts: keys.h, srcIP. NULL: it has none. */
+static const struct vector *address_of_row(const struct binding *b, uint32_t row)
+{
+    bool has = b->v && vector_has(b->v, row);
+    bool has6 = b->v6 && vector_has(b->v6, row);
+    if (has6 && (!has || (is_zero(b->v, row) && !is_zero(b->v6, row))))
+        return b->v6;
+    return has ? b->v : NULL;
+}
+
+/* Gathers the row's address when it is a plain one of 16 octets; false: it has to be coded alone. */
+static bool gather(const struct component *c, const struct vector *v, uint32_t row, uint32_t place,
+                   struct gathered *g)
+{
+    uint64_t half[2];
+    if (v->width != 16)
+        return false;
+    memcpy(half, (const uint8_t *)v->values + 16 * (size_t)vector_index(v, row), sizeof half);
+    if (c->both_families && is_mapped(half))
+        return false;
+    g->halves[g->count][0] = half[0] & g->mask[0];
+    g->halves[g->count][1] = half[1] & g->mask[1];
+    g->place[g->count++] = place;
+    return true;
+}
+
 static bool codes_by_row(const struct binding *b, uint32_t first, uint32_t n, const uint32_t *index,
                          uint64_t *out)
 {
-    for (uint32_t i = 0; i < n; i++)
-        if (has_failed(b, out[i] = code_of_row(b, index ? index[i] : first + i)))
+    const struct component *c = b->component;
+    struct gathered g;
+    g.count = 0;
+    memset(g.mask, 0xff, sizeof g.mask);
+    key_mask((uint8_t *)g.mask, c->prefix, false);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t row = index ? index[i] : first + i;
+        const struct vector *v = address_of_row(b, row);
+        if (v && gather(c, v, row, i, &g))
+            continue;
+        out[i] = v ? code_of_value(b, v, vector_index(v, row)) : b->lacking;
+        if (has_failed(b, out[i]))
             return false;
+    }
+    if (!intern_wide_run(b->interned, (const uint64_t(*)[2])g.halves, g.count, g.number))
+        return false;
+    uint64_t mark = c->kind == COMPONENT_EITHER ? UINT64_C(1) << 32 : 0;
+    for (uint32_t i = 0; i < g.count; i++)
+        out[g.place[i]] = mark | g.number[i];
     return true;
 }
 

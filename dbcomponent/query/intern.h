@@ -7,6 +7,9 @@
  *
  * so one component may meet different storage widths in different blocks and still be one key.
  *
+ * Addresses come by the million, so they have a table of their own beside the general one: the
+ * address lies in the slot, one cache line answers, and a run of them is looked up with prefetching.
+ *
  * Threads: a table belongs to one thread; the budget behind it is shared. */
 #ifndef WEIR_QUERY_INTERN_H
 #define WEIR_QUERY_INTERN_H
@@ -23,14 +26,24 @@ struct intern_entry {
     uint32_t hash;
 };
 
+struct wide_slot {
+    uint64_t half[2]; /* the 16 octets as they are */
+    uint32_t number;  /* 0: empty */
+    uint32_t spare[3];
+};
+
 struct intern {
     struct budget *budget;
     uint64_t seed;
     struct arena bytes;
     struct intern_entry *entries; /* [0] is unused */
     uint32_t count;               /* entries in use, the unused one included */
+    uint32_t room;                /* entries there is memory for */
     uint32_t capacity;            /* slots; a power of two, 0 before the first value */
     uint32_t *slots;              /* 0: empty */
+    uint32_t slots_used;
+    struct wide_slot *wide;
+    uint32_t wide_capacity, wide_used;
     size_t taken;                 /* from the budget */
 };
 
@@ -41,6 +54,9 @@ void intern_free(struct intern *t);
 uint32_t intern_bytes(struct intern *t, const uint8_t *bytes, uint32_t length);
 uint32_t intern_number(struct intern *t, uint64_t value);
 uint32_t intern_wide(struct intern *t, const uint8_t octets[16]);
+/* The numbers of n <= INTERN_RUN addresses. False: budget or memory. */
+#define INTERN_RUN 512u
+bool intern_wide_run(struct intern *t, const uint64_t (*halves)[2], uint32_t n, uint32_t *numbers);
 uint32_t intern_octets(struct intern *t, const uint8_t *bytes, uint32_t length);
 static inline const struct intern_entry *intern_entry(const struct intern *t, uint32_t number)
 {

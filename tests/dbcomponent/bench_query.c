@@ -36,13 +36,14 @@ struct target {
     uint8_t width;
     size_t index;
 };
-enum { EXP, DOM, STAG, DTAG, RATE, ORIGIN, START, END, OCT, PKT, IOCT, IPKT, SRC, DST, SPORT, DPORT,
+enum { EXP, DOM, STAG, DTAG, RATE, ORIGIN, START, END, OCT, PKT, IOCT, IPKT, SRC, DST, NEXT6, SPORT, DPORT,
        PROTO, TOS, FLAGS, IN, OUT, TARGETS };
 static struct target targets[TARGETS] = {
     {WEIR_EXPORTER, 16, 0}, {WEIR_DOMAIN, 4, 0}, {WEIR_SRC_TAG, 4, 0}, {WEIR_DST_TAG, 4, 0},
     {WEIR_SAMPLING_RATE, 8, 0}, {WEIR_SAMPLING_ORIGIN, 1, 0}, {WEIR_FLOW_START, 8, 0},
     {WEIR_FLOW_END, 8, 0}, {WEIR_OCTETS, 8, 0}, {WEIR_PACKETS, 8, 0}, {IANA(1), 8, 0},
-    {IANA(2), 8, 0}, {IANA(8), 4, 0}, {IANA(12), 4, 0}, {IANA(7), 2, 0}, {IANA(11), 2, 0},
+    {IANA(2), 8, 0}, {IANA(8), 4, 0}, {IANA(12), 4, 0},
+    {IANA(62), 16, 0}, {IANA(7), 2, 0}, {IANA(11), 2, 0},
     {IANA(4), 1, 0}, {IANA(5), 1, 0}, {IANA(6), 2, 0}, {IANA(10), 4, 0}, {IANA(14), 4, 0}};
 
 static void *at(struct batch *b, unsigned target, uint32_t row)
@@ -72,6 +73,8 @@ static void fill_row(struct batch *b, uint32_t r, int64_t now)
     PUT(b, IPKT, r, uint64_t, packets);
     PUT(b, SRC, r, uint32_t, src);
     PUT(b, DST, r, uint32_t, dst);
+    memcpy(at(b, NEXT6, r), "\x20\x01\x0d\xb8\0\0\0\x01\0\0\0\0", 12);
+    memcpy((char *)at(b, NEXT6, r) + 12, &src, 4); /* as many as there are sources */
     PUT(b, SPORT, r, uint16_t, 1024 + below(64000));
     PUT(b, DPORT, r, uint16_t, below(3) ? 443 : skewed(65536));
     PUT(b, PROTO, r, uint8_t, below(5) ? 6 : 17);
@@ -126,6 +129,7 @@ static const struct {
     {"totals of one host", {NULL}, 0, "host 10.0.1.77", 0, 0},
     {"top 10 source addresses", {"sourceIPv4Address"}, 1, NULL, 10, 0},
     {"top 10 srcIP", {"srcIP"}, 1, NULL, 10, 0},
+    {"top 10 IPv6 addresses", {"ipNextHopIPv6Address"}, 1, NULL, 10, 0},
     {"matrix srcTag x dstTag", {"srcTag", "dstTag"}, 2, NULL, 0, 0},
     {"matrix /16 x /16", {"sourceIPv4Address/16", "destinationIPv4Address/16"}, 2, NULL, 0, 0},
     {"by destination port", {"destinationTransportPort"}, 1, NULL, 10, 0},
