@@ -2,8 +2,8 @@
  * serve.c and exchange.c.
  *
  * Invariants: 1. a fd is closed only by the thread that moved its connection to BUSY. 2. a generation
- * grows when a connection is freed, so an event of an earlier owner of the slot finds nothing. 3. once
- * armed, a connection is not touched by the thread that armed it. */
+ * grows when a connection is armed and when it is freed, so an event finds only the arming it belongs to.
+ * 3. once armed, a connection is not touched by the thread that armed it. */
 #include "serve_private.h"
 #include "base/time.h"
 #include <errno.h>
@@ -17,17 +17,17 @@ int64_t serve_now_ms(void)
     return (int64_t)(clock_monotonic_us() / 1000);
 }
 
-static uint64_t word_of(uint64_t generation, enum connection_state state)
+static uint64_t word_of(uint64_t generation, unsigned state)
 {
-    return generation << 8 | (uint64_t)state;
+    return generation << 8 | state;
 }
 
-static enum connection_state state_of(uint64_t word)
+static unsigned state_of(uint64_t word)
 {
-    return (enum connection_state)(word & 0xff);
+    return (unsigned)(word & 0xff);
 }
 
-static bool move(struct connection *c, uint64_t from, enum connection_state state)
+static bool move(struct connection *c, uint64_t from, unsigned state)
 {
     return atomic_compare_exchange_strong(&c->word, &from, word_of(from >> 8, state));
 }
@@ -75,11 +75,23 @@ static void give_slot(struct server *s, struct connection *c)
     pthread_mutex_unlock(&s->lock);
 }
 
-static uint64_t event_of(const struct server *s, struct connection *c)
+/* Tells epoll to wake whoever is free once octets come. False: it can not; the connection is BUSY still. */
+static bool arm(struct server *s, struct connection *c, enum connection_state state, int operation,
+                int64_t limit_ms)
 {
-    uint64_t generation = atomic_load(&c->word) >> 8;
-    return (generation << 32 & UINT64_C(0xffffffff00000000)) |
-           ((uint64_t)(c - s->table) + EVENT_CONNECTION);
+    uint64_t generation = (atomic_load(&c->word) >> 8) + 1;
+    uint64_t word = word_of(generation, state | ARMING);
+    int fd = c->fd; /* from the store below on, *c may be another's */
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT};
+    event.data.u64 = (generation << 32) | ((uint64_t)(c - s->table) + EVENT_CONNECTION);
+    atomic_store(&c->deadline_ms, serve_now_ms() + limit_ms);
+    atomic_store(&c->word, word);
+    if (epoll_ctl(s->epoll, operation, fd, &event) != 0) {
+        atomic_store(&c->word, word_of(generation, BUSY)); /* no event can have come */
+        return false;
+    }
+    (void)move(c, word, state);
+    return true;
 }
 
 bool connection_add(struct server *s, int fd, const struct address *peer, uint16_t port)
@@ -97,17 +109,11 @@ bool connection_add(struct server *s, int fd, const struct address *peer, uint16
     c->low_water = 1;
     c->request_since_ms = 0;
     c->continued = false;
-    atomic_store(&c->deadline_ms, serve_now_ms() + s->settings.request_ms);
     atomic_fetch_add(&s->counters.connections, 1);
     atomic_fetch_add(&s->counters.accepted, 1);
-    uint64_t generation = atomic_load(&c->word) >> 8;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT,
-                                .data.u64 = event_of(s, c)};
-    atomic_store(&c->word, word_of(generation, WAITING));
-    if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
+    if (arm(s, c, WAITING, EPOLL_CTL_ADD, s->settings.request_ms))
         return true;
-    if (move(c, word_of(generation, WAITING), BUSY))
-        connection_close(s, c);
+    connection_close(s, c);
     return false;
 }
 
@@ -118,7 +124,7 @@ struct connection *connection_claim(struct server *s, uint64_t event, enum conne
         return NULL;
     struct connection *c = &s->table[index];
     uint64_t word = atomic_load(&c->word);
-    *was = state_of(word);
+    *was = (enum connection_state)(state_of(word) & ~ARMING);
     if ((uint32_t)(word >> 8) != (uint32_t)(event >> 32) || (*was != WAITING && *was != DRAINING))
         return NULL;
     return move(c, word, BUSY) ? c : NULL;
@@ -127,14 +133,7 @@ struct connection *connection_claim(struct server *s, uint64_t event, enum conne
 void connection_arm(struct server *s, struct connection *c, enum connection_state state,
                     int64_t limit_ms)
 {
-    uint64_t generation = atomic_load(&c->word) >> 8;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT,
-                                .data.u64 = event_of(s, c)};
-    int fd = c->fd;
-    atomic_store(&c->deadline_ms, serve_now_ms() + limit_ms);
-    atomic_store(&c->word, word_of(generation, state));
-    if (epoll_ctl(s->epoll, EPOLL_CTL_MOD, fd, &event) != 0 &&
-        move(c, word_of(generation, state), BUSY))
+    if (!arm(s, c, state, EPOLL_CTL_MOD, limit_ms))
         connection_close(s, c);
 }
 
@@ -154,7 +153,7 @@ void connections_sweep(struct server *s)
     for (uint32_t i = 0; i < s->settings.connections_most; i++) {
         struct connection *c = &s->table[i];
         uint64_t word = atomic_load(&c->word);
-        enum connection_state state = state_of(word);
+        unsigned state = state_of(word);
         if ((state != WAITING && state != DRAINING) || atomic_load(&c->deadline_ms) > now)
             continue;
         if (move(c, word, BUSY)) {

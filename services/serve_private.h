@@ -9,6 +9,9 @@
 /* WAITING and DRAINING connections are armed in epoll and owned by whoever moves them to BUSY first: the
  * worker that gets the event, or the sweeper whose clock ran out. BUSY ones belong to that thread. */
 enum connection_state { FREE, WAITING, DRAINING, BUSY };
+/* Added to WAITING or DRAINING while epoll is being told: an event may claim it already, a clock may not,
+ * or it would close a fd that is about to be named to epoll. */
+#define ARMING 0x80u
 
 struct connection {
     _Atomic uint64_t word;        /* generation << 8 | state; a stale event has an old generation */

@@ -34,10 +34,12 @@ static size_t read_memory(struct soap *soap, char *to, size_t room)
     struct caller *c = caller_of(soap);
     int run = c->left[0] ? 0 : 1;
     size_t n = c->left[run] < room ? c->left[run] : room;
+    if (n == 0)
+        return 0; /* the end */
     memcpy(to, c->next[run], n);
     c->next[run] += n;
     c->left[run] -= n;
-    return n; /* 0: the end */
+    return n;
 }
 
 static int write_answer(struct soap *soap, const char *from, size_t length)
