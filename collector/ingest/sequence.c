@@ -7,6 +7,7 @@
 #define DOUBTS_ENOUGH 3u
 #define LATE_MOST_MS 60000  /* a late message is not older than this, rule 5 */
 #define CLOCK_SLACK_MS 2000 /* v9 headers round to seconds, on both sides */
+#define FORMER_GOES_ON 8u   /* messages within which the run before a restart must show that it goes on */
 #define HEARD_BITS_FIRST 3u
 #define HEARD_BITS_MOST 7u
 #define EXPLAINED_OCTETS 16u /* an undecoded record is taken to be at least this long, rule 9 */
@@ -126,12 +127,12 @@ static struct sequence_extra *extra_of(struct sequence *s)
     return s->extra;
 }
 
-static void gap_open(struct sequence *s, uint32_t start, uint32_t length)
+static void gap_open(struct sequence *s, uint32_t start, uint32_t length, bool held)
 {
     struct sequence_extra *x = extra_of(s);
     if (x)
         x->gaps[x->gap_count++ % SEQUENCE_GAPS] =
-            (struct sequence_gap){start, length, length, s->arrivals};
+            (struct sequence_gap){start, length, length, s->arrivals, held};
 }
 
 static void gaps_forget(struct sequence *s)
@@ -362,8 +363,10 @@ static bool doubt(struct sequence *s, const struct sequence_message *m, uint32_t
     s->doubts = s->doubt_rule == rule ? (uint8_t)(s->doubts + 1) : 1;
     s->doubt_rule = rule;
     int32_t ahead = ahead_of(m->sequence, s->next);
-    if (ahead > 0)
+    if (ahead > 0) {
         s->held += (uint32_t)ahead;
+        gap_open(s, s->next, (uint32_t)ahead, true);
+    }
     if (s->doubts >= DOUBTS_ENOUGH)
         convert(s, m);
     else
@@ -455,10 +458,14 @@ static bool former_run(struct sequence *s, const struct sequence_message *m, uin
     int64_t near = near_most(s);
     if (!s->has_former || llabs(from_former) > near || llabs(from_next) <= llabs(from_former))
         return false;
-    if (from_former < 0) {
+    /* A late message was exported before the restart. One that goes on from the old place tells that
+     * the restart was none, and does so soon: a new run that passes the old place does not. */
+    if (from_former < 0 && m->export_ms <= s->first_export_ms) {
         out->reordered++;
         return true;
     }
+    if (from_former < 0 || s->arrivals - s->restart_arrival > FORMER_GOES_ON)
+        return false;
     out->unknown_gaps++;
     uint32_t other = s->next;
     begin_anew(s, m, position, units);
@@ -479,7 +486,7 @@ static void place_ahead(struct sequence *s, const struct sequence_message *m, ui
     }
     out->missing += gap;
     s->doubts = 0;
-    gap_open(s, s->next, gap);
+    gap_open(s, s->next, gap, false);
     advance(s, m, position, units);
 }
 
@@ -489,7 +496,10 @@ static void place_behind(struct sequence *s, const struct sequence_message *m, u
     struct sequence_gap *gap = gap_at(s, position, units);
     if (gap) {
         gap->left -= units;
-        out->recovered += units;
+        if (gap->held && s->held >= units)
+            s->held -= units; /* was never counted as missing */
+        else
+            out->recovered += units;
         out->reordered++;
     } else if (span_take_late(s, position, units)) {
         out->reordered++;

@@ -81,6 +81,7 @@ struct sequence_heard {
 };
 struct sequence_gap {
     uint32_t start, length, left, arrival;
+    bool held; /* opened by rule 8: missing only once the doubt is over */
 };
 struct sequence_span {
     uint32_t start, end;      /* end is known once closed */
