@@ -41,6 +41,7 @@ enum codec {
     CODEC_SPLIT_ZSTD = 4, /* byte planes, zstd */
     CODEC_OCTETS_ZSTD = 5,/* variable-length: lengths and bytes, zstd */
     CODEC_RUNS = 6,       /* runs of equal values: lengths, and the values coded by another codec */
+    CODEC_MIXED = 7,      /* a bit a row: of the few common values, or of the many rare ones (ports) */
     CODEC_COUNT
 };
 

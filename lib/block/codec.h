@@ -38,6 +38,10 @@ const ie_key *column_bases(ie_key key);
 /* RELATIVE columns stand on bases that stand on bases, at most this deep. */
 #define BASE_DEPTH_MOST 3
 
+/* What a payload stands in: RELATIVE > RUNS > MIXED > DICTIONARY > its values or codes. A codec may stand
+ * in any that is before it, never in itself. */
+enum nesting { NEST_COLUMN, NEST_RESIDUAL, NEST_RUN, NEST_PART, NEST_PLAIN };
+
 /* ---- encoding values ---- */
 struct values {
     const void *at; /* width 0: struct octets */
@@ -48,22 +52,29 @@ struct values {
 /* Sets least and most, when the width has them. */
 void values_measure(struct values *v);
 
+/* Who uses which scratch: they nest, so none is shared. */
+enum scratch_use { SCRATCH_RUNS, SCRATCH_LENGTHS, SCRATCH_PLANES, SCRATCH_SAMPLE, SCRATCH_MIXED, SCRATCH_COUNT };
+
 struct value_encoder { /* scratch from column to column; all zero but for the compressor at first */
     struct compressor *compressor;
     struct dictionary dictionary;
     struct dictionary sample;
-    void *scratch[4]; /* see enum scratch_use */
-    size_t scratch_size[4];
+    void *scratch[SCRATCH_COUNT];
+    size_t scratch_size[SCRATCH_COUNT];
 };
-/* Who uses which scratch: they nest, so none is shared. */
-enum scratch_use { SCRATCH_RUNS, SCRATCH_LENGTHS, SCRATCH_PLANES, SCRATCH_SAMPLE };
 void *scratch_take(struct value_encoder *e, enum scratch_use use, size_t size);
 void value_encoder_clear(struct value_encoder *e);
 
-/* Appends the payload of measured values under the codec it found best. `hot` as column_is_hot(); `code_limit` bounds the
- * distinct values of a dictionary. Memory that ends shows in out->failed. */
-enum codec encode_values(struct value_encoder *e, const struct values *v, bool hot,
-                         uint32_t code_limit, struct buffer *out);
+/* What the caller knows of the column. */
+struct advice {
+    bool hot;            /* as column_is_hot() */
+    uint32_t code_limit; /* distinct values of a dictionary, at most */
+    uint8_t *wait;       /* blocks until a dictionary is tried again: content seldom changes its kind */
+};
+/* Appends the payload of measured values under the codec it found best. Memory that ends shows in
+ * out->failed. */
+enum codec encode_values(struct value_encoder *e, const struct values *v, const struct advice *advice,
+                         struct buffer *out);
 /* Bits a value of width 1–8 would take, roughly, and 0 when all are equal; cheap: for choosing a base. */
 double guess_bits(const struct values *v);
 

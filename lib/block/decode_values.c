@@ -4,9 +4,6 @@
 #include "block/codec.h"
 #include <string.h>
 
-/* Payloads nest RELATIVE > RUNS > DICTIONARY > its values or codes, never otherwise. */
-enum nesting { NEST_COLUMN, NEST_RESIDUAL, NEST_RUN, NEST_PLAIN };
-
 struct place {
     struct decompressor *d;
     struct cursor *in;
@@ -202,6 +199,73 @@ static enum weir_status decode_runs(const struct place *p, uint32_t count, uint8
     return WEIR_OK;
 }
 
+/* Each row takes the next value of its part. */
+#define MERGE(name, type)                                                                          \
+    static void name(const uint64_t *bits, const void *common, const void *rare, uint32_t count,   \
+                     void *out)                                                                    \
+    {                                                                                              \
+        const type *c = common, *r = rare;                                                         \
+        type *o = out;                                                                             \
+        for (uint32_t first = 0; first < count; first += 64) {                                     \
+            uint64_t word = bits[first / 64];                                                      \
+            uint32_t n = count - first < 64 ? count - first : 64;                                  \
+            for (uint32_t i = 0; i < n; i++, word >>= 1) {                                         \
+                size_t hit = word & 1;                                                             \
+                const type *from = hit ? c : r;                                                    \
+                *o++ = *from;                                                                      \
+                c += hit;                                                                          \
+                r += 1 - hit;                                                                      \
+            }                                                                                      \
+        }                                                                                          \
+    }
+MERGE(merge_1, uint8_t)
+MERGE(merge_2, uint16_t)
+MERGE(merge_4, uint32_t)
+MERGE(merge_8, uint64_t)
+
+/* A part of a mixture as an array. */
+static enum weir_status decode_half(const struct place *p, uint32_t count, uint8_t width,
+                                    struct part *out)
+{
+    enum weir_status s = decode_nested(p, NEST_PART, count, width, out);
+    if (s)
+        return s;
+    const struct vector v = {.width = width, .form = out->form, .rows = count, .values = out->values,
+                             .code_count = out->code_count, .codes = out->codes};
+    struct vector flat;
+    if (!vector_flatten(&v, p->d->arena, &flat))
+        return WEIR_ENOMEM;
+    *out = (struct part){.form = VECTOR_FLAT, .values = (void *)(uintptr_t)flat.values};
+    return WEIR_OK;
+}
+
+static enum weir_status decode_mixed(const struct place *p, uint32_t count, uint8_t width,
+                                     struct part *out)
+{
+    static void (*const merge[4])(const uint64_t *, const void *, const void *, uint32_t, void *) = {
+        merge_1, merge_2, merge_4, merge_8};
+    size_t words = ((size_t)count + 63) / 64;
+    struct part common, rare;
+    uint32_t hits = 0;
+    if (width == 0 || width > 8)
+        return WEIR_EMALFORMED;
+    uint64_t *bits = arena_zero(p->d->arena, words * 8);
+    void *values = take(p, count, width);
+    if (!bits || !values)
+        return WEIR_ENOMEM;
+    enum weir_status s = blob_read(p->d, p->in, (uint8_t *)bits, ((size_t)count + 7) / 8);
+    for (size_t i = 0; i < words; i++)
+        hits += (uint32_t)__builtin_popcountll(bits[i]);
+    if (!s && (hits == 0 || hits >= count || (count % 64 && bits[words - 1] >> (count % 64))))
+        s = WEIR_EMALFORMED;
+    if (s || (s = decode_half(p, hits, width, &common)) ||
+        (s = decode_half(p, count - hits, width, &rare)))
+        return s;
+    merge[width_index(width)](bits, common.values, rare.values, count, values);
+    *out = (struct part){.form = VECTOR_FLAT, .values = values};
+    return WEIR_OK;
+}
+
 /* Residuals; column.c adds the base. */
 static enum weir_status decode_relative(const struct place *p, uint32_t count, uint8_t width,
                                         struct part *out)
@@ -216,9 +280,9 @@ static const struct {
     decode_codec decode;
     enum nesting deepest;
 } codecs[CODEC_COUNT] = {
-    {decode_constant, NEST_PLAIN},    {decode_for, NEST_PLAIN},   {decode_dictionary, NEST_RUN},
-    {decode_relative, NEST_COLUMN},   {decode_split, NEST_PLAIN}, {decode_octets, NEST_PLAIN},
-    {decode_runs, NEST_RESIDUAL},
+    {decode_constant, NEST_PLAIN}, {decode_for, NEST_PLAIN},   {decode_dictionary, NEST_PART},
+    {decode_relative, NEST_COLUMN}, {decode_split, NEST_PLAIN}, {decode_octets, NEST_PLAIN},
+    {decode_runs, NEST_RESIDUAL},   {decode_mixed, NEST_RUN},
 };
 
 static enum weir_status decode_at(const struct place *p, uint8_t codec, uint32_t count, uint8_t width,

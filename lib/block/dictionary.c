@@ -175,6 +175,58 @@ static bool rehash(struct dictionary *d)
         d->count = count;                                                                          \
         return DICTIONARY_DONE;                                                                    \
     }
+/* A value's slot holds its hash; for width 8 its code before ranking, which is not kept: hash alone says
+ * no, and values[places[code]] says yes. */
+#define MARK(name, hash_of, type)                                                                  \
+    static uint32_t name(const struct dictionary *d, const void *values, uint32_t rows,            \
+                         uint64_t *bits)                                                           \
+    {                                                                                              \
+        uint32_t marked = 0;                                                                       \
+        for (uint32_t row = 0; row < rows; row++) {                                                \
+            uint32_t hash = hash_of(values, row);                                                  \
+            uint32_t s = slot_of(hash, d->slot_count);                                             \
+            while (d->slots[s] && (uint32_t)(d->slots[s] >> 32) != hash)                           \
+                s = (s + 1) & (d->slot_count - 1);                                                 \
+            uint64_t hit = d->slots[s] && ((const type *)d->values)[d->places[(uint32_t)           \
+                                              d->slots[s] - 1]] == ((const type *)values)[row];    \
+            bits[row / 64] |= hit << (row % 64);                                                   \
+            marked += (uint32_t)hit;                                                               \
+        }                                                                                          \
+        return marked;                                                                             \
+    }
+MARK(mark_4, hash_4, uint32_t)
+MARK(mark_8, hash_8, uint64_t)
+
+/* Narrow values have a table that says which are in. */
+#define MARK_NARROW(name, type, most)                                                              \
+    static uint32_t name(const struct dictionary *d, const void *values, uint32_t rows,            \
+                         uint64_t *bits)                                                           \
+    {                                                                                              \
+        uint8_t in[(most) + 1] = {0};                                                              \
+        uint32_t marked = 0;                                                                       \
+        for (uint32_t c = 0; c < d->count; c++)                                                    \
+            in[((const type *)d->values)[c]] = 1;                                                  \
+        for (uint32_t row = 0; row < rows; row++) {                                                \
+            uint64_t hit = in[((const type *)values)[row]];                                        \
+            bits[row / 64] |= hit << (row % 64);                                                   \
+            marked += (uint32_t)hit;                                                               \
+        }                                                                                          \
+        return marked;                                                                             \
+    }
+MARK_NARROW(mark_1, uint8_t, UINT8_MAX)
+MARK_NARROW(mark_2, uint16_t, UINT16_MAX)
+
+uint32_t dictionary_mark(const struct dictionary *d, const void *values, uint32_t rows, unsigned width,
+                         uint64_t *bits)
+{
+    switch (width) {
+    case 1: return mark_1(d, values, rows, bits);
+    case 2: return mark_2(d, values, rows, bits);
+    case 4: return mark_4(d, values, rows, bits);
+    default: return mark_8(d, values, rows, bits);
+    }
+}
+
 BUILD(build_1, hash_1, same_narrow, 1)
 BUILD(build_2, hash_2, same_narrow, 2)
 BUILD(build_4, hash_4, same_narrow, 4)

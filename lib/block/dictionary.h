@@ -40,6 +40,10 @@ enum dictionary_result dictionary_count(struct dictionary *d, const void *values
                                         uint32_t limit);
 void dictionary_code(struct dictionary *d, const void *values, uint32_t rows, unsigned width,
                      uint64_t least);
+/* Sets bit r of `bits` (whole words, zero before) for each row whose value is one of the dictionary built
+ * last by dictionary_build(), width 1–8; how many those are. */
+uint32_t dictionary_mark(const struct dictionary *d, const void *values, uint32_t rows, unsigned width,
+                         uint64_t *bits);
 void dictionary_free(struct dictionary *d);
 
 #endif

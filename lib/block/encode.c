@@ -9,8 +9,16 @@
 /* A base must save this many bits a value: reading it costs a second column. */
 #define BASE_GAIN_LEAST 0.3
 
+/* What is remembered of a column from block to block; by a hash of the key, the last one wins. */
+#define MEMORIES 256u
+struct memory {
+    ie_key key;
+    uint8_t wait; /* see struct advice */
+};
+
 struct block_encoder {
     struct value_encoder values;
+    struct memory memories[MEMORIES];
     struct column **columns; /* those of the batch that some row has, by key */
     size_t column_room;
     /* Present rows only: the column, its base; and residuals. */
@@ -166,18 +174,30 @@ static ie_key take_base(struct block_encoder *e, const struct column *c, size_t 
 }
 
 /* ---- a column ---- */
+static struct memory *remember(struct block_encoder *e, ie_key key)
+{
+    struct memory *m = &e->memories[(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) % MEMORIES];
+    if (m->key != key)
+        *m = (struct memory){.key = key};
+    return m;
+}
+
 static void put_values(struct block_encoder *e, const struct column *c, size_t count, uint32_t rows,
                        struct values *v, struct block_column *entry, struct buffer *out)
 {
-    uint32_t code_limit = c->present_rows == rows ? DICTIONARY_MOST : DICTIONARY_MOST - 1;
+    const struct advice advice = {
+        .hot = column_is_hot(c->key),
+        .code_limit = c->present_rows == rows ? DICTIONARY_MOST : DICTIONARY_MOST - 1,
+        .wait = &remember(e, c->key)->wait,
+    };
     entry->base = take_base(e, c, count, rows, v);
     if (!entry->base) {
-        entry->codec = (uint8_t)encode_values(&e->values, v, column_is_hot(c->key), code_limit, out);
+        entry->codec = (uint8_t)encode_values(&e->values, v, &advice, out);
         return;
     }
     size_t codec_at = out->length;
     buffer_put_u8(out, 0);
-    enum codec codec = encode_values(&e->values, v, column_is_hot(c->key), code_limit, out);
+    enum codec codec = encode_values(&e->values, v, &advice, out);
     if (!out->failed)
         out->bytes[codec_at] = (uint8_t)codec;
     entry->codec = CODEC_RELATIVE;

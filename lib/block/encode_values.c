@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLE_ROWS 1024u
+#define SAMPLE_ROWS 2048u
 #define SAMPLE_WHOLE 4096u  /* up to here a dictionary is simply built */
 #define SAMPLE_PLANE 1500u
 #define RUN_LEAST 12u       /* average run that pays */
@@ -119,7 +119,7 @@ static double change_rate(const struct values *v)
     return seen ? (double)changed / seen : 1.0;
 }
 
-static bool encode_runs(struct value_encoder *e, const struct values *v, bool hot, uint32_t code_limit,
+static bool encode_runs(struct value_encoder *e, const struct values *v, const struct advice *advice,
                         struct buffer *out);
 
 static double price_of(bool hot)
@@ -158,7 +158,7 @@ static double plane_bits(const uint8_t *at, uint32_t count, unsigned width)
         }
     }
     double bits = sum / n;
-    return bits > 7.6 ? 8.0 : bits + 0.05; /* what is nearly random is stored as it is */
+    return bits > 7.6 ? 8.0 : 1.1 * bits; /* what is nearly random is stored as it is */
 }
 
 static double split_bits(const struct values *v)
@@ -302,6 +302,7 @@ static double guess_distinct(struct value_encoder *e, const struct values *v)
 }
 
 #define NEVER 1e9 /* bits: what is not possible */
+#define DICTIONARY_WAIT 15
 
 /* Bits a row with the dictionary as counted. */
 static double dictionary_bits(const struct dictionary *d, const struct values *v, double each)
@@ -324,15 +325,15 @@ static double try_counting(struct value_encoder *e, const struct values *v, doub
 }
 
 /* Builds the dictionary when it may beat `bits` a value; what it takes then, else NEVER. */
-static double try_dictionary(struct value_encoder *e, const struct values *v, double bits,
-                             uint32_t code_limit)
+static double build_dictionary(struct value_encoder *e, const struct values *v, double bits,
+                             const struct advice *advice)
 {
     double each = value_bits(v), expected = v->count;
     double most = v->count * (bits - 0.5 * log2(bits * v->count / each)) / each;
-    uint32_t limit = most < 16 ? 16 : most < code_limit ? (uint32_t)most : code_limit;
+    uint32_t limit = most < 16 ? 16 : most < advice->code_limit ? (uint32_t)most : advice->code_limit;
     uint64_t range = v->width && v->width <= 8 ? v->most - v->least : UINT64_MAX;
     if (v->count > SAMPLE_WHOLE && range >= SAMPLE_WHOLE) {
-        expected = 1.5 * guess_distinct(e, v);
+        expected = guess_distinct(e, v);
         if (expected * each / v->count + 0.75 * log2(expected + 1) > bits)
             return NEVER;
     }
@@ -342,6 +343,20 @@ static double try_dictionary(struct value_encoder *e, const struct values *v, do
                                       (uint32_t)expected) != DICTIONARY_DONE)
         return NEVER;
     return dictionary_bits(&e->dictionary, v, each);
+}
+
+/* The same, but for columns of which dictionaries were no use of late. */
+static double try_dictionary(struct value_encoder *e, const struct values *v, double bits,
+                             const struct advice *advice)
+{
+    if (*advice->wait && v->count > SAMPLE_WHOLE) {
+        --*advice->wait;
+        return NEVER;
+    }
+    double needs = build_dictionary(e, v, bits, advice);
+    if (needs >= bits && v->count > SAMPLE_WHOLE)
+        *advice->wait = DICTIONARY_WAIT;
+    return needs;
 }
 
 static enum codec write_dictionary(struct value_encoder *e, const struct values *v, bool hot,
@@ -365,29 +380,136 @@ static enum codec write_dictionary(struct value_encoder *e, const struct values 
     return CODEC_DICTIONARY;
 }
 
+/* ---- common and rare values ---- */
+#define COMMON_MOST 256u
+#define COMMON_LEAST 4u /* of the sample, to be called common */
+/* Two parts are dearer to read than one, and to write. */
+#define MIXED_GAIN_HOT 0.75
+#define MIXED_GAIN_COLD 0.85
+
+/* Of the sample guess_distinct() took: how many of its most frequent values are common, so that the bits a
+ * row are fewest. `rare` is what a rare value takes; *bits becomes the estimate. */
+static uint32_t choose_common(const struct dictionary *sample, double rare, double *bits)
+{
+    uint32_t all = 0, best = 0, covered = 0;
+    for (uint32_t c = 0; c < sample->count; c++)
+        all += sample->counts[c];
+    *bits = NEVER;
+    for (uint32_t c = 0; c < sample->count && c < COMMON_MOST && sample->counts[c] >= COMMON_LEAST; c++) {
+        covered += sample->counts[c];
+        double share = (double)covered / all;
+        double code = c ? 32 - __builtin_clz(c) : 0;
+        double needs = 1.1 + share * code + (1 - share) * rare;
+        if (needs < *bits) {
+            *bits = needs;
+            best = c + 1;
+        }
+    }
+    return best;
+}
+
+struct mixture {
+    uint64_t *bits;
+    void *common, *rare;
+    uint32_t common_count;
+};
+
+#define PART(width, type)                                                                          \
+    static void part_##width(const struct values *v, const struct mixture *m)                      \
+    {                                                                                              \
+        const type *from = v->at;                                                                  \
+        type *common = m->common, *rare = m->rare;                                                 \
+        for (uint32_t row = 0; row < v->count; row++) { /* no branch: which it is is chance */     \
+            size_t hit = m->bits[row / 64] >> (row % 64) & 1;                                      \
+            *common = *rare = from[row];                                                           \
+            common += hit;                                                                         \
+            rare += 1 - hit;                                                                       \
+        }                                                                                          \
+    }
+PART(1, uint8_t)
+PART(2, uint16_t)
+PART(4, uint32_t)
+PART(8, uint64_t)
+
+/* Parts the rows by whether their value is one of the first `common` of the sample. */
+static bool part_rows(struct value_encoder *e, const struct values *v, uint32_t common,
+                      struct mixture *m)
+{
+    static void (*const part[4])(const struct values *, const struct mixture *) = {part_1, part_2, part_4,
+                                                                                  part_8};
+    size_t words = (v->count + 63) / 64, size = ((size_t)v->count + 1) * v->width;
+    uint8_t *memory = scratch_take(e, SCRATCH_MIXED, words * 8 + 2 * size + 16 + COMMON_MOST * 8);
+    if (!memory)
+        return false;
+    m->bits = (uint64_t *)(void *)memory;
+    m->common = memory + words * 8;
+    m->rare = memory + words * 8 + (size + 7) / 8 * 8;
+    memcpy(m->common, e->sample.values, (size_t)common * v->width);
+    memset(m->bits, 0, words * 8);
+    if (dictionary_build(&e->sample, m->common, common, v->width, common, 0) != DICTIONARY_DONE)
+        return false;
+    m->common_count = dictionary_mark(&e->sample, v->at, v->count, v->width, m->bits);
+    part[width_index(v->width)](v, m);
+    return true;
+}
+
+static enum codec encode_any(struct value_encoder *e, const struct values *v, const struct advice *advice,
+                             enum nesting nesting, struct buffer *out);
+
+static bool write_mixed(struct value_encoder *e, const struct values *v, const struct advice *advice,
+                        uint32_t common, struct buffer *out)
+{
+    struct mixture m;
+    if (!part_rows(e, v, common, &m) || m.common_count == 0 || m.common_count == v->count)
+        return false;
+    uint8_t wait = 0;
+    const struct advice inside = {advice->hot, DICTIONARY_MOST, &wait};
+    struct values parts[2] = {{.at = m.common, .count = m.common_count, .width = v->width},
+                              {.at = m.rare, .count = v->count - m.common_count, .width = v->width}};
+    blob_write(e->compressor, (const uint8_t *)m.bits, ((size_t)v->count + 7) / 8, out);
+    for (unsigned i = 0; i < 2; i++) {
+        size_t codec_at = out->length;
+        values_measure(&parts[i]);
+        buffer_put_u8(out, 0);
+        enum codec codec = encode_any(e, &parts[i], &inside, NEST_PART, out);
+        if (!out->failed)
+            out->bytes[codec_at] = (uint8_t)codec;
+    }
+    return true;
+}
+
 /* ---- the choice ---- */
-static enum codec encode_numbers(struct value_encoder *e, const struct values *v, bool hot,
-                                 uint32_t code_limit, struct buffer *out)
+static enum codec encode_numbers(struct value_encoder *e, const struct values *v, const struct advice *advice,
+                                 enum nesting nesting, struct buffer *out)
 {
     struct packed_plan plan;
+    double mixed = NEVER;
+    uint32_t common = 0;
     packed_plan(v->at, v->count, v->width, v->least, v->most, &plan);
     if (plan.bits > 1.2 && v->count >= 16) {
-        double split = hot ? plan.bits : split_bits(v) * ZSTD_PRICE_COLD;
+        double split = advice->hot ? plan.bits : split_bits(v) * ZSTD_PRICE_COLD;
         double rival = split < plan.bits ? split : plan.bits;
-        if (try_dictionary(e, v, rival, code_limit) < rival)
-            return write_dictionary(e, v, hot, out);
+        bool mixable = nesting < NEST_PART && plan.bits > 4 && v->count > SAMPLE_WHOLE &&
+                       (v->width <= 2 || !advice->hot);
+        double coded = try_dictionary(e, v, rival, advice);
+        if (mixable && coded > MIXED_GAIN_HOT * rival && guess_distinct(e, v) < v->count)
+            common = choose_common(&e->sample, plan.bits, &mixed);
+        if (coded < rival && coded < mixed)
+            return write_dictionary(e, v, advice->hot, out);
+        if (mixed < (advice->hot ? MIXED_GAIN_HOT : MIXED_GAIN_COLD) * rival && write_mixed(e, v, advice, common, out))
+            return CODEC_MIXED;
     }
-    return write_plain(e, v, price_of(hot), &plan, out);
+    return write_plain(e, v, price_of(advice->hot), &plan, out);
 }
 
 /* Width 16 and octets. */
-static enum codec encode_strings(struct value_encoder *e, const struct values *v, bool hot,
-                                 uint32_t code_limit, struct buffer *out)
+static enum codec encode_strings(struct value_encoder *e, const struct values *v, const struct advice *advice,
+                                 struct buffer *out)
 {
     double flat = v->width ? 100 : value_bits(v) + 8;
-    if (try_dictionary(e, v, flat, code_limit) < flat)
-        return write_dictionary(e, v, hot, out);
-    return encode_flat(e, v, price_of(hot), out);
+    if (try_dictionary(e, v, flat, advice) < flat)
+        return write_dictionary(e, v, advice->hot, out);
+    return encode_flat(e, v, price_of(advice->hot), out);
 }
 
 static bool all_same(const struct values *v)
@@ -400,20 +522,20 @@ static bool all_same(const struct values *v)
            by_width[kind].changes(v->at, 1, v->count) == 0;
 }
 
-static enum codec encode_any(struct value_encoder *e, const struct values *v, bool hot,
-                             uint32_t code_limit, bool runs, struct buffer *out)
+static enum codec encode_any(struct value_encoder *e, const struct values *v, const struct advice *advice,
+                             enum nesting nesting, struct buffer *out)
 {
     if (all_same(v))
         return write_constant(v, out);
-    if (runs && v->count >= 64 && change_rate(v) * RUN_LEAST < 1.0 &&
-        encode_runs(e, v, hot, code_limit, out))
+    if (nesting < NEST_RUN && v->count >= 64 && change_rate(v) * RUN_LEAST < 1.0 &&
+        encode_runs(e, v, advice, out))
         return CODEC_RUNS;
     if (v->width == 0 || v->width == 16)
-        return encode_strings(e, v, hot, code_limit, out);
-    return encode_numbers(e, v, hot, code_limit, out);
+        return encode_strings(e, v, advice, out);
+    return encode_numbers(e, v, advice, nesting, out);
 }
 
-static bool encode_runs(struct value_encoder *e, const struct values *v, bool hot, uint32_t code_limit,
+static bool encode_runs(struct value_encoder *e, const struct values *v, const struct advice *advice,
                         struct buffer *out)
 {
     uint32_t most = (v->count / RUN_LEAST + 8) & ~7u, runs = 0; /* lengths behind it are aligned */
@@ -438,16 +560,16 @@ static bool encode_runs(struct value_encoder *e, const struct values *v, bool ho
         out->bytes[codec_at] = (uint8_t)codec;
     codec_at = out->length;
     buffer_put_u8(out, 0);
-    codec = encode_any(e, &firsts, hot, code_limit, false, out);
+    codec = encode_any(e, &firsts, advice, NEST_RUN, out);
     if (!out->failed)
         out->bytes[codec_at] = (uint8_t)codec;
     return true;
 }
 
-enum codec encode_values(struct value_encoder *e, const struct values *v, bool hot, uint32_t code_limit,
+enum codec encode_values(struct value_encoder *e, const struct values *v, const struct advice *advice,
                          struct buffer *out)
 {
-    return encode_any(e, v, hot, code_limit, true, out);
+    return encode_any(e, v, advice, NEST_COLUMN, out);
 }
 
 void values_measure(struct values *v)
