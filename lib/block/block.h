@@ -42,6 +42,7 @@ enum codec {
     CODEC_OCTETS_ZSTD = 5,/* variable-length: lengths and bytes, zstd */
     CODEC_RUNS = 6,       /* runs of equal values: lengths, and the values coded by another codec */
     CODEC_MIXED = 7,      /* a bit a row: of the few common values, or of the many rare ones (ports) */
+    CODEC_MAP = 8,        /* a value for each dictionary value of another column (an AS for an address) */
     CODEC_COUNT
 };
 
@@ -67,7 +68,7 @@ struct block_column {
     uint8_t width; /* as struct vector */
     uint8_t codec; /* enum codec */
     uint32_t rows, present_rows;
-    ie_key base;   /* CODEC_RELATIVE: the column it is relative to; else 0 */
+    ie_key base;   /* CODEC_RELATIVE, CODEC_MAP: the column it stands on; else 0 */
     uint64_t least, most;                       /* width 1–8, over the present rows */
     uint8_t least_octets[16], most_octets[16];  /* width 16 */
     uint32_t crc;
@@ -112,8 +113,8 @@ enum weir_status block_column_read(const uint8_t head[BLOCK_COLUMN_HEAD_SIZE], c
                                    size_t length, struct block_column *out, struct weir_error *error);
 
 /* Decodes one column into memory from `a`; form FLAT, CONSTANT or DICTIONARY, whichever the codec
- * gives for nothing. `base` is the decoded base column for CODEC_RELATIVE (its key must match), else
- * NULL. WEIR_ECHECKSUM, WEIR_EMALFORMED: the element is named. WEIR_ENOMEM. */
+ * gives for nothing. `base` is the decoded base column when c->base is not 0 (its key must match, and
+ * its form be the one column_decode() gave it), else NULL. WEIR_ECHECKSUM, WEIR_EMALFORMED: the element is named. WEIR_ENOMEM. */
 enum weir_status column_decode(const struct block_column *c, const struct vector *base,
                                struct arena *a, struct vector *out, struct weir_error *error);
 /* Any vector as FLAT, memory from `a`; the same vector when it is FLAT already. False: no memory. */

@@ -18,9 +18,8 @@ static enum weir_status decode_chain(const struct block *b, const struct block_c
     const struct block_column *chain[BASE_DEPTH_MOST + 1];
     unsigned depth = 0;
     struct vector base;
-    for (chain[0] = c; chain[depth]->codec == CODEC_RELATIVE; depth++) {
-        chain[depth + 1] = block_find(b, chain[depth]->base);
-        if (depth + 1 > BASE_DEPTH_MOST || !chain[depth + 1])
+    for (chain[0] = c; chain[depth]->base; depth++) {
+        if (depth == BASE_DEPTH_MOST || !(chain[depth + 1] = block_find(b, chain[depth]->base)))
             return fail_column(c, "its base column is missing", error);
     }
     enum weir_status s = column_decode(chain[depth], NULL, a, out, error);

@@ -35,7 +35,12 @@ bool column_is_hot(ie_key key);
 /* The columns it may be an affine partner of, best first; 0 ends the list. */
 #define BASES_MOST 2
 const ie_key *column_bases(ie_key key);
-/* RELATIVE columns stand on bases that stand on bases, at most this deep. */
+/* The column whose value decides its value, as a rule; 0: none known. */
+ie_key column_decider(ie_key key);
+/* Whether column_decider() names it; a number below DECIDERS_MOST then, else -1. */
+#define DECIDERS_MOST 4
+int column_decides(ie_key key);
+/* Columns stand on bases that stand on bases, at most this deep. */
 #define BASE_DEPTH_MOST 3
 
 /* What a payload stands in: RELATIVE > RUNS > MIXED > DICTIONARY > its values or codes. A codec may stand
@@ -88,6 +93,10 @@ struct part {
 /* `count` >= 1 values. WEIR_ETRUNCATED, WEIR_EMALFORMED, WEIR_ENOMEM. */
 enum weir_status decode_values(struct decompressor *d, struct cursor *in, uint8_t codec, uint32_t count,
                                uint8_t width, struct part *out);
+
+/* The values of CODEC_MAP: u8 codec and a payload of `count` values. */
+enum weir_status decode_map_values(struct decompressor *d, struct cursor *in, uint32_t count,
+                                   uint8_t width, struct part *out);
 
 static inline size_t value_size(unsigned width)
 {

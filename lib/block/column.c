@@ -62,6 +62,33 @@ static void scatter_values(void *to, const void *from, size_t size, const uint64
     }
 }
 
+/* to[r] = from[codes[r]], or from[0] where there are no codes. */
+static inline __attribute__((always_inline)) void gather(uint8_t *restrict to, const uint8_t *from,
+                                                         size_t size, const uint16_t *codes,
+                                                         uint32_t rows)
+{
+    for (uint32_t i = 0; i < rows; i++)
+        memcpy(to + i * size, from + (codes ? codes[i] * size : 0), size);
+}
+
+static void gather_values(void *to, const void *from, size_t size, const uint16_t *codes, uint32_t rows)
+{
+    switch (size) {
+    case 1: gather(to, from, 1, codes, rows); return;
+    case 2: gather(to, from, 2, codes, rows); return;
+    case 4: gather(to, from, 4, codes, rows); return;
+    case 8: gather(to, from, 8, codes, rows); return;
+    default: gather(to, from, 16, codes, rows); return;
+    }
+}
+
+static void clear_absent(const uint64_t *present, size_t size, uint32_t rows, void *values)
+{
+    for (uint32_t r = 0; present && r < rows; r++)
+        if (!(present[r / 64] >> (r % 64) & 1))
+            memset((uint8_t *)values + r * size, 0, size);
+}
+
 static bool value_is_zero(const void *values, uint32_t i, unsigned width)
 {
     static const uint8_t zero[16];
@@ -170,9 +197,7 @@ static enum weir_status add_base(const struct block_column *c, const struct vect
         return WEIR_ENOMEM;
     kernels_best()->rebase[width_index(c->width)][width_index(base->width)](residual.values, flat.values,
                                                                             c->rows, values);
-    for (uint32_t r = 0; present && r < c->rows; r++)
-        if (!(present[r / 64] >> (r % 64) & 1))
-            memset((uint8_t *)values + (size_t)r * c->width, 0, c->width);
+    clear_absent(present, c->width, c->rows, values);
     out->form = VECTOR_FLAT;
     out->values = values;
     out->codes = NULL;
@@ -193,6 +218,61 @@ static enum weir_status relate(const struct block_column *c, const struct vector
     return add_base(c, base, out->present, a, out);
 }
 
+/* ---- mapped columns ---- */
+/* Codes of rows that have the element, all below `count`; absent rows get code 0. */
+static const uint16_t *present_codes(const struct vector *base, const uint64_t *present, uint32_t count,
+                                     struct arena *a, enum weir_status *status)
+{
+    const uint16_t *codes = base->codes;
+    *status = WEIR_OK;
+    if (present) {
+        uint16_t *copy = arena_alloc(a, base->rows * sizeof *copy);
+        *status = copy ? WEIR_OK : WEIR_ENOMEM;
+        for (uint32_t r = 0; copy && r < base->rows; r++)
+            copy[r] = present[r / 64] >> (r % 64) & 1 ? codes[r] : 0;
+        codes = copy;
+    }
+    if (codes && kernels_best()->most_code(codes, base->rows) >= count)
+        *status = WEIR_EMALFORMED;
+    return codes;
+}
+
+static enum weir_status decode_map(const struct block_column *c, const struct vector *base,
+                                   struct decompressor *d, struct cursor *in, uint64_t *present,
+                                   struct vector *out)
+{
+    struct part part;
+    enum weir_status s;
+    uint32_t count = cursor_u32_le(in);
+    if (in->failed)
+        return WEIR_ETRUNCATED;
+    if (base->form != VECTOR_DICTIONARY || count == 0 || count > base->code_count)
+        return WEIR_EMALFORMED;
+    const uint16_t *codes = present_codes(base, present, count, d->arena, &s);
+    if (s || (s = decode_map_values(d, in, count, c->width, &part)))
+        return s;
+    if (cursor_left(in))
+        return WEIR_EMALFORMED;
+    *out = (struct vector){.key = c->key, .width = c->width, .form = part.form, .rows = c->rows,
+                           .values = part.values, .present = present};
+    if (part.form == VECTOR_CONSTANT && !present)
+        return WEIR_OK;
+    bool coded = part.form == VECTOR_DICTIONARY && !present;
+    if (!coded && !flatten_part(&part, c->width, count, d->arena))
+        return WEIR_ENOMEM;
+    size_t size = coded ? sizeof(uint16_t) : value_size(c->width);
+    void *composed = arena_alloc(d->arena, c->rows * size);
+    if (!composed)
+        return WEIR_ENOMEM;
+    gather_values(composed, coded ? part.codes : part.values, size, codes, c->rows);
+    out->form = coded ? VECTOR_DICTIONARY : VECTOR_FLAT;
+    out->code_count = coded ? part.code_count : 0;
+    out->values = coded ? part.values : composed;
+    out->codes = coded ? composed : NULL;
+    clear_absent(present, size, c->rows, composed);
+    return WEIR_OK;
+}
+
 static enum weir_status decode_checked(const struct block_column *c, const struct vector *base,
                                        struct arena *a, struct vector *out)
 {
@@ -201,7 +281,11 @@ static enum weir_status decode_checked(const struct block_column *c, const struc
     struct part part;
     uint64_t *present;
     enum weir_status s = read_presence(c, &d, &in, &present);
-    if (s || (s = decode_values(&d, &in, c->codec, c->present_rows, c->width, &part)))
+    if (s)
+        return s;
+    if (c->codec == CODEC_MAP)
+        return decode_map(c, base, &d, &in, present, out);
+    if ((s = decode_values(&d, &in, c->codec, c->present_rows, c->width, &part)))
         return s;
     if (cursor_left(&in))
         return WEIR_EMALFORMED;
@@ -214,13 +298,20 @@ static enum weir_status decode_checked(const struct block_column *c, const struc
     return c->codec == CODEC_RELATIVE ? relate(c, base, same, a, out) : WEIR_OK;
 }
 
+static bool base_fits(const struct block_column *c, const struct vector *base)
+{
+    if (c->codec != CODEC_RELATIVE && c->codec != CODEC_MAP)
+        return true;
+    bool number = base && base->width >= 1 && base->width <= 8;
+    return base && base->key == c->base && base->rows == c->rows && (number || c->codec == CODEC_MAP);
+}
+
 enum weir_status column_decode(const struct block_column *c, const struct vector *base,
                                struct arena *a, struct vector *out, struct weir_error *error)
 {
     if (c->rows == 0 || c->rows > BLOCK_ROWS_MOST || c->present_rows == 0 || c->present_rows > c->rows)
         return fail_column(c, WEIR_EMALFORMED, "row counts are not possible", error);
-    if (c->codec == CODEC_RELATIVE && (!base || base->key != c->base || base->rows != c->rows ||
-                                       base->width == 0 || base->width > 8))
+    if (!base_fits(c, base))
         return fail_column(c, WEIR_EMALFORMED, "its base column is missing or does not fit", error);
     if (crc32c(0, c->bytes, c->length) != c->crc)
         return fail_column(c, WEIR_ECHECKSUM, "checksum does not match its bytes", error);
@@ -229,14 +320,6 @@ enum weir_status column_decode(const struct block_column *c, const struct vector
 }
 
 /* ---- forms ---- */
-static inline __attribute__((always_inline)) void gather(uint8_t *restrict to, const uint8_t *from,
-                                                         size_t size, const uint16_t *codes,
-                                                         uint32_t rows)
-{
-    for (uint32_t i = 0; i < rows; i++)
-        memcpy(to + i * size, from + (codes ? codes[i] * size : 0), size);
-}
-
 bool vector_flatten(const struct vector *v, struct arena *a, struct vector *out)
 {
     *out = *v;
@@ -246,14 +329,7 @@ bool vector_flatten(const struct vector *v, struct arena *a, struct vector *out)
     uint8_t *to = arena_alloc(a, v->rows * size + 1);
     if (!to)
         return false;
-    const uint16_t *codes = v->form == VECTOR_DICTIONARY ? v->codes : NULL;
-    switch (size) {
-    case 1: gather(to, v->values, 1, codes, v->rows); break;
-    case 2: gather(to, v->values, 2, codes, v->rows); break;
-    case 4: gather(to, v->values, 4, codes, v->rows); break;
-    case 8: gather(to, v->values, 8, codes, v->rows); break;
-    default: gather(to, v->values, 16, codes, v->rows); break;
-    }
+    gather_values(to, v->values, size, v->form == VECTOR_DICTIONARY ? v->codes : NULL, v->rows);
     out->form = VECTOR_FLAT;
     out->values = to;
     out->codes = NULL;

@@ -266,6 +266,14 @@ static enum weir_status decode_mixed(const struct place *p, uint32_t count, uint
     return WEIR_OK;
 }
 
+/* MAP is a column's codec only, and column.c's. */
+static enum weir_status decode_misplaced(const struct place *p, uint32_t count, uint8_t width,
+                                         struct part *out)
+{
+    (void)p, (void)count, (void)width, (void)out;
+    return WEIR_EMALFORMED;
+}
+
 /* Residuals; column.c adds the base. */
 static enum weir_status decode_relative(const struct place *p, uint32_t count, uint8_t width,
                                         struct part *out)
@@ -283,6 +291,7 @@ static const struct {
     {decode_constant, NEST_PLAIN}, {decode_for, NEST_PLAIN},   {decode_dictionary, NEST_PART},
     {decode_relative, NEST_COLUMN}, {decode_split, NEST_PLAIN}, {decode_octets, NEST_PLAIN},
     {decode_runs, NEST_RESIDUAL},   {decode_mixed, NEST_RUN},
+    {decode_misplaced, NEST_COLUMN},
 };
 
 static enum weir_status decode_at(const struct place *p, uint8_t codec, uint32_t count, uint8_t width,
@@ -306,4 +315,11 @@ enum weir_status decode_values(struct decompressor *d, struct cursor *in, uint8_
 {
     const struct place p = {d, in, NEST_COLUMN};
     return decode_at(&p, codec, count, width, out);
+}
+
+enum weir_status decode_map_values(struct decompressor *d, struct cursor *in, uint32_t count,
+                                   uint8_t width, struct part *out)
+{
+    const struct place p = {d, in, NEST_COLUMN};
+    return decode_nested(&p, NEST_RESIDUAL, count, width, out);
 }

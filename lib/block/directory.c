@@ -80,7 +80,8 @@ static const char *entry_wrong(const uint8_t *head, const struct block_column *c
         return "rows are not 1 to 1048576";
     if (c->present_rows == 0 || c->present_rows > c->rows)
         return "rows present are not 1 to rows";
-    if ((c->codec == CODEC_RELATIVE) != (c->base != 0) || (c->base && c->base == c->key))
+    bool stands = c->codec == CODEC_RELATIVE || c->codec == CODEC_MAP;
+    if (stands != (c->base != 0) || (c->base && c->base == c->key))
         return "base does not go with the codec";
     if (!all_zero(head + ENTRY_ZERO, 2) || !all_zero(head + ENTRY_RESERVED, 24))
         return "bits that must be zero are set";

@@ -3,6 +3,7 @@
 #include "block/block.h"
 #include "block/codec.h"
 #include "block/header.h"
+#include "block/map.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct memory {
 struct block_encoder {
     struct value_encoder values;
     struct memory memories[MEMORIES];
+    struct mapper mapper;
     struct column **columns; /* those of the batch that some row has, by key */
     size_t column_room;
     /* Present rows only: the column, its base; and residuals. */
@@ -41,6 +43,7 @@ void block_encoder_free(struct block_encoder *e)
     if (!e)
         return;
     value_encoder_clear(&e->values);
+    mapper_free(&e->mapper);
     free(e->columns);
     free(e->dense);
     free(e->base);
@@ -182,6 +185,17 @@ static struct memory *remember(struct block_encoder *e, ie_key key)
     return m;
 }
 
+/* u8 codec and the payload. */
+static void put_nested(struct block_encoder *e, const struct values *v, const struct advice *advice,
+                       struct buffer *out)
+{
+    size_t codec_at = out->length;
+    buffer_put_u8(out, 0);
+    enum codec codec = encode_values(&e->values, v, advice, out);
+    if (!out->failed)
+        out->bytes[codec_at] = (uint8_t)codec;
+}
+
 static void put_values(struct block_encoder *e, const struct column *c, size_t count, uint32_t rows,
                        struct values *v, struct block_column *entry, struct buffer *out)
 {
@@ -190,17 +204,19 @@ static void put_values(struct block_encoder *e, const struct column *c, size_t c
         .code_limit = c->present_rows == rows ? DICTIONARY_MOST : DICTIONARY_MOST - 1,
         .wait = &remember(e, c->key)->wait,
     };
-    entry->base = take_base(e, c, count, rows, v);
-    if (!entry->base) {
+    struct values map;
+    if ((entry->base = mapper_find(&e->mapper, c, v, rows, &map))) {
+        entry->codec = CODEC_MAP;
+        buffer_put_u32le(out, map.count);
+        put_nested(e, &map, &advice, out);
+    } else if ((entry->base = take_base(e, c, count, rows, v))) {
+        entry->codec = CODEC_RELATIVE;
+        put_nested(e, v, &advice, out);
+    } else {
         entry->codec = (uint8_t)encode_values(&e->values, v, &advice, out);
-        return;
+        if (entry->codec == CODEC_DICTIONARY)
+            mapper_keep(&e->mapper, c, &e->values.dictionary, v->count);
     }
-    size_t codec_at = out->length;
-    buffer_put_u8(out, 0);
-    enum codec codec = encode_values(&e->values, v, &advice, out);
-    if (!out->failed)
-        out->bytes[codec_at] = (uint8_t)codec;
-    entry->codec = CODEC_RELATIVE;
 }
 
 static enum weir_status encode_column(struct block_encoder *e, const struct column *c, size_t count,
@@ -318,6 +334,7 @@ static enum weir_status write_block(struct block_encoder *e, const struct block_
                                     struct batch *batch, const struct account *account,
                                     struct buffer *out, struct weir_error *error)
 {
+    mapper_clear(&e->mapper);
     struct draft d = {.start = out->length, .columns = collect_columns(e, batch)};
     if (d.columns == SIZE_MAX)
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to encode a block");

@@ -62,3 +62,40 @@ const ie_key *column_bases(ie_key key)
             return relations[i].bases;
     return none;
 }
+
+static const ie_key deciders[DECIDERS_MOST] = {IANA(8), IANA(12), IANA(27), IANA(28)};
+
+/* What routing says of an address: the same for all flows of a block, unless routing changed in it. */
+static const struct {
+    ie_key key;
+    uint8_t decider;
+} decided[] = {
+    {IANA(9), 0},   /* sourceIPv4PrefixLength */
+    {IANA(13), 1},  /* destinationIPv4PrefixLength */
+    {IANA(15), 1},  /* ipNextHopIPv4Address */
+    {IANA(16), 0},  /* bgpSourceAsNumber */
+    {IANA(17), 1},  /* bgpDestinationAsNumber */
+    {IANA(18), 1},  /* bgpNextHopIPv4Address */
+    {IANA(29), 2},  /* sourceIPv6PrefixLength */
+    {IANA(30), 3},  /* destinationIPv6PrefixLength */
+    {IANA(44), 0},  /* sourceIPv4Prefix */
+    {IANA(45), 1},  /* destinationIPv4Prefix */
+    {IANA(128), 1}, /* bgpNextAdjacentAsNumber */
+    {IANA(129), 0}, /* bgpPrevAdjacentAsNumber */
+};
+
+ie_key column_decider(ie_key key)
+{
+    for (size_t i = 0; i < sizeof decided / sizeof decided[0]; i++)
+        if (decided[i].key == key)
+            return deciders[decided[i].decider];
+    return 0;
+}
+
+int column_decides(ie_key key)
+{
+    for (int i = 0; i < DECIDERS_MOST; i++)
+        if (deciders[i] == key)
+            return i;
+    return -1;
+}

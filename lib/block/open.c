@@ -86,14 +86,17 @@ static enum weir_status read_directory(const uint8_t *entry, const struct block_
     return at == end ? WEIR_OK : bad(error, "directory", "octets that belong to no column");
 }
 
-/* Every chain of bases ends, soon, at columns that are there. */
+/* Every chain of bases ends, soon, at columns that are there; maps stand on dictionaries. */
 static bool chains_end(const struct block *b)
 {
     for (uint32_t i = 0; i < b->head.column_count; i++) {
         const struct block_column *c = &b->columns[i];
-        unsigned depth = 0;
-        for (; c && c->codec == CODEC_RELATIVE; depth++)
-            c = depth < BASE_DEPTH_MOST ? block_find(b, c->base) : NULL;
+        for (unsigned depth = 0; c && c->base; depth++) {
+            const struct block_column *base = depth < BASE_DEPTH_MOST ? block_find(b, c->base) : NULL;
+            if (c->codec == CODEC_MAP && base && base->codec != CODEC_DICTIONARY)
+                return false;
+            c = base;
+        }
         if (!c)
             return false;
     }
@@ -127,7 +130,7 @@ static enum weir_status open_checked(const uint8_t *bytes, size_t length, struct
     if (s)
         return s;
     if (!chains_end(out))
-        return bad(error, "directory", "a column is relative to one that is not there, or to itself");
+        return bad(error, "directory", "a column stands on one that is not there, or on itself, or that is no dictionary");
     if (!interval_true(out))
         return bad(error, "interval", "the interval is not that of its flow ends");
     return WEIR_OK;

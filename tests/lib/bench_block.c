@@ -158,7 +158,7 @@ static double measure_encode(struct batch *all, const struct block_column *c, st
 
 static void report(const struct block *b, struct batch *batch, struct block_encoder *e)
 {
-    static const char *const codecs[] = {"constant", "for", "dictionary", "relative", "split", "octets", "runs", "mixed"};
+    static const char *const codecs[] = {"constant", "for", "dictionary", "relative", "split", "octets", "runs", "mixed", "map"};
     static const char *const forms[] = {"flat", "constant", "dictionary"};
     struct arena a = {0};
     for (uint32_t i = 0; i < b->head.column_count; i++) {

@@ -1,0 +1,97 @@
+/* map.c - whether one column decides another, see map.h. Used by encode.c. */
+#include "block/map.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A map must be this many times shorter than the column. */
+#define MAP_SHORTER 2u
+#define TRIAL_ROWS 2048u
+
+void mapper_clear(struct mapper *m)
+{
+    for (size_t i = 0; i < DECIDERS_MOST; i++)
+        m->kept[i].count = 0;
+}
+
+void mapper_free(struct mapper *m)
+{
+    for (size_t i = 0; i < DECIDERS_MOST; i++)
+        free(m->kept[i].codes);
+    free(m->values);
+    *m = (struct mapper){0};
+}
+
+void mapper_keep(struct mapper *m, const struct column *c, const struct dictionary *d, uint32_t rows)
+{
+    int i = column_decides(c->key);
+    if (i < 0 || d->count > rows / MAP_SHORTER)
+        return;
+    struct kept_codes *k = &m->kept[i];
+    if (rows > k->room) {
+        free(k->codes);
+        k->codes = malloc(rows * sizeof *k->codes);
+        k->room = k->codes ? rows : 0;
+    }
+    if (!k->codes)
+        return; /* only a chance is lost */
+    memcpy(k->codes, d->codes, rows * sizeof *k->codes);
+    k->rows = rows;
+    k->count = d->count;
+    k->column = c;
+}
+
+/* Writes every row's value to its code's place, then sees whether every row finds its own there. */
+#define DECIDE(width, type)                                                                        \
+    static bool decide_##width(const void *values, const uint16_t *codes, uint32_t rows,           \
+                               void *map)                                                          \
+    {                                                                                              \
+        const type *v = values;                                                                    \
+        type *at = map, wrong = 0;                                                                 \
+        for (uint32_t row = 0; row < rows; row++)                                                  \
+            at[codes[row]] = v[row];                                                               \
+        for (uint32_t row = 0; row < rows; row++)                                                  \
+            wrong |= (type)(at[codes[row]] ^ v[row]);                                              \
+        return wrong == 0;                                                                         \
+    }
+DECIDE(1, uint8_t)
+DECIDE(2, uint16_t)
+DECIDE(4, uint32_t)
+DECIDE(8, uint64_t)
+
+static bool decides(const struct values *v, const uint16_t *codes, void *map)
+{
+    static bool (*const of[4])(const void *, const uint16_t *, uint32_t, void *) = {decide_1, decide_2,
+                                                                                   decide_4, decide_8};
+    unsigned i = width_index(v->width);
+    return (v->count <= TRIAL_ROWS || of[i](v->at, codes, TRIAL_ROWS, map)) &&
+           of[i](v->at, codes, v->count, map);
+}
+
+static bool same_rows(const struct column *a, const struct column *b, uint32_t rows)
+{
+    if (a->present_rows != b->present_rows)
+        return false;
+    return a->present_rows == rows || memcmp(a->present, b->present, (rows + 63) / 64 * 8) == 0;
+}
+
+ie_key mapper_find(struct mapper *m, const struct column *c, const struct values *v, uint32_t rows,
+                   struct values *out)
+{
+    ie_key key = column_decider(c->key);
+    if (!key || v->width == 0 || v->width > 8 || v->least == v->most)
+        return 0;
+    const struct kept_codes *k = &m->kept[column_decides(key)];
+    if (!k->count || k->rows != v->count || !same_rows(c, k->column, rows))
+        return 0;
+    size_t size = (size_t)k->count * v->width;
+    if (size > m->size) {
+        free(m->values);
+        m->values = malloc(size);
+        m->size = m->values ? size : 0;
+    }
+    if (!m->values || !decides(v, k->codes, m->values))
+        return 0;
+    *out = (struct values){.at = m->values, .count = k->count, .width = v->width,
+                           .least = v->least, .most = v->most};
+    return key;
+}
