@@ -6,17 +6,30 @@
 #include "dbStub.h"
 #include "fault.h"
 #include "services_private.h"
+#include <errno.h>
+#include <time.h>
 
+#define QUERY_WAIT_MS 100
 #define ROWS_CHUNKED 2000 /* answers with more rows are written once, in chunks, instead of counted first */
 
 /* ---- asking ---- */
 
+/* Short questions pass one another within the wait; it fails when long ones take all the slots. */
 static int begin_query(struct soap *soap)
 {
-    struct services *s = services_of(soap);
-    if (atomic_fetch_sub(&s->queries_free, 1) > 0)
+    sem_t *queries = &services_of(soap)->queries;
+    struct timespec until;
+    if (sem_trywait(queries) == 0)
         return SOAP_OK;
-    atomic_fetch_add(&s->queries_free, 1);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += QUERY_WAIT_MS * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    int code;
+    while ((code = sem_timedwait(queries, &until)) != 0 && errno == EINTR)
+        continue;
+    if (code == 0)
+        return SOAP_OK;
     return fault_make(soap, WEIR_EBUSY, NULL, "too many questions at a time; try again");
 }
 
@@ -41,7 +54,7 @@ int db_query(struct soap *soap, struct totals_request *request, struct totals *o
     if (result != SOAP_OK)
         return result;
     enum weir_status status = store_totals(settings->store, request, out, &error);
-    atomic_fetch_add(&services_of(soap)->queries_free, 1);
+    sem_post(&services_of(soap)->queries);
     return status == WEIR_OK ? SOAP_OK : fault_error(soap, &error);
 }
 

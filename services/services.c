@@ -216,7 +216,7 @@ enum weir_status services_new(const struct services_settings *settings, struct s
     pthread_mutex_init(&s->changing, NULL);
     /* Questions leave workers for those who deliver. */
     int questions = (int)s->settings.workers - 2;
-    atomic_store(&s->queries_free, questions > 0 ? questions : 1);
+    sem_init(&s->queries, 0, questions > 0 ? (unsigned)questions : 1);
     enum weir_status status = WEIR_OK;
     if (!s->listen || !s->version || !s->tags)
         status = weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the services");
@@ -253,6 +253,7 @@ void services_free(struct services *s)
     server_free(s->server);
     tag_names_free(s->tags);
     pthread_mutex_destroy(&s->changing);
+    sem_destroy(&s->queries);
     free(s->listen);
     free(s->version);
     free(s);

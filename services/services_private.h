@@ -7,6 +7,7 @@
 #include "services.h"
 #include "tag_names.h"
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 struct soap;
@@ -20,7 +21,7 @@ struct services {
     struct tag_names *tags;
     int64_t started_ms;
     _Atomic uint64_t faults;
-    _Atomic int queries_free;     /* totals that may still start */
+    sem_t queries;                /* totals that may still start */
     pthread_mutex_t changing;     /* one catalogue change at a time, its callback included */
 };
 
