@@ -53,6 +53,8 @@ static enum weir_status answer(struct question *q, struct totals *out, struct we
     if (status == WEIR_OK) {
         status = gather(q, &t, error);
         if (status == WEIR_OK)
+            status = question_overdue(q, error);
+        if (status == WEIR_OK)
             status = question_finish(q, &t, out, error);
         tally_free(&t);
     }
