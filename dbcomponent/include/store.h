@@ -48,17 +48,21 @@ enum answer_source { SOURCE_AUTO, SOURCE_ROLLUP, SOURCE_BLOCKS };
 
 struct totals_request {
     const char *const *by;  /* keys, at most TOTALS_KEYS_MOST: element names; srcTag, dstTag, exporter,
-                               domain, srcIP, dstIP; "NAME/LEN" for prefixes of addresses */
+                               domain, srcIP, dstIP; "NAME/LEN" for prefixes of addresses (of srcIP,
+                               dstIP, exporter: LEN bits of each family's own address). srcIP is the
+                               IPv4 address, as mapped, unless that is 0.0.0.0 beside an IPv6 one */
     size_t by_count;        /* 0: one row, the sum */
     const char *filter;     /* flow/filter.h; NULL or "": all */
     struct interval when;   /* by flow end; from < to */
     int64_t step_ms;        /* > 0: one row per key and time bin, bins aligned to when.from_ms;
                                at most 100,000 bins */
     uint32_t top;           /* 0: all rows (at most TOTALS_ROWS_MOST) */
-    enum measure order;     /* descending; ties by keys ascending, so answers are reproducible */
+    enum measure order;     /* of the raw counts, descending; ties by keys ascending (absent last), so
+                               answers are reproducible. With step_ms, `top` keeps the largest rows of
+                               all bins, and rows come by bin, then by order */
     enum answer_source source;
     int64_t deadline_ms;    /* answer or WEIR_ECANCELLED within this; 0: no deadline */
-    uint64_t memory_most;   /* octets for groups; WEIR_ELIMIT past it; 0: 1 GiB */
+    uint64_t memory_most;   /* octets for groups; WEIR_ELIMIT, field "memory", past it; 0: 1 GiB */
     uint32_t threads;       /* scan threads; 0 or 1: one */
 };
 #define TOTALS_KEYS_MOST 8
@@ -96,7 +100,7 @@ struct totals_row {
 
 /* What the answer covers, what was lost on the way, how it was sampled (design: the account). */
 enum loss_state { LOSS_COMPLETE, LOSS_LOSSY, LOSS_UNKNOWN };
-struct coverage_row { /* one exporter and domain heard in the interval */
+struct coverage_row { /* one exporter, domain and protocol heard in the interval */
     struct address exporter;
     uint32_t domain;
     uint16_t protocol;
@@ -109,14 +113,15 @@ struct coverage_row { /* one exporter and domain heard in the interval */
 };
 struct answer_account {
     struct interval when;
-    struct coverage_row *coverage; /* sorted by exporter, domain */
+    struct coverage_row *coverage; /* sorted by exporter, domain, protocol */
     size_t coverage_count;
     struct account_counts counts;  /* sums */
     uint64_t missing_records, missing_datagrams; /* net */
     /* Per cent of what was sent, over exporters that count records; -1 when it can not be told. */
     double missing_records_percent;
     enum loss_state state;         /* worst of the rows; LOSS_UNKNOWN when nothing was heard at all */
-    int64_t known_until_ms;        /* least last_heard of the exporters: loss after it is unknown */
+    int64_t known_until_ms;        /* least last_heard of the exporters: loss after it is unknown. None
+                                      heard: when.from_ms, or 0 when that is INT64_MIN */
     struct counts raw, estimated;  /* of the records that answer the question */
     struct counts unknown_rate;    /* of raw: records whose sampling rate is unknown */
     const char *policy;            /* anonymisation in force: "none" */
