@@ -204,13 +204,47 @@ bool rollups_add(struct rollups *r, const struct rollup_group *g, int sign)
 
 /* ---- a frame of rows ---- */
 
-struct rows { /* the columns of a frame, flat; none is NULL but present */
-    const struct vector *vectors[KEY_COUNT]; /* NULL: absent */
-    const uint64_t *end, *octets, *packets;
-    const uint32_t *src, *dst;
-    const uint8_t *protocol8;   /* the usual width, or NULL */
-    const uint8_t *changed;     /* row r has another context than row r - 1 */
+/* A column read row by row without flattening it: the three forms differ in the index alone. */
+struct cells {
+    const void *values;
+    const uint16_t *codes; /* DICTIONARY; else NULL */
+    uint32_t mask;         /* FLAT: all ones; CONSTANT: 0 */
 };
+
+struct rows { /* what add_rows() reads */
+    const struct vector *vectors[KEY_COUNT]; /* NULL: absent */
+    struct cells end, octets, packets, src, dst;
+    struct cells protocol8;   /* when it has its usual width of one octet */
+    const uint8_t *changed;   /* row r has another context than row r - 1 */
+};
+
+static inline uint32_t cell_index(const struct cells *c, uint32_t row)
+{
+    return c->codes ? c->codes[row] : row & c->mask;
+}
+
+static inline uint64_t cell_u64(const struct cells *c, uint32_t row)
+{
+    return ((const uint64_t *)c->values)[cell_index(c, row)];
+}
+
+static inline uint32_t cell_u32(const struct cells *c, uint32_t row)
+{
+    return ((const uint32_t *)c->values)[cell_index(c, row)];
+}
+
+/* An absent element reads as zero. */
+static struct cells cells_of(const struct vector *v)
+{
+    static const uint64_t zero;
+    if (!v)
+        return (struct cells){.values = &zero};
+    return (struct cells){
+        .values = v->values,
+        .codes = v->form == VECTOR_DICTIONARY ? v->codes : NULL,
+        .mask = v->form == VECTOR_FLAT ? UINT32_MAX : 0,
+    };
+}
 
 static enum weir_status find_columns(const struct frame *f, struct rows *rows,
                                      struct weir_error *error)
@@ -229,17 +263,6 @@ static enum weir_status find_columns(const struct frame *f, struct rows *rows,
     if (!end || end->present)
         return weir_fail(error, WEIR_EMALFORMED, "flowEnd", "a flow record has no flow end");
     return WEIR_OK;
-}
-
-/* The values of a column for every row, zeros when it is absent. */
-static const void *flat(const struct rows *rows, int key, uint8_t width, uint32_t count,
-                        struct arena *a)
-{
-    const struct vector *v = rows->vectors[key];
-    struct vector out;
-    if (!v)
-        return arena_zero(a, (size_t)count * width);
-    return vector_flatten(v, a, &out) ? out.values : NULL;
 }
 
 #define MARK_CHANGES(type, array)                                                                  \
@@ -270,21 +293,20 @@ static void mark_changes(const struct vector *v, uint32_t rows, uint8_t *changed
     }
 }
 
-static enum weir_status flatten(const struct frame *f, struct rows *rows, struct arena *a,
+static enum weir_status prepare(const struct frame *f, struct rows *rows, struct arena *a,
                                 struct weir_error *error)
 {
     uint8_t *changed = arena_zero(a, f->rows);
-    const struct vector *protocol = rows->vectors[KEY_PROTOCOL];
-    rows->end = flat(rows, KEY_END, 8, f->rows, a);
-    rows->octets = flat(rows, KEY_OCTETS, 8, f->rows, a);
-    rows->packets = flat(rows, KEY_PACKETS, 8, f->rows, a);
-    rows->src = flat(rows, KEY_SRC, 4, f->rows, a);
-    rows->dst = flat(rows, KEY_DST, 4, f->rows, a);
-    bool usual = protocol && protocol->width == 1;
-    rows->protocol8 = usual ? flat(rows, KEY_PROTOCOL, 1, f->rows, a) : NULL;
-    if (!changed || !rows->end || !rows->octets || !rows->packets || !rows->src || !rows->dst ||
-        (usual && !rows->protocol8))
+    if (!changed)
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory for %u rows", f->rows);
+    rows->end = cells_of(rows->vectors[KEY_END]);
+    rows->octets = cells_of(rows->vectors[KEY_OCTETS]);
+    rows->packets = cells_of(rows->vectors[KEY_PACKETS]);
+    rows->src = cells_of(rows->vectors[KEY_SRC]);
+    rows->dst = cells_of(rows->vectors[KEY_DST]);
+    const struct vector *protocol = rows->vectors[KEY_PROTOCOL];
+    if (protocol && protocol->width == 1)
+        rows->protocol8 = cells_of(protocol);
     changed[0] = 1;
     for (int key = KEY_EXPORTER; key <= KEY_ORIGIN; key++)
         mark_changes(rows->vectors[key], f->rows, changed);
@@ -319,7 +341,9 @@ static inline uint64_t protocol_at(const struct rows *rows, uint32_t row)
     const struct vector *v = rows->vectors[KEY_PROTOCOL];
     if (!v || !vector_has(v, row))
         return 0;
-    uint64_t value = rows->protocol8 ? rows->protocol8[row] : vector_u64(v, row);
+    const struct cells *usual = &rows->protocol8;
+    uint64_t value = usual->values ? ((const uint8_t *)usual->values)[cell_index(usual, row)]
+                                   : vector_u64(v, row);
     return UINT64_C(1) << 32 | (value > UINT32_MAX ? UINT32_MAX : value);
 }
 
@@ -340,11 +364,11 @@ static bool add_rows(struct rollups *r, const struct rows *rows, uint32_t count,
             return false;
         if (r->count == r->room && !grow_groups(r))
             return false;
-        struct rollup_group *g = group_of(r, end_minute(rows->end[row]),
-                                          (uint64_t)rows->src[row] << 32 | rows->dst[row],
+        uint64_t tags = (uint64_t)cell_u32(&rows->src, row) << 32 | cell_u32(&rows->dst, row);
+        struct rollup_group *g = group_of(r, end_minute(cell_u64(&rows->end, row)), tags,
                                           place | protocol_at(rows, row));
-        g->counts.octets += rows->octets[row] * times;
-        g->counts.packets += rows->packets[row] * times;
+        g->counts.octets += cell_u64(&rows->octets, row) * times;
+        g->counts.packets += cell_u64(&rows->packets, row) * times;
         g->counts.flows += times;
     }
     return true;
@@ -358,7 +382,7 @@ enum weir_status rollups_add_frame(struct rollups *r, const struct frame *f, int
         return WEIR_OK;
     enum weir_status status = find_columns(f, &rows, error);
     if (status == WEIR_OK)
-        status = flatten(f, &rows, a, error);
+        status = prepare(f, &rows, a, error);
     if (status == WEIR_OK && !add_rows(r, &rows, f->rows, (uint64_t)(int64_t)sign))
         status = weir_fail(error, WEIR_ENOMEM, "", "out of memory for roll-ups");
     return status;

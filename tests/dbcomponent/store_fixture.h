@@ -95,8 +95,8 @@ static inline struct batch *fixture_batch(const struct flow *flows, uint32_t cou
     FIXTURE_FILL(WEIR_EXPORTER_PORT, uint16_t, 40000);
     FIXTURE_FILL(WEIR_PROTOCOL_VERSION, uint8_t, 10);
     FIXTURE_FILL(WEIR_TEMPLATE, uint16_t, 256);
-    FIXTURE_FILL(WEIR_EXPORT_TIME, uint64_t, flows[i].end_ms / 1000 * 1000 + 1000);
-    FIXTURE_FILL(WEIR_FLOW_START, uint64_t, flows[i].end_ms - 500);
+    FIXTURE_FILL(WEIR_EXPORT_TIME, uint64_t, (uint64_t)flows[i].end_ms + 1000);
+    FIXTURE_FILL(WEIR_FLOW_START, uint64_t, (uint64_t)flows[i].end_ms - 500);
     FIXTURE_FILL(WEIR_FLOW_END, uint64_t, flows[i].end_ms);
     FIXTURE_FILL(WEIR_TIME_ORIGIN, uint8_t, 0);
     FIXTURE_FILL(WEIR_OCTETS, uint64_t, flows[i].octets);
