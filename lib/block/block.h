@@ -37,12 +37,12 @@ enum codec {
     CODEC_CONSTANT = 0,
     CODEC_FOR = 1,        /* frame of reference, bit-packed residuals */
     CODEC_DICTIONARY = 2, /* distinct values; codes bit-packed */
-    CODEC_RELATIVE = 3,   /* base column minus this one (mod 2^64), itself coded */
+    CODEC_RELATIVE = 3,   /* stands on a base column: base minus this one, coded; or CODEC_MAP */
     CODEC_SPLIT_ZSTD = 4, /* byte planes, zstd */
     CODEC_OCTETS_ZSTD = 5,/* variable-length: lengths and bytes, zstd */
     CODEC_RUNS = 6,       /* runs of equal values: lengths, and the values coded by another codec */
     CODEC_MIXED = 7,      /* a bit a row: of the few common values, or of the many rare ones (ports) */
-    CODEC_MAP = 8,        /* a value for each dictionary value of another column (an AS for an address) */
+    CODEC_MAP = 8,        /* inside RELATIVE: a value for each dictionary value of the base (AS, address) */
     CODEC_COUNT
 };
 
@@ -68,7 +68,7 @@ struct block_column {
     uint8_t width; /* as struct vector */
     uint8_t codec; /* enum codec */
     uint32_t rows, present_rows;
-    ie_key base;   /* CODEC_RELATIVE, CODEC_MAP: the column it stands on; else 0 */
+    ie_key base;   /* CODEC_RELATIVE: the column it stands on; else 0 */
     uint64_t least, most;                       /* width 1–8, over the present rows */
     uint8_t least_octets[16], most_octets[16];  /* width 16 */
     uint32_t crc;

@@ -94,7 +94,7 @@ struct part {
 enum weir_status decode_values(struct decompressor *d, struct cursor *in, uint8_t codec, uint32_t count,
                                uint8_t width, struct part *out);
 
-/* The values of CODEC_MAP: u8 codec and a payload of `count` values. */
+/* The values of a map: u8 codec and a payload of `count` values. */
 enum weir_status decode_map_values(struct decompressor *d, struct cursor *in, uint32_t count,
                                    uint8_t width, struct part *out);
 

@@ -243,6 +243,7 @@ static enum weir_status decode_map(const struct block_column *c, const struct ve
 {
     struct part part;
     enum weir_status s;
+    cursor_skip(in, 1);
     uint32_t count = cursor_u32_le(in);
     if (in->failed)
         return WEIR_ETRUNCATED;
@@ -283,8 +284,10 @@ static enum weir_status decode_checked(const struct block_column *c, const struc
     enum weir_status s = read_presence(c, &d, &in, &present);
     if (s)
         return s;
-    if (c->codec == CODEC_MAP)
+    if (c->codec == CODEC_RELATIVE && cursor_left(&in) && *in.at == CODEC_MAP)
         return decode_map(c, base, &d, &in, present, out);
+    if (c->codec == CODEC_RELATIVE && (base->width == 0 || base->width > 8))
+        return WEIR_EMALFORMED;
     if ((s = decode_values(&d, &in, c->codec, c->present_rows, c->width, &part)))
         return s;
     if (cursor_left(&in))
@@ -298,20 +301,12 @@ static enum weir_status decode_checked(const struct block_column *c, const struc
     return c->codec == CODEC_RELATIVE ? relate(c, base, same, a, out) : WEIR_OK;
 }
 
-static bool base_fits(const struct block_column *c, const struct vector *base)
-{
-    if (c->codec != CODEC_RELATIVE && c->codec != CODEC_MAP)
-        return true;
-    bool number = base && base->width >= 1 && base->width <= 8;
-    return base && base->key == c->base && base->rows == c->rows && (number || c->codec == CODEC_MAP);
-}
-
 enum weir_status column_decode(const struct block_column *c, const struct vector *base,
                                struct arena *a, struct vector *out, struct weir_error *error)
 {
     if (c->rows == 0 || c->rows > BLOCK_ROWS_MOST || c->present_rows == 0 || c->present_rows > c->rows)
         return fail_column(c, WEIR_EMALFORMED, "row counts are not possible", error);
-    if (!base_fits(c, base))
+    if (c->codec == CODEC_RELATIVE && (!base || base->key != c->base || base->rows != c->rows))
         return fail_column(c, WEIR_EMALFORMED, "its base column is missing or does not fit", error);
     if (crc32c(0, c->bytes, c->length) != c->crc)
         return fail_column(c, WEIR_ECHECKSUM, "checksum does not match its bytes", error);

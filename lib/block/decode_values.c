@@ -266,7 +266,7 @@ static enum weir_status decode_mixed(const struct place *p, uint32_t count, uint
     return WEIR_OK;
 }
 
-/* MAP is a column's codec only, and column.c's. */
+/* MAP stands in RELATIVE only, and is column.c's. */
 static enum weir_status decode_misplaced(const struct place *p, uint32_t count, uint8_t width,
                                          struct part *out)
 {

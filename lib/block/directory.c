@@ -74,14 +74,13 @@ static const char *entry_wrong(const uint8_t *head, const struct block_column *c
 {
     if (c->width > 16 || !(1u << c->width & (1u << 0 | 1u << 1 | 1u << 2 | 1u << 4 | 1u << 8 | 1u << 16)))
         return "width is not 0, 1, 2, 4, 8 or 16";
-    if (c->codec >= CODEC_COUNT)
+    if (c->codec >= CODEC_COUNT || c->codec == CODEC_MAP)
         return "codec is unknown";
     if (c->rows == 0 || c->rows > BLOCK_ROWS_MOST)
         return "rows are not 1 to 1048576";
     if (c->present_rows == 0 || c->present_rows > c->rows)
         return "rows present are not 1 to rows";
-    bool stands = c->codec == CODEC_RELATIVE || c->codec == CODEC_MAP;
-    if (stands != (c->base != 0) || (c->base && c->base == c->key))
+    if ((c->codec == CODEC_RELATIVE) != (c->base != 0) || (c->base && c->base == c->key))
         return "base does not go with the codec";
     if (!all_zero(head + ENTRY_ZERO, 2) || !all_zero(head + ENTRY_RESERVED, 24))
         return "bits that must be zero are set";

@@ -206,7 +206,8 @@ static void put_values(struct block_encoder *e, const struct column *c, size_t c
     };
     struct values map;
     if ((entry->base = mapper_find(&e->mapper, c, v, rows, &map))) {
-        entry->codec = CODEC_MAP;
+        entry->codec = CODEC_RELATIVE;
+        buffer_put_u8(out, CODEC_MAP);
         buffer_put_u32le(out, map.count);
         put_nested(e, &map, &advice, out);
     } else if ((entry->base = take_base(e, c, count, rows, v))) {

@@ -86,17 +86,13 @@ static enum weir_status read_directory(const uint8_t *entry, const struct block_
     return at == end ? WEIR_OK : bad(error, "directory", "octets that belong to no column");
 }
 
-/* Every chain of bases ends, soon, at columns that are there; maps stand on dictionaries. */
+/* Every chain of bases ends, soon, at columns that are there. */
 static bool chains_end(const struct block *b)
 {
     for (uint32_t i = 0; i < b->head.column_count; i++) {
         const struct block_column *c = &b->columns[i];
-        for (unsigned depth = 0; c && c->base; depth++) {
-            const struct block_column *base = depth < BASE_DEPTH_MOST ? block_find(b, c->base) : NULL;
-            if (c->codec == CODEC_MAP && base && base->codec != CODEC_DICTIONARY)
-                return false;
-            c = base;
-        }
+        for (unsigned depth = 0; c && c->base; depth++)
+            c = depth < BASE_DEPTH_MOST ? block_find(b, c->base) : NULL;
         if (!c)
             return false;
     }
@@ -130,7 +126,7 @@ static enum weir_status open_checked(const uint8_t *bytes, size_t length, struct
     if (s)
         return s;
     if (!chains_end(out))
-        return bad(error, "directory", "a column stands on one that is not there, or on itself, or that is no dictionary");
+        return bad(error, "directory", "a column stands on one that is not there, or on itself");
     if (!interval_true(out))
         return bad(error, "interval", "the interval is not that of its flow ends");
     return WEIR_OK;

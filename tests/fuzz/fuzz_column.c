@@ -8,6 +8,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint64_t base_values[65536];
+    static uint16_t base_codes[65536];
+    base_codes[1] = 15;
     static const uint8_t widths[] = {0, 1, 2, 4, 8, 16};
     struct cursor in = cursor_over(data, size);
     struct block_column c = {.key = IANA(1), .base = IANA(2)};
@@ -18,6 +20,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (in.failed)
         return 0;
     struct vector base = {.key = IANA(2), .width = 8, .rows = c.rows, .values = base_values}, v, flat;
+    if (c.rows % 2) { /* so that maps have something to stand on */
+        base.form = VECTOR_DICTIONARY;
+        base.codes = base_codes;
+        base.code_count = 16;
+    }
     struct arena a = {.limit = 64u << 20};
     c.bytes = in.at;
     c.length = (uint32_t)cursor_left(&in);

@@ -173,6 +173,64 @@ static void relatives(void)
     buffer_free(&bytes), arena_free(&a), batch_free(b);
 }
 
+/* Tens of thousands of addresses decide AS number and mask; half of the rows are IPv6 and lack all of it. */
+static void maps(void)
+{
+    for (unsigned hole = 0; hole < 3; hole++) {
+        struct batch *b = empty_batch(20000);
+        struct buffer bytes = {0};
+        struct arena a = {0};
+        struct block block;
+        for (uint32_t row = 0; row < 20000; row++) {
+            uint64_t host = case_next() % 1000 * (case_next() % 5), tell = host * 2654435761u >> 7;
+            if (hole && row % 2)
+                continue;
+            set(b, IANA(8), 4, row, 0x0a000000 + host * 77);
+            set(b, IANA(16), 4, row, 64512 + tell % 900), set(b, IANA(9), 1, row, 8 + tell % 17);
+            /* Other rows than the address, or one row that breaks the rule: not a map. */
+            set(b, IANA(12), 4, row, 0x0b000000 + host * 77777);
+            if (hole < 2 || row % 4)
+                set(b, IANA(13), 1, row, 8 + tell % 17);
+            set(b, IANA(17), 4, row, row == 19998 ? 1 : 64512 + tell % 900);
+        }
+        check_batch(b);
+        make_block(b, &bytes, &a, &block);
+        CU_ASSERT(codec_of(&block, IANA(16), CODEC_RELATIVE)->base == IANA(8));
+        CU_ASSERT(codec_of(&block, IANA(9), CODEC_RELATIVE)->length < 4000);
+        CU_ASSERT(block_find(&block, IANA(17))->base == 0);
+        CU_ASSERT((block_find(&block, IANA(13))->base == 0) == (hole == 2));
+        /* On a base that is no dictionary it is an error. */
+        struct vector v, base, flat;
+        CU_ASSERT_EQUAL(column_decode(block_find(&block, IANA(8)), NULL, &a, &base, NULL), WEIR_OK);
+        CU_ASSERT_TRUE(vector_flatten(&base, &a, &flat));
+        CU_ASSERT_EQUAL(column_decode(block_find(&block, IANA(9)), &flat, &a, &v, NULL), WEIR_EMALFORMED);
+        buffer_free(&bytes), arena_free(&a), batch_free(b);
+    }
+}
+
+/* Services and ephemeral ports: two kinds of values in one column. */
+static void mixtures(void)
+{
+    static const uint16_t services[] = {443, 80, 53, 22, 25, 123};
+    struct batch *b = empty_batch(65536);
+    struct buffer bytes = {0};
+    struct arena a = {0};
+    struct block block;
+    for (uint32_t row = 0; row < 65536; row++) {
+        uint64_t ephemeral = 32768 + case_next() % 28000, service = services[case_next() % 6];
+        set(b, IANA(7), 2, row, row % 3 ? ephemeral : service);
+        if (case_next() & 1)
+            set(b, IANA(11), 2, row, row % 3 ? service : ephemeral);
+        set(b, IE_KEY(5, 8), 8, row, row % 3 ? case_next() : service);
+    }
+    check_batch(b);
+    make_block(b, &bytes, &a, &block);
+    CU_ASSERT(codec_of(&block, IANA(7), CODEC_MIXED)->length < 65536 * 1.5);
+    codec_of(&block, IANA(11), CODEC_MIXED);
+    codec_of(&block, IE_KEY(5, 8), CODEC_MIXED);
+    buffer_free(&bytes), arena_free(&a), batch_free(b);
+}
+
 /* 65,536 distinct values: as many codes as there are, and none left for absent rows. */
 static void full_dictionary(void)
 {
@@ -290,6 +348,8 @@ UNIT_MAIN("block",
           {"plain kernels", plain_kernels},
           {"content chooses the codec", content_chooses},
           {"relatives", relatives},
+          {"maps", maps},
+          {"mixtures", mixtures},
           {"full dictionary", full_dictionary},
           {"bounds in the directory", bounds_in_directory},
           {"entries alone", entries_alone},

@@ -139,7 +139,14 @@ static enum weir_status decode_bytes(uint8_t codec, uint8_t width, const void *b
     struct block_column c = {.key = IANA(4), .width = width, .codec = codec, .rows = ROWS,
                              .present_rows = ROWS, .bytes = flush, .length = (uint32_t)length};
     uint64_t zeros[ROWS] = {0};
-    struct vector base = {.key = 0, .width = 8, .rows = ROWS, .values = zeros}, out;
+    static const uint16_t codes[ROWS] = {0, 1, 2, 1};
+    struct vector base = {.key = IANA(1), .width = 8, .rows = ROWS, .values = zeros}, out;
+    c.base = codec == CODEC_RELATIVE ? IANA(1) : 0;
+    if (length && flush[0] == CODEC_MAP) { /* the base's dictionary has three values */
+        base.form = VECTOR_DICTIONARY;
+        base.codes = codes;
+        base.code_count = 3;
+    }
     struct arena a = {0};
     c.crc = crc32c(0, flush, length);
     enum weir_status s = column_decode(&c, &base, &a, &out, NULL);
@@ -165,6 +172,20 @@ static void crafted(void)
     CU_ASSERT_EQUAL(DECODE(CODEC_SPLIT_ZSTD, 1, BLOB_REPEAT, 1, 0, 0, 0, 9), WEIR_OK);
     CU_ASSERT_EQUAL(DECODE(CODEC_OCTETS_ZSTD, 0, CODEC_FOR, PACKED_ZERO, 0, 0, 0, 0, BLOB_RAW, 0, 0, 0, 0), WEIR_OK);
     CU_ASSERT_EQUAL(DECODE(CODEC_CONSTANT, 0, 2, 0, 0, 0, 'h', 'i'), WEIR_OK);
+    CU_ASSERT_EQUAL(DECODE(CODEC_MIXED, 1, BLOB_RAW, 1, 0, 0, 0, 5, CODEC_CONSTANT, 9, CODEC_CONSTANT, 8), WEIR_OK);
+    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 3, 0, 0, 0, CODEC_SPLIT_ZSTD, BLOB_RAW, 3, 0, 0, 0, 7, 8, 9), WEIR_OK);
+    /* maps: fewer values than codes that are used, more than there are, none; in the wrong place */
+    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 2, 0, 0, 0, CODEC_SPLIT_ZSTD, BLOB_RAW, 2, 0, 0, 0, 7, 8), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 4, 0, 0, 0, CODEC_SPLIT_ZSTD, BLOB_RAW, 4, 0, 0, 0, 7, 8, 9, 9), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 0, 0, 0, 0, CODEC_CONSTANT, 1), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_MAP, 1, 3, 0, 0, 0, CODEC_CONSTANT, 1), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 3, 0, 0), WEIR_ETRUNCATED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 3, 0, 0, 0, CODEC_CONSTANT, 1, 1), WEIR_EMALFORMED);
+    /* mixtures: all of one part, a bit past the rows; in themselves */
+    CU_ASSERT_EQUAL(DECODE(CODEC_MIXED, 1, BLOB_RAW, 1, 0, 0, 0, 15, CODEC_CONSTANT, 9, CODEC_CONSTANT, 8), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_MIXED, 1, BLOB_RAW, 1, 0, 0, 0, 0, CODEC_CONSTANT, 9, CODEC_CONSTANT, 8), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_MIXED, 1, BLOB_RAW, 1, 0, 0, 0, 21, CODEC_CONSTANT, 9, CODEC_CONSTANT, 8), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_MIXED, 1, BLOB_RAW, 1, 0, 0, 0, 5, CODEC_MIXED), WEIR_EMALFORMED);
     /* octets behind, octets missing */
     CU_ASSERT_EQUAL(DECODE(CODEC_CONSTANT, 2, 1, 2, 3), WEIR_EMALFORMED);
     CU_ASSERT_EQUAL(DECODE(CODEC_CONSTANT, 2, 1), WEIR_ETRUNCATED);
@@ -222,7 +243,7 @@ static void lies(void)
             else if (lie == 5)
                 c.base = c.codec == CODEC_RELATIVE ? c.key : IANA(999);
             else
-                c.codec = (uint8_t)(c.codec == CODEC_RELATIVE ? CODEC_FOR : CODEC_COUNT);
+                c.codec = (uint8_t)(c.codec == CODEC_RELATIVE ? CODEC_FOR : i % 2 ? CODEC_COUNT : CODEC_MAP);
             uint8_t *bytes = malloc(good.length), *directory = bytes + HEADER_SIZE;
             memcpy(bytes, good.bytes, good.length);
             block_column_write(&c, directory + i * BLOCK_COLUMN_HEAD_SIZE);
