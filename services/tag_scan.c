@@ -69,7 +69,11 @@ static void scan_tag(struct scan *s)
 static void scan_instruction(struct scan *s)
 {
     const char *close = memchr(s->at, '>', (size_t)(s->end - s->at));
-    s->at = close ? close + 1 : s->end;
+    const char *stop = close ? close : s->end;
+    if (memchr(s->at, '<', (size_t)(stop - s->at)))
+        refuse(s, "a processing instruction contains '<'");
+    else
+        s->at = close ? close + 1 : s->end;
 }
 
 /* The rest of the message after "<!". */

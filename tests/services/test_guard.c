@@ -40,6 +40,7 @@ static void test_bad_tags(void)
         "<a b='<'>",
         "<a <b>",
         "<a 'b>",
+        "<?x <!-- ?><a/>",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CU_ASSERT_PTR_NOT_NULL(scan(bad[i]));
