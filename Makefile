@@ -162,7 +162,9 @@ $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(filter-out %_main.o,$(cal
 # Fuzz targets replay their corpus in `make check`; `make fuzzers` builds them for libFuzzer.
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(ROOMS)
 	@mkdir -p $(@D)
-	$(CC) $(OWN) -o $@ $^ -lsqlite3 -lpcap -lssl -lcrypto $(LIBS_lib)
+	$(CC) $(OWN) -o $@ $^ $(BUILD)/libweir.a -lsqlite3 -lpcap -lssl -lcrypto $(LIBS_lib)
+# A parser of the client's room; libweir.a stands once more on the command line, after it.
+$(BUILD)/tests/fuzz/fuzz_http_answer $(BUILD)/fuzzers/fuzz_http_answer: $(BUILD)/obj/clients/weir/http_answer.o
 
 fuzzers:                              ## build the fuzz targets with clang's libFuzzer into build/fuzzers/
 	@sh tests/setup.sh install clang libclang-rt-14-dev
@@ -171,7 +173,7 @@ fuzzers:                              ## build the fuzz targets with clang's lib
 fuzz-link: $(FUZZERS)
 $(BUILD)/fuzzers/%: $(BUILD)/obj/tests/fuzz/%.o $(ROOMS)
 	@mkdir -p $(@D)
-	$(CC) $(OWN) -fsanitize=fuzzer -o $@ $^ -lsqlite3 -lpcap -lssl -lcrypto $(LIBS_lib)
+	$(CC) $(OWN) -fsanitize=fuzzer -o $@ $^ $(BUILD)/libweir.a -lsqlite3 -lpcap -lssl -lcrypto $(LIBS_lib)
 
 check:                                ## install what is needed, build, and run every test
 	@$(MAKE) --no-print-directory setup

@@ -218,7 +218,7 @@ static void json_element(struct wsdl *w, const xmlNode *node, struct declaration
         put_name(out, attribute->name, &first);
         put_typed(out, (const xmlNode *)attribute, member_named(w, d, (const char *)attribute->name, true));
     }
-    if (d && d->base) {
+    if (d && d->base && !xml_child(node)) {
         put_name(out, (const xmlChar *)"value", &first);
         put_typed(out, node, d);
     } else {

@@ -11,6 +11,8 @@
 #define PATH_SIZE 512
 #define DEPTH_MOST 16
 #define FILE_MOST ((size_t)256 << 20)
+#define REQUEST_MOST ((size_t)512 << 20)
+#define NAMES_MOST 5000 /* looked at for help and suggestions: a schema may nest without end */
 #define WEIR_TYPES_NS "urn:weir:types:1"
 
 enum weir_status message_parameters(struct arena *a, char **words, size_t count, struct parameter **out,
@@ -205,7 +207,7 @@ static enum weir_status write_member(struct writer *w, struct declaration *m, co
 static enum weir_status write_element(struct writer *w, struct declaration *d, const char *path, int depth)
 {
     char below[PATH_SIZE];
-    if (depth > DEPTH_MOST)
+    if (depth > DEPTH_MOST || w->out->length > REQUEST_MOST)
         return weir_fail(w->error, WEIR_ELIMIT, path, "%.64s: types nest too deep", path);
     (void)schema_members(&w->w->schemas, d);
     open_tag(w, d);
@@ -247,14 +249,17 @@ static bool complete_paths(struct wsdl *w, struct declaration *root, struct para
 }
 
 static void consider_names(struct wsdl *w, struct declaration *d, const char *path, struct suggestion *near,
-                           const char *wrong, int depth)
+                           const char *wrong, int *budget)
 {
-    for (size_t i = 0; depth < 4 && i < schema_members(&w->schemas, d); i++) {
+    for (size_t i = 0; *budget > 0 && i < schema_members(&w->schemas, d); i++) {
+        --*budget;
+        if (strlen(path) > PATH_SIZE)
+            return;
         const char *below = arena_print(&w->arena, "%s%s%s", path, *path ? "." : "", d->members[i].name);
         if (!below)
             return;
         suggest_consider(near, wrong, below);
-        consider_names(w, &d->members[i], below, near, wrong, depth + 1);
+        consider_names(w, &d->members[i], below, near, wrong, budget);
     }
 }
 
@@ -281,8 +286,9 @@ static enum weir_status refuse_unused(struct wsdl *w, const struct wsdl_operatio
                                       const struct parameter *p, bool missing, struct weir_error *error)
 {
     struct suggestion near = {0};
+    int budget = NAMES_MOST;
     const char *name = without_indexes(w, p->path);
-    consider_names(w, root, "", &near, name, 0);
+    consider_names(w, root, "", &near, name, &budget);
     if (near.name && near.distance == 0 && missing)
         return WEIR_OK;
     if (near.name && near.distance == 0)
@@ -329,9 +335,10 @@ enum weir_status message_write(struct wsdl *w, const struct wsdl_operation *o, s
 
 /* ---- help --------------------------------------------------------------------------------------- */
 
-static void help_members(struct wsdl *w, struct declaration *d, const char *path, struct buffer *out, int depth)
+static void help_members(struct wsdl *w, struct declaration *d, const char *path, struct buffer *out, int depth,
+                         int *budget)
 {
-    for (size_t i = 0; depth < 6 && i < schema_members(&w->schemas, d); i++) {
+    for (size_t i = 0; depth < 6 && --*budget > 0 && i < schema_members(&w->schemas, d); i++) {
         struct declaration *m = &d->members[i];
         const char *below = arena_print(&w->arena, "%s%s%s", path, *path ? "." : "", m->name);
         const char *choices = schema_choices(&w->schemas, m);
@@ -344,17 +351,18 @@ static void help_members(struct wsdl *w, struct declaration *d, const char *path
         else if (m->most > 1)
             below = arena_print(&w->arena, "%s[0]", below);
         if (below && !m->base)
-            help_members(w, m, below, out, depth + 1);
+            help_members(w, m, below, out, depth + 1, budget);
     }
 }
 
 void message_help(struct wsdl *w, const struct wsdl_operation *o, struct buffer *out)
 {
     struct declaration root;
+    int budget = NAMES_MOST;
     buffer_print(out, "%s", o->name);
     if (*o->doc)
         buffer_print(out, ": %s", o->doc);
     buffer_print(out, "\n");
     if (root_declaration(w, o, &root, NULL) == WEIR_OK)
-        help_members(w, &root, "", out, 0);
+        help_members(w, &root, "", out, 0, &budget);
 }
