@@ -101,7 +101,7 @@ bool sequence_is_duplicate(const struct sequence *s, uint32_t sequence, uint32_t
     return false;
 }
 
-/* Does something heard since the last restart lie where this message says it lies? Rule 5c. */
+/* Does something heard since the last restart lie where this message says it lies? Rule 5d. */
 static bool conflicts(const struct sequence *s, uint32_t sequence, uint32_t units)
 {
     for (uint32_t i = 0; i < heard_count(s); i++) {
@@ -127,12 +127,14 @@ static struct sequence_extra *extra_of(struct sequence *s)
     return s->extra;
 }
 
-static void gap_open(struct sequence *s, uint32_t start, uint32_t length, bool held)
+/* `m` is the message that shows the gap, by coming after it. */
+static void gap_open(struct sequence *s, const struct sequence_message *m, uint32_t start,
+                     uint32_t length, bool held)
 {
     struct sequence_extra *x = extra_of(s);
     if (x)
-        x->gaps[x->gap_count++ % SEQUENCE_GAPS] =
-            (struct sequence_gap){start, length, length, s->arrivals, held};
+        x->gaps[x->gap_count++ % SEQUENCE_GAPS] = (struct sequence_gap){
+            start, length, length, s->arrivals, m->export_ms, held};
 }
 
 static void gaps_forget(struct sequence *s)
@@ -143,12 +145,14 @@ static void gaps_forget(struct sequence *s)
     s->extra->gap_count = 0;
 }
 
-/* The remembered gap that still misses what lies at `position`. */
-static struct sequence_gap *gap_at(struct sequence *s, uint32_t position, uint32_t units)
+/* The remembered gap that still misses what lies at `position`. What belongs there was exported
+ * before the message that showed the gap. */
+static struct sequence_gap *gap_at(struct sequence *s, const struct sequence_message *m,
+                                   uint32_t position, uint32_t units)
 {
     for (uint32_t i = 0; s->extra && i < SEQUENCE_GAPS; i++) {
         struct sequence_gap *g = &s->extra->gaps[i];
-        if (g->left && g->left >= units && s->arrivals - g->arrival <= SEQUENCE_WINDOW &&
+        if (units && g->left >= units && m->export_ms <= g->export_ms && s->arrivals - g->arrival <= SEQUENCE_WINDOW &&
             position - g->start < g->length && position - g->start + units <= g->length)
             return g;
     }
@@ -365,7 +369,7 @@ static bool doubt(struct sequence *s, const struct sequence_message *m, uint32_t
     int32_t ahead = ahead_of(m->sequence, s->next);
     if (ahead > 0) {
         s->held += (uint32_t)ahead;
-        gap_open(s, s->next, (uint32_t)ahead, true);
+        gap_open(s, m, s->next, (uint32_t)ahead, true);
     }
     if (s->doubts >= DOUBTS_ENOUGH)
         convert(s, m);
@@ -419,7 +423,7 @@ static uint64_t reasonable(const struct sequence *s, const struct sequence_messa
     return most < INT32_MAX ? most : INT32_MAX;
 }
 
-/* Keeps the old place until the next message tells which one goes on, rule 5c. */
+/* Keeps the old place until the next message tells which one goes on, rule 5d. */
 static void suspect(struct sequence *s, const struct sequence_message *m, uint32_t position,
                     uint32_t units, bool ahead)
 {
@@ -429,7 +433,19 @@ static void suspect(struct sequence *s, const struct sequence_message *m, uint32
     s->candidate = position + units;
 }
 
-/* Decides a suspicion. True when the message goes on from the suspected place. */
+/* What lies between the place expected and this message is missing. */
+static void take_ahead(struct sequence *s, const struct sequence_message *m, uint32_t position,
+                       uint32_t units, struct sequence_outcome *out)
+{
+    uint32_t gap = position - s->next;
+    out->missing += gap;
+    if (gap)
+        gap_open(s, m, s->next, gap, false);
+    advance(s, m, position, units);
+}
+
+/* Decides a suspicion. True when the message goes on from the suspected place; then the suspect was
+ * the first of a new run, and what lies between the two is missing. */
 static bool decide(struct sequence *s, const struct sequence_message *m, uint32_t position,
                    uint32_t units, struct sequence_outcome *out)
 {
@@ -441,11 +457,23 @@ static bool decide(struct sequence *s, const struct sequence_message *m, uint32_
     }
     if (s->candidate_ahead) {
         out->unknown_gaps++;
-        begin_anew(s, m, position, units);
+        begin_anew(s, m, s->candidate, 0);
     } else {
-        restart(s, m, position, units, out);
+        restart(s, m, s->candidate, 0, out);
     }
+    if (from_candidate < 0)
+        out->reordered++;
+    else
+        take_ahead(s, m, position, units, out);
     return true;
+}
+
+/* Does sysUpTime say that the message belongs to the run that is going on? */
+static bool up_time_goes_on(const struct sequence *s, const struct sequence_message *m)
+{
+    int64_t drift = m->export_ms - s->last_export_ms -
+                    ahead_of(m->sys_up_time_ms, s->sys_up_time_ms);
+    return s->has_up_time && m->has_up_time && llabs(drift) <= CLOCK_SLACK_MS;
 }
 
 /* Messages of the run before a restart that still arrive, or go on. True when it was one. */
@@ -456,7 +484,8 @@ static bool former_run(struct sequence *s, const struct sequence_message *m, uin
         s->has_former = false;
     int64_t from_former = ahead_of(position, s->former), from_next = ahead_of(position, s->next);
     int64_t near = near_most(s);
-    if (!s->has_former || llabs(from_former) > near || llabs(from_next) <= llabs(from_former))
+    if (!s->has_former || llabs(from_former) > near || llabs(from_next) <= llabs(from_former) ||
+        up_time_goes_on(s, m))
         return false;
     /* A late message was exported before the restart. One that goes on from the old place tells that
      * the restart was none, and does so soon: a new run that passes the old place does not. */
@@ -464,7 +493,8 @@ static bool former_run(struct sequence *s, const struct sequence_message *m, uin
         out->reordered++;
         return true;
     }
-    if (from_former < 0 || s->arrivals - s->restart_arrival > FORMER_GOES_ON)
+    if (from_former < 0 || m->export_ms < s->last_export_ms ||
+        s->arrivals - s->restart_arrival > FORMER_GOES_ON)
         return false;
     out->unknown_gaps++;
     uint32_t other = s->next;
@@ -480,20 +510,20 @@ static void place_ahead(struct sequence *s, const struct sequence_message *m, ui
                         uint32_t units, struct sequence_outcome *out)
 {
     uint32_t gap = position - s->next;
-    if (gap > reasonable(s, m)) {
+    if (position == 0 && gap > near_most(s)) {
+        restart(s, m, position, units, out);
+    } else if (gap > reasonable(s, m)) {
         suspect(s, m, position, units, true);
-        return;
+    } else {
+        s->doubts = 0;
+        take_ahead(s, m, position, units, out);
     }
-    out->missing += gap;
-    s->doubts = 0;
-    gap_open(s, s->next, gap, false);
-    advance(s, m, position, units);
 }
 
 static void place_behind(struct sequence *s, const struct sequence_message *m, uint32_t position,
                          uint32_t units, struct sequence_outcome *out)
 {
-    struct sequence_gap *gap = gap_at(s, position, units);
+    struct sequence_gap *gap = gap_at(s, m, position, units);
     if (gap) {
         gap->left -= units;
         if (gap->held && s->held >= units)

@@ -24,7 +24,9 @@
  *         49.7 days does not look so, since differences are taken modulo 2^32; or
  *      b. the sequence went back, into no gap, in a message exported later than all before. A late
  *         message was exported before; or
- *      c. it went back (or jumped, rule 6) and the time does not tell, and the next message goes on
+ *      c. it jumped ahead to exactly 0, over more than a window: near the end of the numbers a new
+ *         sequence looks like a long loss, and one that ends at 0 by chance does not happen; or
+ *      d. it went back (or jumped, rule 6) and the time does not tell, and the next message goes on
  *         from there rather than from the old place. Until then the old place is kept, so that one
  *         stray datagram moves nothing. The old place is also kept for a window after a restart:
  *         messages that go on from there are told from a gap.
@@ -32,7 +34,7 @@
  *    message heard.
  * 6. A jump ahead of more than an exporter can have sent in the time since its last message (2^20, and
  *    each second 100,000 or 64 times its own average rate) is no loss that can be
- *    counted: rule 5c, then unknown_gaps.
+ *    counted: rule 5d, then unknown_gaps.
  * 7. Sequences wrap at 2^32: all differences are modulo 2^32, behind and ahead are half each.
  * 8. Exporters that count something else are found out, not assumed. A difference between
  *    two messages that the protocol's rule does not explain, but another one does exactly, is held
@@ -81,7 +83,8 @@ struct sequence_heard {
 };
 struct sequence_gap {
     uint32_t start, length, left, arrival;
-    bool held; /* opened by rule 8: missing only once the doubt is over */
+    int64_t export_ms; /* of the message that showed it */
+    bool held;         /* opened by rule 8: missing only once the doubt is over */
 };
 struct sequence_span {
     uint32_t start, end;      /* end is known once closed */
