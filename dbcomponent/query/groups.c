@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #define AHEAD 32u /* rows between prefetching a record and looking at it */
-#define FIRST_CAPACITY ((size_t)2048)
+#define FIRST_CAPACITY ((size_t)256)
 #define FAST_GROWTH ((size_t)1 << 18) /* records, up to which tables quadruple */
 #define HUGE_PAGE ((size_t)2 << 20)
 #define CACHED_OCTETS ((size_t)512 << 10) /* below it prefetching costs more than it saves */

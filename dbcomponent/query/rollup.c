@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define BATCH 4096u
+#define BATCH 256u /* a small question pays for little memory */
 enum { EXPORTER, DOMAIN, SRC_TAG, DST_TAG, PROTOCOL, RATE, ORIGIN, MINUTE, VECTORS };
 
 struct batch_rows {
@@ -26,6 +26,13 @@ struct feed {
     struct weir_error *error;
 };
 
+/* Each value equals the one before it? */
+static bool is_constant(const struct vector *v, uint32_t count)
+{
+    const uint8_t *values = v->values;
+    return count && !memcmp(values, values + v->width, (size_t)(count - 1) * v->width);
+}
+
 static void make_frame(const struct batch_rows *r, uint32_t count, struct vector out[VECTORS])
 {
     const struct vector v[VECTORS] = {
@@ -39,8 +46,11 @@ static void make_frame(const struct batch_rows *r, uint32_t count, struct vector
         [MINUTE] = {.key = WEIR_FLOW_END, .width = 8, .values = r->minute},
     };
     memcpy(out, v, sizeof v);
-    for (unsigned i = 0; i < VECTORS; i++)
+    for (unsigned i = 0; i < VECTORS; i++) {
         out[i].rows = count;
+        if (!v[i].present && is_constant(&v[i], count))
+            out[i].form = VECTOR_CONSTANT;
+    }
 }
 
 static enum weir_status select_rows(struct feed *f, struct run *run)
@@ -133,8 +143,10 @@ static struct interval whole_minutes(struct interval when)
 enum weir_status question_rollups(struct question *q, struct tally *t, struct weir_error *error)
 {
     struct feed f = {.question = q, .tally = t, .error = error};
-    f.rows = arena_zero(&q->arena, sizeof *f.rows);
-    if (!f.rows)
+    f.rows = arena_alloc(&q->arena, sizeof *f.rows);
+    if (f.rows)
+        memset(f.rows->has_protocol, 0, sizeof f.rows->has_protocol);
+    else
         return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory for roll-up rows");
     enum weir_status status =
         reader_rollups(q->reader, whole_minutes(q->when), take_row, &f, error);

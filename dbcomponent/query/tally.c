@@ -13,10 +13,6 @@ bool tally_init(struct tally *t, const struct layout *l, const struct bins *bins
     *t = (struct tally){.layout = l, .loops = loops, .bins = *bins};
     for (unsigned i = 0; i < COMPONENTS_MOST; i++)
         intern_init(&t->interns.tables[i], budget, seed);
-    t->local = aligned_alloc(64, sizeof(struct cell) << LOCAL_BITS_MOST);
-    if (!t->local)
-        return false;
-    memset(t->local, 0, sizeof(struct cell) << LOCAL_BITS_MOST);
     return groups_init(&t->groups, budget, loops, seed, l->words, 0, direct_bits);
 }
 
@@ -38,7 +34,7 @@ struct adding {
     uint64_t constant[GROUP_WORDS_MOST]; /* codes of what does not vary, in place */
     unsigned local_bits;                 /* of all; 65 and more: local codes do not exist */
     bool local;                          /* which codes the words of this run are made of */
-    uint64_t words[GROUP_WORDS_MOST][LOOP_ROWS];
+    uint64_t (*words)[LOOP_ROWS];        /* as many as the layout has */
     uint64_t code[LOOP_ROWS], octets[LOOP_ROWS], packets[LOOP_ROWS], flows[LOOP_ROWS];
     uint32_t index[LOOP_ROWS];
 };
@@ -253,6 +249,15 @@ static bool local_pays(const struct adding *add)
     return (UINT32_C(8) << add->local_bits) <= add->run->selected_count;
 }
 
+/* The small array is made when it is first wanted; without memory for it, the groups will do. */
+static bool have_local(struct tally *t)
+{
+    size_t octets = sizeof(struct cell) << LOCAL_BITS_MOST;
+    if (!t->local && (t->local = aligned_alloc(64, octets)) != NULL)
+        memset(t->local, 0, octets);
+    return t->local != NULL;
+}
+
 static enum weir_status add_run(struct adding *add, struct arena *a, struct weir_error *error)
 {
     enum weir_status status = bind_all(add, a, error);
@@ -260,7 +265,7 @@ static enum weir_status add_run(struct adding *add, struct arena *a, struct weir
         return status;
     if (add->local_bits == 0)
         return add_sums(add, error);
-    add->local = local_pays(add);
+    add->local = local_pays(add) && have_local(add->t);
     status = add_rows(add, error);
     if (status == WEIR_OK && add->local && !flush_local(add))
         return budget_error(add->t->groups.budget, error);
@@ -273,7 +278,9 @@ enum weir_status tally_add(struct tally *t, const struct run *run, struct arena 
     if (run->selected_count == 0)
         return WEIR_OK;
     struct adding *add = arena_alloc(a, sizeof *add);
-    if (!add)
+    if (add)
+        add->words = arena_alloc(a, t->layout->words * sizeof *add->words);
+    if (!add || !add->words)
         return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory while adding a block");
     add->t = t;
     add->run = run;

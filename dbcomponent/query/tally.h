@@ -35,7 +35,7 @@ struct tally {
     struct bins bins;
     struct groups groups;
     struct interns interns;
-    struct cell *local; /* all zero between runs */
+    struct cell *local; /* NULL until wanted; all zero between runs */
 };
 
 /* direct_bits as of groups_init(). False: budget or memory. */
