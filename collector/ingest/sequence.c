@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define DOUBTS_ENOUGH 3u
+#define DOUBTFUL_ENOUGH 8u
 #define LATE_MOST_MS 60000  /* a late message is not older than this, rule 5 */
 #define CLOCK_SLACK_MS 2000 /* v9 headers round to seconds, on both sides */
 #define FORMER_GOES_ON 8u   /* messages within which the run before a restart must show that it goes on */
@@ -52,7 +53,7 @@ static uint32_t units_by(const struct sequence *s, uint8_t rule, uint32_t flows,
     case COUNTS_RECORDS: return flows + (s->options_uncounted ? 0 : options);
     case COUNTS_DATAGRAMS: return 1;
     case COUNTS_INCLUSIVE: return flows;
-    default: return 0;
+    default: return 0; /* COUNTS_NOTHING */
     }
 }
 
@@ -310,11 +311,11 @@ static void begin_anew(struct sequence *s, const struct sequence_message *m, uin
 
 static bool explains(const struct sequence *s, uint8_t rule, const struct sequence_message *m)
 {
-    uint32_t step = m->sequence - s->last_sequence;
+    uint32_t step = m->sequence - s->last_sequence, records = s->last_flows + s->last_options;
     switch (rule) {
-    case COUNTS_RECORDS:
-        return s->last_flows + s->last_options > 1 &&
-               (step == s->last_flows || step == s->last_flows + s->last_options);
+    case COUNTS_RECORDS: return records > 1 && (step == s->last_flows || step == records);
+    case COUNTS_FLOWS:
+        return s->protocol_rule == COUNTS_DATAGRAMS && step > 1 && step <= records;
     case COUNTS_DATAGRAMS: return step == 1 && s->last_units > 1;
     case COUNTS_INCLUSIVE: return step == m->flow_records;
     default: return step == 0 && s->last_units && (m->flow_records || m->option_records);
@@ -325,7 +326,7 @@ static bool explains(const struct sequence *s, uint8_t rule, const struct sequen
 static uint8_t other_explanation(const struct sequence *s, const struct sequence_message *m)
 {
     static const uint8_t order[] = {COUNTS_DATAGRAMS, COUNTS_RECORDS, COUNTS_NOTHING,
-                                    COUNTS_INCLUSIVE};
+                                    COUNTS_INCLUSIVE, COUNTS_FLOWS};
     for (size_t i = 0; i < sizeof order; i++)
         if (order[i] != s->protocol_rule && explains(s, order[i], m))
             return order[i];
@@ -346,9 +347,11 @@ static void prove(struct sequence *s, const struct sequence_message *m,
     s->doubts = 0;
 }
 
-static void convert(struct sequence *s, const struct sequence_message *m)
+static void convert(struct sequence *s, const struct sequence_message *m, uint8_t rule,
+                    struct sequence_outcome *out)
 {
-    s->rule = s->doubt_rule;
+    s->rule = rule;
+    out->unknown_gaps += rule == COUNTS_NOTHING;
     s->proven = true;
     s->held = 0;
     gaps_forget(s);
@@ -357,7 +360,8 @@ static void convert(struct sequence *s, const struct sequence_message *m)
 }
 
 /* True when the message is explained by another rule, and held back. */
-static bool doubt(struct sequence *s, const struct sequence_message *m, uint32_t units)
+static bool doubt(struct sequence *s, const struct sequence_message *m, uint32_t units,
+                  struct sequence_outcome *out)
 {
     if (s->proven)
         return false;
@@ -366,13 +370,16 @@ static bool doubt(struct sequence *s, const struct sequence_message *m, uint32_t
         return false;
     s->doubts = s->doubt_rule == rule ? (uint8_t)(s->doubts + 1) : 1;
     s->doubt_rule = rule;
+    s->doubtful++;
     int32_t ahead = ahead_of(m->sequence, s->next);
     if (ahead > 0) {
         s->held += (uint32_t)ahead;
         gap_open(s, m, s->next, (uint32_t)ahead, true);
     }
-    if (s->doubts >= DOUBTS_ENOUGH)
-        convert(s, m);
+    if (s->doubts >= DOUBTS_ENOUGH && rule != COUNTS_FLOWS)
+        convert(s, m, rule, out);
+    else if (s->doubtful >= DOUBTFUL_ENOUGH)
+        convert(s, m, COUNTS_NOTHING, out);
     else
         advance(s, m, m->sequence, units);
     return true;
@@ -555,7 +562,7 @@ static void place(struct sequence *s, const struct sequence_message *m, uint32_t
         advance(s, m, m->sequence, units_by(s, s->rule, m->flow_records, m->option_records));
     } else if (restarted_by_up_time(s, m)) {
         restart(s, m, position, units, out);
-    } else if (!doubt(s, m, units) && !former_run(s, m, position, units, out)) {
+    } else if (!doubt(s, m, units, out) && !former_run(s, m, position, units, out)) {
         if (ahead_of(position, s->next) > 0)
             place_ahead(s, m, position, units, out);
         else
@@ -592,6 +599,7 @@ uint32_t sequence_account(struct sequence *s, const struct sequence_message *m,
         out->unknown_gaps++;
         begin_anew(s, m, position, units);
     } else if (s->rule == COUNTS_NOTHING) {
+        out->unknown_gaps += m->export_ms / 60000 != s->last_export_ms / 60000;
         note_time(s, m);
     } else if (!place_after_span(s, m, position, units, out)) {
         place(s, m, position, units, out);

@@ -36,14 +36,16 @@
  *    each second 100,000 or 64 times its own average rate) is no loss that can be
  *    counted: rule 5d, then unknown_gaps.
  * 7. Sequences wrap at 2^32: all differences are modulo 2^32, behind and ahead are half each.
- * 8. Exporters that count something else are found out, not assumed. A difference between
- *    two messages that the protocol's rule does not explain, but another one does exactly, is held
- *    back: if the next ones follow the protocol's rule, it was loss and is counted then; if the same
- *    other rule explains three in a row, the session is counted by that rule. The other
- *    rules: datagrams where records are due and the reverse, records counted
- *    through the END of the message (softflowd's IPFIX), no counting at all. Options records
- *    left out of an IPFIX count (against RFC 7011) show themselves in a single message. A session
- *    that has once followed its protocol's rule where the others would differ is not doubted again.
+ * 8. Exporters that count something else are found out, not assumed. A difference between two
+ *    messages that the protocol's rule explains only by loss, but another rule without any, is held
+ *    back. As soon as the session follows its protocol's rule where the others would differ, that is
+ *    settled: what was held back is counted, and the session is not doubted again. When the same
+ *    other rule explains three in a row, the session is counted by it. The other rules: datagrams where
+ *    records are due and the reverse; records counted through the END of the message (softflowd's
+ *    IPFIX); no counting at all. NetFlow v9 that grows by between 2 and its records (flows of two
+ *    records, older softflowd) eight times and never by one counts something that can not be known:
+ *    such a session has an unknown gap in every minute. Options records left out of an IPFIX count
+ *    (against RFC 7011) show themselves in a single message.
  * 9. A message with data sets that could not be decoded holds an unknown number of records. The
  *    span from it to the next message is left open, and settled when the sets are decoded: exactly.
  *    If they never are, the span counts in unknown_gaps unless the sets themselves can explain it.
@@ -63,6 +65,7 @@ enum sequence_rule {
     COUNTS_DATAGRAMS, /* datagrams before this one */
     COUNTS_INCLUSIVE, /* flow records through the end of this message */
     COUNTS_NOTHING,
+    COUNTS_FLOWS,     /* only as a doubt: between 2 and all records of the message before */
 };
 
 struct sequence_message {
@@ -102,7 +105,8 @@ struct sequence_extra { /* what only sessions with gaps need */
 struct sequence {
     bool started, proven, desynchronised, options_uncounted, has_up_time, has_candidate, has_former;
     uint8_t rule, protocol_rule;  /* enum sequence_rule */
-    uint8_t doubt_rule, doubts;   /* rule 8 */
+    uint8_t doubt_rule, doubts;   /* rule 8: in a row, by the same rule */
+    uint8_t doubtful;             /* all since the start */
     uint8_t heard_bits;           /* memory for 1 << bits datagrams */
     uint32_t next;                /* position expected */
     uint32_t former, former_arrival, restart_arrival;
