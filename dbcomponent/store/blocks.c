@@ -156,7 +156,7 @@ static enum weir_status decode_at(struct decoding *d, uint32_t place, struct wei
     enum weir_status status = WEIR_OK;
     if (!c->bytes)
         status = block_column_load(d->sql, d->block->head.rowid, place, c, d->arena, error);
-    if (status == WEIR_OK && c->codec == CODEC_RELATIVE) {
+    if (status == WEIR_OK && c->base) {
         uint32_t other = place_of(d->block, c->base);
         if (other == UINT32_MAX)
             return weir_fail(error, WEIR_EMALFORMED, "", "a column is relative to one that is not there");

@@ -60,6 +60,24 @@ static enum weir_status open_writer(struct store *s, struct weir_error *error)
     return status;
 }
 
+/* file:PATH?immutable=1 as RFC 3986 wants it: a path may have '?', '#' and '%' in it. */
+static char *immutable_uri(const char *path)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-._~";
+    struct buffer uri = {0};
+    buffer_print(&uri, "file:");
+    for (const char *c = path; *c; c++) {
+        if (strchr(plain, *c))
+            buffer_put_u8(&uri, (uint8_t)*c);
+        else
+            buffer_print(&uri, "%%%02X", (unsigned char)*c);
+    }
+    buffer_put(&uri, "?immutable=1", sizeof "?immutable=1");
+    if (uri.failed)
+        buffer_free(&uri);
+    return (char *)uri.bytes;
+}
+
 /* A reader of a file in a folder that can not be written has no place for WAL's shared memory. With
  * no log beside it the file is all there is, and may be read as something that never changes. */
 static enum weir_status open_immutable(struct store *s, struct sql *sql, struct weir_error *error)
@@ -73,9 +91,7 @@ static enum weir_status open_immutable(struct store *s, struct sql *sql, struct 
     if (logged)
         return weir_fail(error, WEIR_EDENIED, "data",
                          "%s: its log can not be read without permission to write", s->path);
-    char *text = sqlite3_mprintf("file:%s?immutable=1", s->path);
-    s->uri = text ? strdup(text) : NULL;
-    sqlite3_free(text);
+    s->uri = immutable_uri(s->path);
     if (!s->uri)
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory");
     s->open = s->uri;

@@ -1,5 +1,6 @@
 /* Appending: exactly once, roll-ups equal to a plain recomputation, account and checkpoints added up. */
 #include "store_fixture.h"
+#include <sys/stat.h>
 
 #define BLOCKS 20
 #define ROWS 700
@@ -308,6 +309,54 @@ static void test_columns(void)
     store_close(s);
 }
 
+/* The log beside the file is folded into it as it grows, and the file is little more than its blocks. */
+static void test_log(void)
+{
+    struct store *s = fixture_open(fixture_folder());
+    struct weir_error error = {0};
+    struct store_status status;
+    enum store_outcome outcome;
+    struct stat st;
+    char path[128];
+    off_t most = 0;
+    snprintf(path, sizeof path, "%s/weir.db-wal", fixture_folder_name);
+    for (uint64_t n = 1; n <= 120; n++) {
+        CU_ASSERT_EQUAL(fixture_append(s, 1, n, 20000, &outcome, &error), WEIR_OK);
+        CU_ASSERT_EQUAL_FATAL(stat(path, &st), 0);
+        most = st.st_size > most ? st.st_size : most;
+    }
+    CU_ASSERT_EQUAL(store_status(s, &status, &error), WEIR_OK);
+    CU_ASSERT(status.block_octets > 32 << 20);
+    CU_ASSERT(most < 24 << 20);
+    /* These flows have hardly two in one roll-up group; even so. */
+    CU_ASSERT(status.file_octets < status.block_octets + status.block_octets / 4);
+    store_close(s);
+    CU_ASSERT_NOT_EQUAL(stat(path, &st), 0);
+}
+
+/* Our own blocks: the same outcome with less checking, and octets that changed are still seen. */
+static void test_own(void)
+{
+    static struct flow flows[ROWS];
+    struct store *s = fixture_open(fixture_folder());
+    struct weir_error error = {0};
+    enum store_outcome outcome;
+    fixture_flows(flows, ROWS, 3, FIXTURE_TIME, MINUTE_MS);
+    struct buffer block = fixture_block(flows, ROWS, 1, 1);
+    for (size_t at = 0; at < block.length; at += 1 + block.length / 211) {
+        block.bytes[at] ^= 0x10;
+        CU_ASSERT_NOT_EQUAL(store_append_own(s, block.bytes, block.length, &outcome, &error), WEIR_OK);
+        block.bytes[at] ^= 0x10;
+    }
+    CU_ASSERT_EQUAL(store_append_own(s, block.bytes, block.length, &outcome, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(outcome, STORE_STORED);
+    CU_ASSERT_EQUAL(store_append(s, block.bytes, block.length, &outcome, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(outcome, STORE_KNOWN);
+    buffer_free(&block);
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    store_close(s);
+}
+
 int main(void)
 {
     static const struct fixture_test tests[] = {
@@ -318,6 +367,8 @@ int main(void)
         {"edges of the types", test_extremes},
         {"what is refused changes nothing", test_refused},
         {"columns come back", test_columns},
+        {"the log stays small", test_log},
+        {"our own blocks", test_own},
         {NULL, NULL},
     };
     return fixture_main("store: append", tests);

@@ -154,17 +154,23 @@ static void test_read_only_medium(void)
     struct weir_error error = {0};
     struct store_status status;
     enum store_outcome outcome;
-    char path[128];
-    struct store *s = fixture_open(folder);
+    char path[256], inner[240];
+    struct store *s = NULL;
+    snprintf(path, sizeof path, "%s/a?b#c%%41", folder); /* a name that a URI must escape */
+    CU_ASSERT_EQUAL(mkdir(path, 0755), 0);
+    CU_ASSERT_EQUAL(store_open(path, STORE_CREATE, &s, &error), WEIR_OK);
     CU_ASSERT_EQUAL(fixture_append(s, 1, 1, 100, &outcome, &error), WEIR_OK);
     store_close(s);
-    snprintf(path, sizeof path, "%s/weir.db", folder);
+    s = NULL;
+    memcpy(inner, path, sizeof inner);
+    snprintf(path, sizeof path, "%.200s/weir.db", inner);
     CU_ASSERT_EQUAL(chmod(path, 0444), 0);
-    CU_ASSERT_EQUAL(chmod(folder, 0555), 0);
+    CU_ASSERT_EQUAL(chmod(inner, 0555), 0);
+    CU_ASSERT_EQUAL(chmod(folder, 0755), 0);
     if (geteuid() == 0)
         CU_ASSERT_EQUAL_FATAL(seteuid(65534), 0);
-    CU_ASSERT_EQUAL(open_status(folder, STORE_CREATE, &error), WEIR_EDENIED);
-    CU_ASSERT_EQUAL(store_open(folder, STORE_READ_ONLY, &s, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(open_status(inner, STORE_CREATE, &error), WEIR_EDENIED);
+    CU_ASSERT_EQUAL(store_open(inner, STORE_READ_ONLY, &s, &error), WEIR_OK);
     if (s) {
         CU_ASSERT_EQUAL(store_status(s, &status, &error), WEIR_OK);
         CU_ASSERT_EQUAL(status.records, 100);
@@ -173,7 +179,7 @@ static void test_read_only_medium(void)
     }
     if (getuid() == 0)
         CU_ASSERT_EQUAL(seteuid(0), 0);
-    chmod(folder, 0755);
+    chmod(inner, 0755);
 }
 
 int main(void)
