@@ -2,6 +2,7 @@
 #include "ingest/capture.h"
 #include "base/cursor.h"
 #include "base/log.h"
+#include <errno.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +14,14 @@
 #define PROTOCOL_UDP 17
 #define EXTENSIONS_MOST 16
 
+#define READ_BUFFER (256u << 10) /* libpcap reads through stdio, whose 4 KiB cost a fifth of an import */
+#define PACKET_HEADER 16u        /* in a pcap file, before each packet */
+
 struct capture {
     pcap_t *pcap;
-    FILE *file; /* libpcap's, for the position */
+    char *buffer; /* stdio's */
     int link_type;
+    uint64_t position;
     uint64_t fragments;
 };
 
@@ -161,19 +166,37 @@ static bool is_fragment(const uint8_t *ip, size_t length)
 
 /* ---- the capture ---- */
 
+/* A FILE with a buffer that suits files of gigabytes; libpcap owns and closes it afterwards. */
+static pcap_t *open_pcap(const char *path, char *buffer, char why[PCAP_ERRBUF_SIZE])
+{
+    FILE *file = fopen(path, "rbe");
+    if (!file) {
+        snprintf(why, PCAP_ERRBUF_SIZE, "%s", strerror(errno));
+        return NULL;
+    }
+    (void)setvbuf(file, buffer, _IOFBF, READ_BUFFER);
+    pcap_t *pcap = pcap_fopen_offline(file, why);
+    if (!pcap)
+        fclose(file);
+    return pcap;
+}
+
 enum weir_status capture_open(const char *path, struct capture **out, struct weir_error *error)
 {
     char why[PCAP_ERRBUF_SIZE];
     *out = NULL;
     struct capture *c = calloc(1, sizeof *c);
-    if (!c)
-        return weir_fail(error, WEIR_ENOMEM, "path", "no memory for %s", path);
-    c->pcap = pcap_open_offline(path, why);
-    if (!c->pcap) {
+    if (c)
+        c->buffer = malloc(READ_BUFFER);
+    if (!c || !c->buffer) {
         free(c);
+        return weir_fail(error, WEIR_ENOMEM, "path", "no memory for %s", path);
+    }
+    c->pcap = open_pcap(path, c->buffer, why);
+    if (!c->pcap) {
+        capture_close(c);
         return weir_fail(error, WEIR_EMALFORMED, "path", "%s: %s", path, why);
     }
-    c->file = pcap_file(c->pcap);
     c->link_type = pcap_datalink(c->pcap);
     if (!find_link(c->link_type)) {
         const char *name = pcap_datalink_val_to_name(c->link_type);
@@ -189,7 +212,9 @@ void capture_close(struct capture *c)
 {
     if (c->fragments)
         log_warning(ROOM, "%llu IP fragments were left out", (unsigned long long)c->fragments);
-    pcap_close(c->pcap);
+    if (c->pcap)
+        pcap_close(c->pcap);
+    free(c->buffer);
     free(c);
 }
 
@@ -197,6 +222,7 @@ static bool take_packet(struct capture *c, const struct pcap_pkthdr *head, const
                         struct datagram *d)
 {
     struct cursor at = cursor_over(bytes, head->caplen);
+    c->position += head->caplen + PACKET_HEADER;
     if (!find_link(c->link_type)->read(&at))
         return false;
     if (is_fragment(at.at, cursor_left(&at)))
@@ -220,6 +246,5 @@ bool capture_next(struct capture *c, struct datagram *d)
 
 uint64_t capture_position(const struct capture *c)
 {
-    long at = c->file ? ftell(c->file) : 0;
-    return at > 0 ? (uint64_t)at : 0;
+    return c->position;
 }

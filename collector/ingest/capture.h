@@ -19,7 +19,7 @@ enum weir_status capture_open(const char *path, struct capture **out, struct wei
 /* The next UDP datagram whose payload an export protocol recognises; its octets are valid until the
  * next call. False at the end; a capture cut in the middle of a packet is logged. */
 bool capture_next(struct capture *c, struct datagram *d);
-uint64_t capture_position(const struct capture *c); /* octets read of the file */
+uint64_t capture_position(const struct capture *c); /* octets read of the file, about */
 void capture_close(struct capture *c);
 
 /* The UDP payload of an IP packet (first octet of `ip` is the version nibble): for capture.c and its fuzz
