@@ -22,7 +22,7 @@ BUILD_PACKAGES = gcc make pkg-config gsoap libgsoap-dev libpcap-dev libsqlite3-d
 DEMO_PACKAGES  = softflowd tcpdump iproute2
 CHECK_PACKAGES = $(DEMO_PACKAGES) libcunit1-dev python3 python3-zeep nfdump sqlite3 curl \
                  libxml2-utils procps pmacct tshark binutils
-BENCH_PACKAGES = nfdump
+BENCH_PACKAGES = nfdump python3
 
 # ---- rooms ------------------------------------------------------------------------------------
 find_c       = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
