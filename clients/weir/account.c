@@ -1,6 +1,7 @@
 /* account.c - `weir account`: what was received, lost and sampled, an exporter and domain a row. */
 #include "dbStub.h"
 #include "base/time.h"
+#include "weir/names.h"
 #include "weir/shapes_db.h"
 #include "weir/totals.h"
 
@@ -32,8 +33,8 @@ static uint64_t received_in_unit(const struct wt__Coverage *c)
 
 /* How an exporter's records were sampled, from what its totals grow by when estimated; only where
  * all rates are known can that be told from "not sampled". */
-static void sampling_cell(struct sheet *s, const struct wt__Account *a, const struct wt__Coverage *c,
-                          const struct _db__AggregateResponse *sums)
+static void sampling_cell(struct sheet *s, const struct wt__Account *a,
+                          const struct wt__Coverage *c, const struct _db__AggregateResponse *sums)
 {
     char domain[16];
     (void)snprintf(domain, sizeof domain, "%u", c->domain);
@@ -45,7 +46,8 @@ static void sampling_cell(struct sheet *s, const struct wt__Account *a, const st
             strcmp(row->key[0].__item, c->exporter) != 0 || strcmp(row->key[1].__item, domain) != 0)
             continue;
         bool scaled = row->packets && row->estimatedPackets > row->packets;
-        bool known = a->sampling && a->sampling->unknownRate && a->sampling->unknownRate->flows == 0;
+        bool known =
+            a->sampling && a->sampling->unknownRate && a->sampling->unknownRate->flows == 0;
         if (scaled)
             sheet_print(s, "1 in %.6g", (double)row->estimatedPackets / (double)row->packets);
         else
@@ -56,13 +58,16 @@ static void sampling_cell(struct sheet *s, const struct wt__Account *a, const st
 }
 
 static void coverage_row(struct sheet *s, const struct wt__Account *a, const struct wt__Coverage *c,
-                         const struct _db__AggregateResponse *sums)
+                         const struct _db__AggregateResponse *sums,
+                         const struct device_names *names)
 {
     char last[TIME_TEXT_SIZE];
     double percent = percent_missing(c->missing, received_in_unit(c));
     if (c->loss == wt__LossState__lossy)
         sheet_row_flags(s, SHEET_ALERT);
     sheet_text(s, c->exporter);
+    if (names->count)
+        sheet_text(s, device_name(names, c->exporter));
     sheet_number(s, c->domain);
     protocol_cell(s, c->protocol);
     sheet_number(s, c->records);
@@ -80,17 +85,23 @@ static void coverage_row(struct sheet *s, const struct wt__Account *a, const str
 }
 
 static void account_sheet(struct sheet *s, const struct wt__Account *a,
-                          const struct _db__AggregateResponse *sums)
+                          const struct _db__AggregateResponse *sums,
+                          const struct device_names *names)
 {
     static const struct sheet_column columns[] = {
-        {"exporter", 0},           {"domain", SHEET_RIGHT},  {"protocol", 0}, {"records", SHEET_RIGHT},
-        {"datagrams", SHEET_RIGHT}, {"missing", SHEET_RIGHT}, {"of", 0},       {"%", SHEET_RIGHT},
-        {"state", 0},              {"sampling", 0},          {"last heard", 0},
+        {"domain", SHEET_RIGHT},  {"protocol", 0},
+        {"records", SHEET_RIGHT}, {"datagrams", SHEET_RIGHT},
+        {"missing", SHEET_RIGHT}, {"of", 0},
+        {"%", SHEET_RIGHT},       {"state", 0},
+        {"sampling", 0},          {"last heard", 0},
     };
+    sheet_column(s, "exporter", 0);
+    if (names->count)
+        sheet_column(s, "device", 0);
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
         sheet_column(s, columns[i].title, columns[i].flags);
     for (int i = 0; i < a->__sizecoverage; i++)
-        coverage_row(s, a, &a->coverage[i], sums);
+        coverage_row(s, a, &a->coverage[i], sums, names);
 }
 
 /* Counters that are rarely other than zero get a line when they are: each is a reason to look. */
@@ -119,7 +130,8 @@ static void counter_notes(struct report *r, const struct wt__Counters *c)
     char grouped[GROUPED_SIZE];
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].count)
-            report_alert(r, rows[i].name, "%s %s", print_grouped(rows[i].count, grouped), rows[i].what);
+            report_alert(r, rows[i].name, "%s %s", print_grouped(rows[i].count, grouped),
+                         rows[i].what);
 }
 
 static void account_json(struct buffer *out, const void *context)
@@ -135,13 +147,17 @@ static enum outcome answer_account(struct request *r, struct session *s,
 {
     struct report report;
     struct totals_keys keys;
+    struct device_names names;
     struct _db__AggregateResponse sums = {0};
     report_open(&report);
     if (r->output->write != output_json && answer->account) {
         /* Estimates by exporter are a nicety: without them the column stays empty. */
-        if (totals_keys_read(r, "exporter,domain", &keys) && totals_ask(r, s, &keys, &sums) != OUTCOME_DONE)
+        if (totals_keys_read(r, "exporter,domain", &keys) &&
+            totals_ask(r, s, &keys, &sums) != OUTCOME_DONE)
             sums = (struct _db__AggregateResponse){0};
-        account_sheet(&report.sheet, answer->account, &sums);
+        device_names_load(r, &names);
+        account_sheet(&report.sheet, answer->account, &sums, &names);
+        device_names_free(&names);
         account_notes(&report, answer->account);
         counter_notes(&report, answer->account->received);
     }

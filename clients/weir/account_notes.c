@@ -1,4 +1,5 @@
-/* account_notes.c - the account of an answer in a few lines for people; the lossy plainly marked. */
+/* account_notes.c - the account of an answer in a few lines for people; the lossy
+ * plainly marked. */
 #include "dbStub.h"
 #include "base/time.h"
 #include "weir/shapes_db.h"
@@ -24,10 +25,12 @@ static void note_interval(struct report *r, const struct wt__Account *a)
     time_print(a->to, to);
     bool open_start = a->from == INTERVAL_ALL.from_ms, open_end = a->to == INTERVAL_ALL.to_ms;
     if (open_start && open_end)
-        report_note(r, "covers", "all time, %llu exporters and domains heard", (unsigned long long)a->exporters);
+        report_note(r, "covers", "all time, %llu exporters and domains heard",
+                    (unsigned long long)a->exporters);
     else
-        report_note(r, "covers", "%s to %s, %llu exporters and domains heard", open_start ? "the start" : from,
-                    open_end ? "the end" : to, (unsigned long long)a->exporters);
+        report_note(r, "covers", "%s to %s, %llu exporters and domains heard",
+                    open_start ? "the start" : from, open_end ? "the end" : to,
+                    (unsigned long long)a->exporters);
 }
 
 /* Each exporter that lost something, so that nobody has to look for it. */
@@ -39,8 +42,8 @@ static void note_lossy(struct report *r, const struct wt__Account *a)
         const struct wt__Coverage *c = &a->coverage[i];
         if (c->loss != wt__LossState__lossy || listed++ >= LOSSY_LISTED)
             continue;
-        report_alert(r, "", "%.64s domain %u lost %s %.16s", c->exporter ? c->exporter : "?", c->domain,
-                     print_grouped(c->missing, missing), c->unit ? c->unit : "");
+        report_alert(r, "", "%.64s domain %u lost %s %.16s", c->exporter ? c->exporter : "?",
+                     c->domain, print_grouped(c->missing, missing), c->unit ? c->unit : "");
     }
     if (listed > LOSSY_LISTED)
         report_alert(r, "", "and %u more; `weir account` lists all", listed - LOSSY_LISTED);
@@ -55,20 +58,23 @@ static void note_loss(struct report *r, const struct wt__Account *a)
     if (l->knownUntil)
         time_print(*l->knownUntil, until);
     if (l->state == wt__LossState__complete) {
-        report_note(r, "loss", "complete: sequence numbers show nothing missing%s%s", *until ? " until " : "",
-                    until);
+        report_note(r, "loss", "complete: sequence numbers show nothing missing%s%s",
+                    *until ? " until " : "", until);
         return;
     }
     if (l->state == wt__LossState__unknown && !l->missingRecords && !l->missingDatagrams) {
-        report_alert(r, "loss", a->exporters ? "unknown: for some exporter no protocol can tell"
-                                             : "unknown: nothing was heard");
+        report_alert(r, "loss",
+                     a->exporters ? "unknown: for some exporter no protocol can tell"
+                                  : "unknown: nothing was heard");
         return;
     }
     char percent[32] = "";
     if (l->missingRecordsPercent)
         (void)snprintf(percent, sizeof percent, " (%.2f %%)", *l->missingRecordsPercent);
     report_alert(r, "loss", "%s: %s records%s and %s datagrams are missing; unknown after %s",
-                 l->state == wt__LossState__lossy ? "LOSSY" : "LOSSY, and unknown in places", print_grouped(l->missingRecords, records), percent, print_grouped(l->missingDatagrams, datagrams),
+                 l->state == wt__LossState__lossy ? "LOSSY" : "LOSSY, and unknown in places",
+                 print_grouped(l->missingRecords, records), percent,
+                 print_grouped(l->missingDatagrams, datagrams),
                  *until ? until : "the last datagram");
     note_lossy(r, a);
 }
@@ -79,17 +85,20 @@ static void note_sampling(struct report *r, const struct wt__Account *a)
     if (!s || !s->raw || !s->estimated || !s->unknownRate || s->raw->flows == 0)
         return;
     char octets[GROUPED_SIZE], packets[GROUPED_SIZE];
-    double unknown = s->raw->octets ? 100.0 * (double)s->unknownRate->octets / (double)s->raw->octets
-                                    : 100.0 * (double)s->unknownRate->flows / (double)s->raw->flows;
+    double unknown = s->raw->octets
+                         ? 100.0 * (double)s->unknownRate->octets / (double)s->raw->octets
+                         : 100.0 * (double)s->unknownRate->flows / (double)s->raw->flows;
     if (s->unknownRate->flows == 0 && s->estimated->octets == s->raw->octets &&
         s->estimated->packets == s->raw->packets)
         report_note(r, "sampling", "none: every packet was metered");
     else if (s->unknownRate->flows == s->raw->flows)
         report_note(r, "sampling", "rate unknown; counts are as exported");
     else
-        report_note(r, "sampling", "counts are as exported; estimated: %s octets, %s packets; rate unknown for %.1f %%",
-                    print_grouped(s->estimated->octets, octets), print_grouped(s->estimated->packets, packets),
-                    unknown);
+        report_note(
+            r, "sampling",
+            "counts are as exported; estimated: %s octets, %s packets; rate unknown for %.1f %%",
+            print_grouped(s->estimated->octets, octets),
+            print_grouped(s->estimated->packets, packets), unknown);
 }
 
 void account_notes(struct report *r, const struct wt__Account *a)

@@ -1,5 +1,6 @@
-/* call.c - `weir call`: any operation of any service, from its WSDL alone. Nothing here knows what a
- * service does; wsdl.c and schema.c read the contract, message_*.c speak it, http.c carries it. */
+/* call.c - `weir call`: any operation of any service, from its WSDL alone. Nothing here knows what
+ * a service does; wsdl.c and schema.c read the contract, message_*.c speak it, http.c
+ * carries it. */
 #include "weir/http.h"
 #include "weir/message.h"
 #include "weir/words.h"
@@ -8,7 +9,7 @@
 
 #include <string.h>
 
-/* ---- what there is ------------------------------------------------------------------------------ */
+/* ---- what there is --------------------------------------------------------------------------- */
 
 static void operations_json(struct buffer *out, const void *context)
 {
@@ -48,43 +49,50 @@ static enum outcome refuse_operation(struct request *r, const struct wsdl *w, co
     for (size_t i = 0; i < w->operation_count; i++)
         suggest_consider(&near, name, w->operations[i].name);
     if (near.name)
-        return request_usage(r, "operation", "no operation \"%.64s\"; did you mean \"%.64s\"?", name, near.name);
-    return request_usage(r, "operation", "no operation \"%.64s\"; `weir call WSDL` lists them", name);
+        return request_usage(r, "operation", "no operation \"%.64s\"; did you mean \"%.64s\"?",
+                             name, near.name);
+    return request_usage(r, "operation", "no operation \"%.64s\"; `weir call WSDL` lists them",
+                         name);
 }
 
-/* ---- the call ----------------------------------------------------------------------------------- */
+/* ---- the call -------------------------------------------------------------------------------- */
 
-static enum weir_status post(struct wsdl *w, const struct wsdl_operation *o, const struct buffer *request,
-                             struct http_answer *answer, struct weir_error *error)
+static enum weir_status post(struct wsdl *w, const struct wsdl_operation *o,
+                             const struct buffer *request, struct http_answer *answer,
+                             struct weir_error *error)
 {
     char headers[1024];
     int n;
     if (strpbrk(o->action, "\"\r\n"))
-        return weir_fail(error, WEIR_EMALFORMED, "wsdl", "the soapAction of %.64s cannot be sent", o->name);
+        return weir_fail(error, WEIR_EMALFORMED, "wsdl", "the soapAction of %.64s cannot be sent",
+                         o->name);
     if (w->soap12)
-        n = snprintf(headers, sizeof headers, "Content-Type: application/soap+xml; charset=utf-8; action=\"%s\"\r\n",
+        n = snprintf(headers, sizeof headers,
+                     "Content-Type: application/soap+xml; charset=utf-8; action=\"%s\"\r\n",
                      o->action);
     else
-        n = snprintf(headers, sizeof headers, "Content-Type: text/xml; charset=utf-8\r\nSOAPAction: \"%s\"\r\n",
-                     o->action);
+        n = snprintf(headers, sizeof headers,
+                     "Content-Type: text/xml; charset=utf-8\r\nSOAPAction: \"%s\"\r\n", o->action);
     if (n < 0 || (size_t)n >= sizeof headers)
-        return weir_fail(error, WEIR_EMALFORMED, "wsdl", "the soapAction of %.64s is too long", o->name);
+        return weir_fail(error, WEIR_EMALFORMED, "wsdl", "the soapAction of %.64s is too long",
+                         o->name);
     return http_send("POST", w->endpoint, headers, request->bytes, request->length, answer, error);
 }
 
 /* An answer that is no XML at all is told by its HTTP status. */
-static enum weir_status read_answer(struct wsdl *w, const struct http_answer *answer, struct message_answer *out,
-                                    struct weir_error *error)
+static enum weir_status read_answer(struct wsdl *w, const struct http_answer *answer,
+                                    struct message_answer *out, struct weir_error *error)
 {
     if (!strstr(answer->content_type, "xml"))
-        return weir_fail(error, WEIR_EUNAVAILABLE, "url", "%.200s answered HTTP %d with %.64s instead of SOAP",
-                         w->endpoint, answer->status,
-                         *answer->content_type ? answer->content_type : "nothing to say what it is");
+        return weir_fail(
+            error, WEIR_EUNAVAILABLE, "url", "%.200s answered HTTP %d with %.64s instead of SOAP",
+            w->endpoint, answer->status,
+            *answer->content_type ? answer->content_type : "nothing to say what it is");
     return message_read(w, answer->body.bytes, answer->body.length, out, error);
 }
 
-static enum outcome call_operation(struct request *r, struct wsdl *w, const struct wsdl_operation *o,
-                                   const struct buffer *request)
+static enum outcome call_operation(struct request *r, struct wsdl *w,
+                                   const struct wsdl_operation *o, const struct buffer *request)
 {
     struct http_answer http = {0};
     struct message_answer answer = {0};
@@ -113,7 +121,8 @@ static enum outcome prepare_and_call(struct request *r, struct wsdl *w)
     if (!o)
         return refuse_operation(r, w, r->operands[1]);
     enum outcome outcome = OUTCOME_USAGE;
-    enum weir_status status = message_parameters(&w->arena, r->operands + 2, count, &parameters, r->error);
+    enum weir_status status =
+        message_parameters(&w->arena, r->operands + 2, count, &parameters, r->error);
     if (!status)
         status = message_write(w, o, parameters, count, &request, r->error);
     if (!status)

@@ -1,10 +1,9 @@
-/* catalogue.c - `weir tag|device|db add|del|list`: what administrators know, kept by the collector. Also
- * the names of tags for other words' tables. The questions are those of collector.wsdl. */
+/* catalogue.c - `weir tag|device|db add|del|list`: what administrators know, kept by the collector.
+ * The questions are those of collector.wsdl. */
 #include "colStub.h"
 #include "base/address.h"
 #include "weir/session.h"
 #include "weir/shape.h"
-#include "weir/tag_names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +52,8 @@ static void listing_json(struct buffer *out, const void *context)
     buffer_print(out, "]}");
 }
 
-static enum outcome answer_listing(struct request *r, struct report *report, const struct listing *l)
+static enum outcome answer_listing(struct request *r, struct report *report,
+                                   const struct listing *l)
 {
     report->json = listing_json;
     report->json_context = l;
@@ -73,7 +73,7 @@ static char *lend(const char *text)
     return (char *)(uintptr_t)text;
 }
 
-/* ---- tags --------------------------------------------------------------------------------------- */
+/* ---- tags ------------------------------------------------------------------------------------ */
 
 /* "AS64500" or "as64500". */
 static bool read_as(const char *text, unsigned *out)
@@ -131,8 +131,9 @@ enum outcome word_tag_add(struct request *r)
     if (read_tag_members(r, &s, &tag)) {
         struct _col__AddTag question = {.tag = &tag};
         struct _col__AddTagResponse answer;
-        outcome = soap_call___col__AddTag(s.soap, s.url, NULL, &question, &answer) ? session_fail(&s, r->error)
-                                                                                   : OUTCOME_DONE;
+        outcome = soap_call___col__AddTag(s.soap, s.url, NULL, &question, &answer)
+                      ? session_fail(&s, r->error)
+                      : OUTCOME_DONE;
     }
     session_close(&s);
     return outcome;
@@ -193,67 +194,7 @@ enum outcome word_tag_list(struct request *r)
     return outcome;
 }
 
-/* ---- names of tags ------------------------------------------------------------------------------ */
-
-static int by_id(const void *a, const void *b)
-{
-    unsigned x = ((const struct wt__Tag *)a)->id, y = ((const struct wt__Tag *)b)->id;
-    return (x > y) - (x < y);
-}
-
-static void keep_names(struct tag_names *out, struct wt__Tag *tags, size_t count)
-{
-    out->ids = arena_alloc(&out->arena, (count + 1) * sizeof *out->ids);
-    out->names = arena_alloc(&out->arena, (count + 1) * sizeof *out->names);
-    if (!out->ids || !out->names)
-        return;
-    qsort(tags, count, sizeof *tags, by_id);
-    for (size_t i = 0; i < count; i++) {
-        const char *name = tags[i].name ? tags[i].name : "";
-        out->ids[i] = tags[i].id;
-        out->names[i] = arena_copy(&out->arena, name, strlen(name));
-        if (!out->names[i])
-            return;
-        out->count = i + 1;
-    }
-}
-
-void tag_names_load(struct request *r, struct tag_names *out)
-{
-    struct session s;
-    struct weir_error ignored;
-    struct request quiet = *r;
-    quiet.error = &ignored;
-    *out = (struct tag_names){0};
-    if (!open_collector(&s, &quiet))
-        return;
-    struct _col__ListTags question = {}; /* no members */
-    struct _col__ListTagsResponse answer = {0};
-    if (!soap_call___col__ListTags(s.soap, s.url, NULL, &question, &answer) && answer.__sizetag > 0)
-        keep_names(out, answer.tag, (size_t)answer.__sizetag);
-    session_close(&s);
-}
-
-void tag_names_free(struct tag_names *t)
-{
-    arena_free(&t->arena);
-    *t = (struct tag_names){0};
-}
-
-const char *tag_name(const struct tag_names *t, uint32_t id)
-{
-    size_t low = 0, high = t->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (t->ids[middle] < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < t->count && t->ids[low] == id ? t->names[low] : NULL;
-}
-
-/* ---- devices ------------------------------------------------------------------------------------ */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 static bool read_rate(struct request *r, double *rate, double **out)
 {
@@ -263,7 +204,8 @@ static bool read_rate(struct request *r, double *rate, double **out)
         return true;
     *rate = strtod(text, &end);
     if (end == text || *end || !(*rate >= 1 && *rate <= 1e9)) {
-        (void)request_usage(r, "sampling-rate", "--sampling-rate: \"%.64s\" is not a number from 1 to 1e9", text);
+        (void)request_usage(r, "sampling-rate",
+                            "--sampling-rate: \"%.64s\" is not a number from 1 to 1e9", text);
         return false;
     }
     *out = rate;
@@ -344,14 +286,15 @@ enum outcome word_device_list(struct request *r)
     return outcome;
 }
 
-/* ---- DB components ------------------------------------------------------------------------------ */
+/* ---- DB components --------------------------------------------------------------------------- */
 
 enum outcome word_db_add(struct request *r)
 {
     struct session s;
     if (!open_collector(&s, r))
         return OUTCOME_FAILED;
-    struct wt__CompDB db = {.url = r->operands[0], .name = r->operand_count > 1 ? r->operands[1] : NULL};
+    struct wt__CompDB db = {.url = r->operands[0],
+                            .name = r->operand_count > 1 ? r->operands[1] : NULL};
     struct _col__AddCompDB question = {.compDB = &db};
     struct _col__AddCompDBResponse answer;
     enum outcome outcome = soap_call___col__AddCompDB(s.soap, s.url, NULL, &question, &answer)

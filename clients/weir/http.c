@@ -1,5 +1,5 @@
-/* http.c - the way to a server and back: address, connection, time limits; see http.h. What comes back
- * is taken apart by http_answer.c. */
+/* http.c - the way to a server and back: address, connection, time limits; see http.h. What comes
+ * back is taken apart by http_answer.c. */
 #include "weir/http.h"
 
 #include <errno.h>
@@ -12,11 +12,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define CONNECT_MS 5000
+#define CONNECT_MS     5000
 #define ANSWER_SECONDS 900
-#define READ_AT_ONCE ((size_t)64 << 10)
+#define READ_AT_ONCE   ((size_t)64 << 10)
 
-/* ---- addresses ---------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 static enum weir_status refuse_url(const char *text, struct weir_error *error)
 {
@@ -52,7 +52,8 @@ enum weir_status http_url_read(const char *text, struct http_url *out, struct we
     } else {
         p = host_end = host + strcspn(host, ":/?#@");
     }
-    if (!p || host_end == host || !copy_part(out->host, sizeof out->host, host, (size_t)(host_end - host)))
+    if (!p || host_end == host ||
+        !copy_part(out->host, sizeof out->host, host, (size_t)(host_end - host)))
         return refuse_url(text, error);
     memcpy(out->port, "80", 3);
     if (*p == ':') {
@@ -71,7 +72,7 @@ enum weir_status http_url_read(const char *text, struct http_url *out, struct we
     return WEIR_OK;
 }
 
-/* ---- the connection ----------------------------------------------------------------------------- */
+/* ---- the connection -------------------------------------------------------------------------- */
 
 /* connect() that gives up after CONNECT_MS; errno tells why. */
 static bool connect_in_time(int fd, const struct addrinfo *to)
@@ -104,7 +105,8 @@ static int open_connection(const struct http_url *url, struct weir_error *error)
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
     int code = getaddrinfo(url->host, url->port, &hints, &list), fd = -1;
     if (code) {
-        (void)weir_fail(error, WEIR_EUNAVAILABLE, "url", "%.200s: %s", url->host, gai_strerror(code));
+        (void)weir_fail(error, WEIR_EUNAVAILABLE, "url", "%.200s: %s", url->host,
+                        gai_strerror(code));
         return -1;
     }
     for (const struct addrinfo *to = list; to && fd < 0; to = to->ai_next) {
@@ -117,8 +119,8 @@ static int open_connection(const struct http_url *url, struct weir_error *error)
         }
     }
     if (fd < 0)
-        (void)weir_fail(error, WEIR_EUNAVAILABLE, "url", "%.200s port %s does not answer (%s)", url->host,
-                        url->port, strerror(errno));
+        (void)weir_fail(error, WEIR_EUNAVAILABLE, "url", "%.200s port %s does not answer (%s)",
+                        url->host, url->port, strerror(errno));
     freeaddrinfo(list);
     return fd;
 }
@@ -154,13 +156,14 @@ static enum weir_status receive_all(int fd, struct buffer *in, struct weir_error
         if (n == 0 || http_answer_whole(in->bytes, in->length))
             return WEIR_OK;
         if (in->length > HTTP_ANSWER_MOST)
-            return weir_fail(error, WEIR_ELIMIT, NULL, "the answer is longer than %zu octets; ask for less",
+            return weir_fail(error, WEIR_ELIMIT, NULL,
+                             "the answer is longer than %zu octets; ask for less",
                              HTTP_ANSWER_MOST);
     }
 }
 
-static enum weir_status exchange(int fd, const struct buffer *request, const void *body, size_t length,
-                                 struct http_answer *out, struct weir_error *error)
+static enum weir_status exchange(int fd, const struct buffer *request, const void *body,
+                                 size_t length, struct http_answer *out, struct weir_error *error)
 {
     struct buffer in = {0};
     /* A server that refuses early may close while we still send: its answer is worth reading. */
@@ -168,15 +171,17 @@ static enum weir_status exchange(int fd, const struct buffer *request, const voi
     int problem = errno;
     enum weir_status status = receive_all(fd, &in, error);
     if (!status && !sent && !in.length)
-        status = weir_fail(error, WEIR_EUNAVAILABLE, "url", "the request was not taken: %s", strerror(problem));
+        status = weir_fail(error, WEIR_EUNAVAILABLE, "url", "the request was not taken: %s",
+                           strerror(problem));
     if (!status)
         status = http_answer_read(in.bytes, in.length, out, error);
     buffer_free(&in);
     return status;
 }
 
-enum weir_status http_send(const char *method, const char *url, const char *headers, const void *body,
-                           size_t length, struct http_answer *out, struct weir_error *error)
+enum weir_status http_send(const char *method, const char *url, const char *headers,
+                           const void *body, size_t length, struct http_answer *out,
+                           struct weir_error *error)
 {
     struct http_url to;
     struct buffer request = {0};
@@ -185,8 +190,9 @@ enum weir_status http_send(const char *method, const char *url, const char *head
     if (status)
         return status;
     bool v6 = strchr(to.host, ':') != NULL;
-    buffer_print(&request, "%s %s HTTP/1.1\r\nHost: %s%s%s:%s\r\nUser-Agent: weir\r\nConnection: close\r\n%s", method,
-                 to.target, v6 ? "[" : "", to.host, v6 ? "]" : "", to.port, headers);
+    buffer_print(&request,
+                 "%s %s HTTP/1.1\r\nHost: %s%s%s:%s\r\nUser-Agent: weir\r\nConnection: close\r\n%s",
+                 method, to.target, v6 ? "[" : "", to.host, v6 ? "]" : "", to.port, headers);
     if (body)
         buffer_print(&request, "Content-Length: %zu\r\n", length);
     buffer_print(&request, "\r\n");

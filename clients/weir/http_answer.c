@@ -12,7 +12,7 @@ struct text {
 struct head {
     int status;
     bool chunked, sized;
-    size_t size;        /* Content-Length, when sized */
+    size_t size; /* Content-Length, when sized */
     struct text type;
     size_t head_length; /* the empty line included */
 };
@@ -138,7 +138,8 @@ static enum weir_status read_chunks(struct text t, struct buffer *body)
     for (;;) {
         if (!take_line(&t, &line))
             return WEIR_ETRUNCATED;
-        if (!take_number(&line, 16, &size) || (line.at < line.end && *line.at != ';' && *line.at != ' '))
+        if (!take_number(&line, 16, &size) ||
+            (line.at < line.end && *line.at != ';' && *line.at != ' '))
             return WEIR_EMALFORMED;
         if (size == 0)
             return WEIR_OK;
@@ -174,7 +175,8 @@ enum weir_status http_answer_read(const void *bytes, size_t length, struct http_
     if (state == HEAD_SHORT)
         return weir_fail(error, WEIR_ETRUNCATED, NULL, "the connection ended before the answer");
     const char *body = (const char *)bytes + h.head_length;
-    enum weir_status status = read_body((struct text){body, (const char *)bytes + length}, &h, &out->body);
+    enum weir_status status =
+        read_body((struct text){body, (const char *)bytes + length}, &h, &out->body);
     if (status == WEIR_OK && out->body.failed)
         status = WEIR_ENOMEM;
     if (status) {
@@ -197,7 +199,9 @@ bool http_answer_whole(const void *bytes, size_t length)
     if (!length || read_head(bytes, length, &h) != HEAD_WHOLE)
         return false;
     size_t body = length - h.head_length;
-    if (h.chunked) /* the last chunk, if no trailer follows it; else the end of the connection tells */
-        return body >= 5 && memcmp((const char *)bytes + length - (sizeof last - 1), last, sizeof last - 1) == 0;
+    if (h.chunked) /* the last chunk, if no trailer follows it; else the end of the connection tells
+                    */
+        return body >= 5 &&
+               memcmp((const char *)bytes + length - (sizeof last - 1), last, sizeof last - 1) == 0;
     return h.sized && body >= h.size;
 }

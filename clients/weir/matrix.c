@@ -2,7 +2,7 @@
  * question is Aggregate by srcTag and dstTag; the JSON is that answer as it is. */
 #include "dbStub.h"
 #include "weir/shapes_db.h"
-#include "weir/tag_names.h"
+#include "weir/names.h"
 #include "weir/totals.h"
 
 #include <stdlib.h>
@@ -25,7 +25,8 @@ static int by_number(const void *a, const void *b)
 }
 
 /* Every tag that occurs on either side. Untagged traffic is tag 0. */
-static bool collect_tags(struct matrix *m, struct arena *arena, const struct _db__AggregateResponse *a)
+static bool collect_tags(struct matrix *m, struct arena *arena,
+                         const struct _db__AggregateResponse *a)
 {
     size_t rows = a->__sizerow > 0 ? (size_t)a->__sizerow : 0, n = 0;
     m->tags = arena_alloc(arena, (rows * 2 + 1) * sizeof *m->tags);
@@ -55,8 +56,8 @@ static uint64_t measure_of(const struct wt__Row *row, size_t measure)
     return measure == 0 ? row->octets : measure == 1 ? row->packets : row->flows;
 }
 
-static bool fill_cells(struct matrix *m, struct arena *arena, const struct _db__AggregateResponse *a,
-                       size_t measure)
+static bool fill_cells(struct matrix *m, struct arena *arena,
+                       const struct _db__AggregateResponse *a, size_t measure)
 {
     m->cells = arena_zero(arena, (m->count * m->count + 1) * sizeof *m->cells);
     if (!m->cells)
@@ -65,7 +66,8 @@ static bool fill_cells(struct matrix *m, struct arena *arena, const struct _db__
         uint32_t from = 0, to = 0;
         (void)totals_key_number(&a->row[i], 0, &from);
         (void)totals_key_number(&a->row[i], 1, &to);
-        m->cells[tag_index(m, from) * m->count + tag_index(m, to)] += measure_of(&a->row[i], measure);
+        m->cells[tag_index(m, from) * m->count + tag_index(m, to)] +=
+            measure_of(&a->row[i], measure);
     }
     return true;
 }
@@ -111,8 +113,8 @@ static void matrix_sheet(struct sheet *s, const struct matrix *m, const struct t
     sheet_number(s, all);
 }
 
-static enum outcome fill_report(struct request *r, struct report *report, const struct _db__AggregateResponse *a,
-                                size_t measure)
+static enum outcome fill_report(struct request *r, struct report *report,
+                                const struct _db__AggregateResponse *a, size_t measure)
 {
     struct matrix m = {0};
     struct tag_names names = {0};
@@ -121,8 +123,9 @@ static enum outcome fill_report(struct request *r, struct report *report, const 
         return OUTCOME_DONE;
     }
     if (m.count > TAGS_MOST) {
-        (void)weir_fail(r->error, WEIR_ELIMIT, NULL,
-                        "%zu tags do not fit a matrix; ask `weir totals --by srcTag,dstTag --top N`", m.count);
+        (void)weir_fail(
+            r->error, WEIR_ELIMIT, NULL,
+            "%zu tags do not fit a matrix; ask `weir totals --by srcTag,dstTag --top N`", m.count);
         return OUTCOME_FAILED;
     }
     tag_names_load(r, &names);

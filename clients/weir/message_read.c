@@ -1,15 +1,17 @@
-/* message_read.c - from a SOAP answer to lines or JSON; faults to one line. The depth of an answer is
- * bounded by the XML reader (256), so walking it by recursion is safe. */
+/* message_read.c - from a SOAP answer to lines or JSON; faults to one line. The depth of an answer
+ * is bounded by the XML reader (256), so walking it by recursion is safe. */
 #include "weir/json_number.h"
 #include "weir/message.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* ---- the envelope ------------------------------------------------------------------------------- */
+/* ---- the envelope ---------------------------------------------------------------------------- */
 
-/* Leaves of a fault's detail as "name=value", for the one line; what the text says already is left out. */
-static void detail_leaves(struct arena *a, const xmlNode *node, const char *said, struct buffer *out)
+/* Leaves of a fault's detail as "name=value", for the one line; what the text says already is left
+ * out. */
+static void detail_leaves(struct arena *a, const xmlNode *node, const char *said,
+                          struct buffer *out)
 {
     for (const xmlNode *child = xml_child(node); child; child = xml_next(child)) {
         if (xml_child(child)) {
@@ -18,13 +20,15 @@ static void detail_leaves(struct arena *a, const xmlNode *node, const char *said
         }
         const char *text = xml_text(a, child, true);
         if (text && *text && !strstr(said, text))
-            buffer_print(out, "%s%s=%.200s", out->length ? ", " : "", (const char *)child->name, text);
+            buffer_print(out, "%s%s=%.200s", out->length ? ", " : "", (const char *)child->name,
+                         text);
     }
 }
 
 static enum weir_status read_fault(struct arena *a, const xmlNode *fault, struct weir_error *error)
 {
-    const xmlNode *reason = xml_find(fault, NULL, "faultstring"), *detail = xml_find(fault, NULL, "detail");
+    const xmlNode *reason = xml_find(fault, NULL, "faultstring"),
+                  *detail = xml_find(fault, NULL, "detail");
     if (!reason)
         reason = xml_find(fault, NULL, "Reason");
     if (!detail)
@@ -35,14 +39,15 @@ static enum weir_status read_fault(struct arena *a, const xmlNode *fault, struct
         detail_leaves(a, detail, text ? text : "", &leaves);
     buffer_put_u8(&leaves, '\0');
     bool more = !leaves.failed && leaves.length > 1;
-    (void)weir_fail(error, WEIR_EDENIED, NULL, "%.256s%s%.160s%s", text && *text ? text : "a fault without a text",
-                    more ? " (" : "", more ? (const char *)leaves.bytes : "", more ? ")" : "");
+    (void)weir_fail(error, WEIR_EDENIED, NULL, "%.256s%s%.160s%s",
+                    text && *text ? text : "a fault without a text", more ? " (" : "",
+                    more ? (const char *)leaves.bytes : "", more ? ")" : "");
     buffer_free(&leaves);
     return WEIR_EDENIED;
 }
 
-enum weir_status message_read(struct wsdl *w, const void *bytes, size_t length, struct message_answer *out,
-                              struct weir_error *error)
+enum weir_status message_read(struct wsdl *w, const void *bytes, size_t length,
+                              struct message_answer *out, struct weir_error *error)
 {
     *out = (struct message_answer){0};
     xmlDocPtr doc = xml_read(bytes, length, "the answer", error);
@@ -65,9 +70,10 @@ enum weir_status message_read(struct wsdl *w, const void *bytes, size_t length, 
     return WEIR_OK;
 }
 
-/* ---- shared by both renderings ------------------------------------------------------------------ */
+/* ---- shared by both renderings --------------------------------------------------------------- */
 
-static struct declaration *member_named(struct wsdl *w, struct declaration *d, const char *name, bool attribute)
+static struct declaration *member_named(struct wsdl *w, struct declaration *d, const char *name,
+                                        bool attribute)
 {
     for (size_t i = 0; d && i < schema_members(&w->schemas, d); i++)
         if (d->members[i].attribute == attribute && strcmp(d->members[i].name, name) == 0)
@@ -98,7 +104,8 @@ static const xmlAttr *data_attribute(const xmlAttr *at)
 }
 
 /* Texts of an answer may be many; each is freed at once instead of being kept in an arena. */
-static void put_content(struct buffer *out, const xmlNode *node, void (*put)(struct buffer *, const char *, size_t))
+static void put_content(struct buffer *out, const xmlNode *node,
+                        void (*put)(struct buffer *, const char *, size_t))
 {
     xmlChar *text = xmlNodeGetContent(node);
     const char *shown = text ? (const char *)text : "";
@@ -106,7 +113,7 @@ static void put_content(struct buffer *out, const xmlNode *node, void (*put)(str
     xmlFree(text);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void put_number(struct buffer *out, const char *text, size_t length)
 {
@@ -125,8 +132,10 @@ static void put_boolean(struct buffer *out, const char *text, size_t length)
 static void put_typed(struct buffer *out, const xmlNode *node, const struct declaration *d)
 {
     const char *base = d ? d->base : NULL;
-    put_content(out, node, schema_is_number(base) ? put_number : schema_is_boolean(base) ? put_boolean
-                                                                                        : buffer_put_json);
+    put_content(out, node,
+                schema_is_number(base)    ? put_number
+                : schema_is_boolean(base) ? put_boolean
+                                          : buffer_put_json);
 }
 
 static void put_name(struct buffer *out, const xmlChar *name, bool *first)
@@ -138,11 +147,13 @@ static void put_name(struct buffer *out, const xmlChar *name, bool *first)
     buffer_put_u8(out, ':');
 }
 
-static void json_element(struct wsdl *w, const xmlNode *node, struct declaration *d, struct buffer *out);
+static void json_element(struct wsdl *w, const xmlNode *node, struct declaration *d,
+                         struct buffer *out);
 
 /* All children called as `first_child`, from it on: an array when the schema says so, or when the
  * schema says nothing and there are several. */
-static void json_group(struct wsdl *w, const xmlNode *first_child, struct declaration *m, struct buffer *out)
+static void json_group(struct wsdl *w, const xmlNode *first_child, struct declaration *m,
+                       struct buffer *out)
 {
     const char *name = (const char *)first_child->name;
     bool several = m && m->most > 1;
@@ -173,9 +184,10 @@ static bool seen_before(const xmlNode *parent, const xmlNode *node)
     return false;
 }
 
-/* Declared elements in the schema's order (one walk each, so a long list costs its length), then what
- * the schema does not know, where each name is looked at against those before it. */
-static void json_children(struct wsdl *w, const xmlNode *node, struct declaration *d, struct buffer *out, bool *first)
+/* Declared elements in the schema's order (one walk each, so a long list costs its length), then
+ * what the schema does not know, where each name is looked at against those before it. */
+static void json_children(struct wsdl *w, const xmlNode *node, struct declaration *d,
+                          struct buffer *out, bool *first)
 {
     for (size_t i = 0; d && i < d->member_count; i++) {
         struct declaration *m = &d->members[i];
@@ -197,7 +209,8 @@ static void json_children(struct wsdl *w, const xmlNode *node, struct declaratio
     }
 }
 
-static void json_element(struct wsdl *w, const xmlNode *node, struct declaration *d, struct buffer *out)
+static void json_element(struct wsdl *w, const xmlNode *node, struct declaration *d,
+                         struct buffer *out)
 {
     const xmlAttr *attribute = data_attribute(node->properties);
     bool members = d && schema_members(&w->schemas, d) > 0;
@@ -216,7 +229,8 @@ static void json_element(struct wsdl *w, const xmlNode *node, struct declaration
     buffer_put_u8(out, '{');
     for (; attribute; attribute = data_attribute(attribute->next)) {
         put_name(out, attribute->name, &first);
-        put_typed(out, (const xmlNode *)attribute, member_named(w, d, (const char *)attribute->name, true));
+        put_typed(out, (const xmlNode *)attribute,
+                  member_named(w, d, (const char *)attribute->name, true));
     }
     if (d && d->base && !xml_child(node)) {
         put_name(out, (const xmlChar *)"value", &first);
@@ -237,7 +251,7 @@ void message_print_json(struct wsdl *w, const xmlNode *body, struct buffer *out)
     buffer_put_u8(out, '\n');
 }
 
-/* ---- lines -------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void put_line(struct buffer *out, const char *text, size_t length)
 {

@@ -32,7 +32,8 @@ void output_json(struct buffer *out, const struct report *r, const struct output
     buffer_put_u8(out, '\n');
 }
 
-/* RFC 4180 section 2: quotes around a field with a comma, a quote or a line break, quotes doubled. */
+/* RFC 4180 section 2: quotes around a field with a comma, a quote or a line break,
+ * quotes doubled. */
 static void csv_text(struct buffer *out, const char *text)
 {
     if (!strpbrk(text, ",\"\r\n")) {

@@ -15,7 +15,8 @@ struct output {
     void (*write)(struct buffer *out, const struct report *r, const struct output_style *style);
 };
 
-/* NULL when no driver has that name; output_names() is for the error message: "table, json or csv". */
+/* NULL when no driver has that name; output_names() is for the error message: "table, json
+ * or csv". */
 const struct output *output_find(const char *name);
 const char *output_names(void);
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- widths ------------------------------------------------------------------------------------ */
+/* ---- widths ---------------------------------------------------------------------------------- */
 
 /* Ranges of code points that take no column or two (Unicode: Mn and Cf; East Asian W and F). */
 static const struct {
@@ -74,7 +74,7 @@ static size_t column_width(const struct sheet *s, size_t column)
     return width;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void put_spaces(struct buffer *out, size_t n)
 {
@@ -125,7 +125,8 @@ static void put_header(struct buffer *out, const struct layout *l)
 static void put_rule(struct buffer *out, const struct layout *l)
 {
     for (size_t c = 0; c < l->sheet->column_count; c++) {
-        bool last = c + 1 == l->sheet->column_count, right = l->sheet->columns[c].flags & SHEET_RIGHT;
+        bool last = c + 1 == l->sheet->column_count,
+             right = l->sheet->columns[c].flags & SHEET_RIGHT;
         size_t width = last && !right ? display_width(l->sheet->columns[c].title) : l->widths[c];
         uint8_t *here = buffer_extend(out, width);
         if (here)
@@ -140,7 +141,8 @@ static void put_row(struct buffer *out, const struct layout *l, size_t row)
 {
     char space[CELL_TEXT_SIZE];
     unsigned flags = sheet_flags_of(l->sheet, row);
-    bool first_sum = (flags & SHEET_SUM) && (row == 0 || !(sheet_flags_of(l->sheet, row - 1) & SHEET_SUM));
+    bool first_sum =
+        (flags & SHEET_SUM) && (row == 0 || !(sheet_flags_of(l->sheet, row - 1) & SHEET_SUM));
     if (first_sum)
         put_rule(out, l);
     bool red = l->colour && (flags & SHEET_ALERT);

@@ -1,8 +1,8 @@
 /* report.h - what a word answers, before it is known how it will be written.
  *
  * A report has a sheet (rows and columns of cells), notes below it (lines of name and text), and a
- * function that writes the answer as JSON: JSON follows the service's contract and nests, so it is not
- * made from the sheet. Output drivers (output.h) pick what they need.
+ * function that writes the answer as JSON: JSON follows the service's contract and nests, so it is
+ * not made from the sheet. Output drivers (output.h) pick what they need.
  *
  * Fill a sheet column by column, then cell by cell, row after row:
  *

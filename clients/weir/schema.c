@@ -56,7 +56,7 @@ static const char *documentation(struct schema_set *s, const xmlNode *node)
     return text ? or_empty(xml_text(s->arena, text, true)) : "";
 }
 
-/* ---- types -------------------------------------------------------------------------------------- */
+/* ---- types ----------------------------------------------------------------------------------- */
 
 /* The restriction or extension inside a type, and where it points. */
 static xmlNode *derivation(xmlNode *type)
@@ -157,9 +157,10 @@ static void declare(struct schema_set *s, xmlNode *node, bool global, struct dec
     bool attribute = xml_is(node, XSD_NS, "attribute");
     *out = (struct declaration){.attribute = attribute, .least = 1, .most = 1};
     out->name = or_empty(xml_attribute(s->arena, node, "name"));
-    out->ns = global || qualified(s, node, attribute ? "attributeFormDefault" : "elementFormDefault")
-                  ? target_namespace(s, node)
-                  : "";
+    out->ns =
+        global || qualified(s, node, attribute ? "attributeFormDefault" : "elementFormDefault")
+            ? target_namespace(s, node)
+            : "";
     out->doc = documentation(s, node);
     read_type(s, node, out);
     if (attribute) {
@@ -177,7 +178,7 @@ bool schema_element(struct schema_set *s, const struct qname *name, struct decla
     return true;
 }
 
-/* ---- members ------------------------------------------------------------------------------------ */
+/* ---- members --------------------------------------------------------------------------------- */
 
 struct members {
     struct schema_set *set;
@@ -262,7 +263,7 @@ size_t schema_members(struct schema_set *s, struct declaration *d)
     return d->member_count;
 }
 
-/* ---- values ------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 const char *schema_choices(struct schema_set *s, const struct declaration *d)
 {
@@ -290,9 +291,22 @@ static bool is_among(const char *base, const char *const *names, size_t count)
 bool schema_is_number(const char *base)
 {
     static const char *const names[] = {
-        "byte", "short", "int", "long", "integer", "unsignedByte", "unsignedShort", "unsignedInt",
-        "unsignedLong", "nonNegativeInteger", "positiveInteger", "nonPositiveInteger", "negativeInteger",
-        "decimal", "float", "double",
+        "byte",
+        "short",
+        "int",
+        "long",
+        "integer",
+        "unsignedByte",
+        "unsignedShort",
+        "unsignedInt",
+        "unsignedLong",
+        "nonNegativeInteger",
+        "positiveInteger",
+        "nonPositiveInteger",
+        "negativeInteger",
+        "decimal",
+        "float",
+        "double",
     };
     return is_among(base, names, sizeof names / sizeof names[0]);
 }

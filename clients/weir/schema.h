@@ -1,7 +1,7 @@
-/* schema.h - the part of XML Schema 1.0 that contracts of services use: elements and attributes by name and
- * type, sequences (also all and choice, read as lists), extension and restriction, simple content,
- * minOccurs and maxOccurs, documentation, enumerations. What is outside (any, groups, substitution,
- * unions) is read as text or passed over; it never fails.
+/* schema.h - the part of XML Schema 1.0 that contracts of services use: elements and attributes by
+ * name and type, sequences (also all and choice, read as lists), extension and restriction, simple
+ * content, minOccurs and maxOccurs, documentation, enumerations. What is outside (any, groups,
+ * substitution, unions) is read as text or passed over; it never fails.
  *
  * Declarations point into the documents, which must outlive them; their own memory is the arena's.
  *
@@ -13,7 +13,7 @@
 
 #define SCHEMAS_MOST 64
 #define MEMBERS_MOST 1024 /* of one type */
-#define UNBOUNDED 0xffffffffu
+#define UNBOUNDED    0xffffffffu
 
 struct schema_set {
     struct arena *arena;
@@ -23,16 +23,17 @@ struct schema_set {
 
 struct declaration {
     const char *name;
-    const char *ns;       /* "" when it stands unqualified */
-    const char *type;     /* as people would call it: "Count", "string"; "" for a type without a name */
+    const char *ns;   /* "" when it stands unqualified */
+    const char *type; /* as people would call it: "Count", "string"; "" for a type without a name */
     const char *type_ns;
-    const char *base;     /* the built-in type under it ("unsignedLong"); NULL: it has members, no text */
+    const char
+        *base; /* the built-in type under it ("unsignedLong"); NULL: it has members, no text */
     const char *doc;      /* its own documentation, else its type's; "" for none */
     unsigned least, most; /* occurrences; most may be UNBOUNDED */
     bool attribute;
-    xmlNode *complex;     /* xs:complexType, or NULL */
-    xmlNode *simple;      /* the xs:simpleType that may restrict it, or NULL */
-    bool resolved;        /* the rest is filled by schema_members() */
+    xmlNode *complex; /* xs:complexType, or NULL */
+    xmlNode *simple;  /* the xs:simpleType that may restrict it, or NULL */
+    bool resolved;    /* the rest is filled by schema_members() */
     struct declaration *members;
     size_t member_count;
 };

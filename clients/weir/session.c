@@ -10,21 +10,23 @@
 #define CONNECT_SECONDS 5
 /* A scan of many blocks may take its time; the server has a deadline of its own. */
 #define ANSWER_SECONDS 900
-#define ROWS_MOST 10000000
+#define ROWS_MOST      10000000
 
 enum weir_status session_url(const char *base, const char *path, char *out, size_t size,
                              struct weir_error *error)
 {
     bool scheme = strstr(base, "://") != NULL;
     if (scheme && strncmp(base, "http://", 7) != 0)
-        return weir_fail(error, WEIR_EARGUMENT, "url", "--url: \"%.128s\" is not http://HOST:PORT", base);
+        return weir_fail(error, WEIR_EARGUMENT, "url", "--url: \"%.128s\" is not http://HOST:PORT",
+                         base);
     size_t length = strlen(base);
     while (length && base[length - 1] == '/')
         length--;
-    int n = snprintf(out, size, "%s%.*s%s", scheme ? "" : "http://", (int)(length < 4096 ? length : 4096), base,
-                     path);
+    int n = snprintf(out, size, "%s%.*s%s", scheme ? "" : "http://",
+                     (int)(length < 4096 ? length : 4096), base, path);
     if (length == 0 || n < 0 || (size_t)n >= size)
-        return weir_fail(error, WEIR_EARGUMENT, "url", "--url: empty or too long; write http://HOST:PORT");
+        return weir_fail(error, WEIR_EARGUMENT, "url",
+                         "--url: empty or too long; write http://HOST:PORT");
     return WEIR_OK;
 }
 
@@ -72,10 +74,18 @@ static enum weir_status status_of(const char *code)
         const char *code;
         enum weir_status status;
     } rows[] = {
-        {"BadArgument", WEIR_EARGUMENT}, {"NotFound", WEIR_ENOTFOUND},       {"Exists", WEIR_EEXISTS},
-        {"BadBlock", WEIR_EMALFORMED},   {"TooLarge", WEIR_ELIMIT},          {"Deadline", WEIR_ECANCELLED},
-        {"Denied", WEIR_EDENIED},        {"Overload", WEIR_EBUSY},           {"Full", WEIR_EFULL},
-        {"Unavailable", WEIR_EUNAVAILABLE}, {"Corrupt", WEIR_ECORRUPT},      {"BadRequest", WEIR_EVERSION},
+        {"BadArgument", WEIR_EARGUMENT},
+        {"NotFound", WEIR_ENOTFOUND},
+        {"Exists", WEIR_EEXISTS},
+        {"BadBlock", WEIR_EMALFORMED},
+        {"TooLarge", WEIR_ELIMIT},
+        {"Deadline", WEIR_ECANCELLED},
+        {"Denied", WEIR_EDENIED},
+        {"Overload", WEIR_EBUSY},
+        {"Full", WEIR_EFULL},
+        {"Unavailable", WEIR_EUNAVAILABLE},
+        {"Corrupt", WEIR_ECORRUPT},
+        {"BadRequest", WEIR_EVERSION},
     };
     for (size_t i = 0; code && i < sizeof rows / sizeof rows[0]; i++)
         if (strcmp(rows[i].code, code) == 0)
@@ -94,21 +104,24 @@ enum outcome session_fail(struct session *s, struct weir_error *error)
         const char *field = fault.field && *fault.field ? fault.field : NULL;
         bool named = !field || strstr(fault.message, field);
         (void)weir_fail(error, status_of(fault.code), field, "%.64s%s%.300s%s", named ? "" : field,
-                        named ? "" : ": ", fault.message, fault.retryable ? " (try again later)" : "");
+                        named ? "" : ": ", fault.message,
+                        fault.retryable ? " (try again later)" : "");
     } else if (soap->error == SOAP_TCP_ERROR) {
-        (void)weir_fail(error, WEIR_EUNAVAILABLE, "url",
-                        "%.200s does not answer (%s); is weird running there? --url or WEIR_URL names another",
-                        s->url, soap->errnum ? strerror(soap->errnum) : "host not found");
+        (void)weir_fail(
+            error, WEIR_EUNAVAILABLE, "url",
+            "%.200s does not answer (%s); is weird running there? --url or WEIR_URL names another",
+            s->url, soap->errnum ? strerror(soap->errnum) : "host not found");
     } else if (soap->error == SOAP_EOF) {
-        (void)weir_fail(error, WEIR_EUNAVAILABLE, "url", "%.200s ended the connection without an answer (%s)",
-                        s->url, soap->errnum ? strerror(soap->errnum) : "closed, or too slow");
+        (void)weir_fail(error, WEIR_EUNAVAILABLE, "url",
+                        "%.200s ended the connection without an answer (%s)", s->url,
+                        soap->errnum ? strerror(soap->errnum) : "closed, or too slow");
     } else if (soap->error >= 300 && soap->error < 600) {
-        (void)weir_fail(error, WEIR_EUNAVAILABLE, "url", "%.200s answered HTTP %d; is it a Weir service?", s->url,
-                        soap->error);
+        (void)weir_fail(error, WEIR_EUNAVAILABLE, "url",
+                        "%.200s answered HTTP %d; is it a Weir service?", s->url, soap->error);
     } else {
         (void)weir_fail(error, WEIR_EMALFORMED, "url",
-                        "%.200s sent what is no SOAP answer of this contract (gSOAP error %d)", s->url,
-                        soap->error);
+                        "%.200s sent what is no SOAP answer of this contract (gSOAP error %d)",
+                        s->url, soap->error);
     }
     return OUTCOME_FAILED;
 }

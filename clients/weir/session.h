@@ -1,4 +1,5 @@
-/* session.h - one gSOAP context for the calls of one word, and one line for every way a call can fail.
+/* session.h - one gSOAP context for the calls of one word, and one line for every way a call can
+ * fail.
  *
  *     struct session s;
  *     if (!session_open(&s, r, "/db", db_namespaces))

@@ -54,8 +54,9 @@ enum weir_status settings_parse(int argc, char **argv, unsigned accepted, const 
     set_defaults();
     enum weir_status status = options_parse(picked, count, argc, argv, operands, &inner);
     if (status && known_option(inner.field) && strncmp(inner.message, "unknown", 7) == 0)
-        return weir_fail(error, status, inner.field, "%s takes no --%s; `weir %s --help` lists what it takes",
-                         word, inner.field, word);
+        return weir_fail(error, status, inner.field,
+                         "%s takes no --%s; `weir %s --help` lists what it takes", word,
+                         inner.field, word);
     if (status)
         return weir_fail(error, status, inner.field, "%s", inner.message);
     return WEIR_OK;

@@ -1,5 +1,6 @@
-/* settings.h - the options of `weir`, one row each. A word accepts some of them: its row in words.c has
- * the bits. Times that were not given are the ends of time, so that nothing is left out silently.
+/* settings.h - the options of `weir`, one row each. A word accepts some of them: its row in words.c
+ * has the bits. Times that were not given are the ends of time, so that nothing is left out
+ * silently.
  *
  * The settings are one static struct, filled at start by the main thread. */
 #ifndef WEIR_CLIENT_SETTINGS_H
@@ -15,22 +16,28 @@
 
 /* One row an option: name, placeholder, type, target's member, least, most, help. */
 #define SETTINGS_ROWS(X)                                                                           \
-    X(url, "url", "URL", OPTION_TEXT, 0, 0, "the service (" URL_DEFAULT ", or WEIR_URL)")           \
-    X(format, "format", "F", OPTION_TEXT, 0, 0, "table, json or csv (table)")                       \
-    X(help, "help", NULL, OPTION_FLAG, 0, 0, "what the word does and takes")                        \
-    X(by, "by", "KEYS", OPTION_TEXT, 0, 0,                                                          \
+    X(url, "url", "URL", OPTION_TEXT, 0, 0, "the service (" URL_DEFAULT ", or WEIR_URL)")          \
+    X(format, "format", "F", OPTION_TEXT, 0, 0, "table, json or csv (table)")                      \
+    X(help, "help", NULL, OPTION_FLAG, 0, 0, "what the word does and takes")                       \
+    X(by, "by", "KEYS", OPTION_TEXT, 0, 0,                                                         \
       "keys with commas: IPFIX names, srcTag, dstTag, srcIP, dstIP, exporter, domain, NAME/LEN")   \
-    X(filter, "filter", "F", OPTION_TEXT, 0, 0, "which flows, as nfdump writes it: \"dst port 443 and proto tcp\"") \
-    X(from_ms, "from", "T", OPTION_TIME, 0, 0, "start, included: RFC 3339, epoch milliseconds, now-15m (all)") \
-    X(to_ms, "to", "T", OPTION_TIME, 0, 0, "end, not included (all)")                               \
-    X(step_ms, "step", "D", OPTION_DURATION, 0, 0, "a row per key and time bin of this length: 5m, 1h") \
+    X(filter, "filter", "F", OPTION_TEXT, 0, 0,                                                    \
+      "which flows, as nfdump writes it: \"dst port 443 and proto tcp\"")                          \
+    X(from_ms, "from", "T", OPTION_TIME, 0, 0,                                                     \
+      "start, included: RFC 3339, epoch milliseconds, now-15m (all)")                              \
+    X(to_ms, "to", "T", OPTION_TIME, 0, 0, "end, not included (all)")                              \
+    X(step_ms, "step", "D", OPTION_DURATION, 0, 0,                                                 \
+      "a row per key and time bin of this length: 5m, 1h")                                         \
     X(top, "top", "N", OPTION_NUMBER, 0, 10000000, "only the N largest rows (all)")                \
-    X(order, "order", "M", OPTION_TEXT, 0, 0, "octets, packets or flows: what rows are ordered by (octets)") \
-    X(source, "source", "S", OPTION_TEXT, 0, 0, "auto, rollup or blocks: what to read (auto)")      \
-    X(time, "time", NULL, OPTION_FLAG, 0, 0, "say what the answer cost the server")                 \
-    X(measure, "measure", "M", OPTION_TEXT, 0, 0, "octets, packets or flows: what the cells show (octets)") \
-    X(description, "description", "TEXT", OPTION_TEXT, 0, 0, "what the device is")                  \
-    X(sampling_rate, "sampling-rate", "N", OPTION_TEXT, 0, 0, "it exports one packet in N (not known)")
+    X(order, "order", "M", OPTION_TEXT, 0, 0,                                                      \
+      "octets, packets or flows: what rows are ordered by (octets)")                               \
+    X(source, "source", "S", OPTION_TEXT, 0, 0, "auto, rollup or blocks: what to read (auto)")     \
+    X(time, "time", NULL, OPTION_FLAG, 0, 0, "say what the answer cost the server")                \
+    X(measure, "measure", "M", OPTION_TEXT, 0, 0,                                                  \
+      "octets, packets or flows: what the cells show (octets)")                                    \
+    X(description, "description", "TEXT", OPTION_TEXT, 0, 0, "what the device is")                 \
+    X(sampling_rate, "sampling-rate", "N", OPTION_TEXT, 0, 0,                                      \
+      "it exports one packet in N (not known)")
 
 enum setting {
 #define SETTING_INDEX(member, name, value, type, least, most, help) SETTING_##member,
@@ -48,8 +55,8 @@ struct settings {
 
 extern struct settings settings;
 
-/* Reads the command line (see options_parse()); options whose bit is not in `accepted` are an error that
- * says so for the word called `word`. WEIR_EARGUMENT, WEIR_ESYNTAX. */
+/* Reads the command line (see options_parse()); options whose bit is not in `accepted` are an error
+ * that says so for the word called `word`. WEIR_EARGUMENT, WEIR_ESYNTAX. */
 enum weir_status settings_parse(int argc, char **argv, unsigned accepted, const char *word,
                                 int *operands, struct weir_error *error);
 /* The help lines of the accepted options, into `out`. */

@@ -1,6 +1,6 @@
 /* shape.h - what a generated struct looks like, as a table: one row a field, named as the contract
- * names it. From the table come the JSON of an answer and its list of names and values; so a field is
- * written once. Shapes of the contract's types are in shapes_db.c and shapes_collector.c.
+ * names it. From the table come the JSON of an answer and its list of names and values; so a field
+ * is written once. Shapes of the contract's types are in shapes_db.c and shapes_collector.c.
  *
  * Threads: constant; any thread. */
 #ifndef WEIR_CLIENT_SHAPE_H
@@ -16,7 +16,7 @@ enum shape_kind {
     SHAPE_U32,
     SHAPE_U64,
     SHAPE_I64,
-    SHAPE_TIME,   /* int64_t, milliseconds since 1970 */
+    SHAPE_TIME, /* int64_t, milliseconds since 1970 */
     SHAPE_DOUBLE,
     SHAPE_TEXT,   /* char *; NULL: absent */
     SHAPE_FLAG,   /* an enum whose 1 is true */
@@ -44,22 +44,40 @@ struct shape {
 };
 
 /* Rows for the tables of fields. */
-#define FIELD(type, member, of_kind) {.name = #member, .kind = (of_kind), .offset = offsetof(struct type, member)}
+#define FIELD(type, member, of_kind)                                                               \
+    {                                                                                              \
+        .name = #member, .kind = (of_kind), .offset = offsetof(struct type, member)                \
+    }
 #define FIELD_OPTIONAL(type, member, of_kind)                                                      \
-    {.name = #member, .kind = (of_kind), .pointer = true, .offset = offsetof(struct type, member)}
+    {                                                                                              \
+        .name = #member, .kind = (of_kind), .pointer = true,                                       \
+        .offset = offsetof(struct type, member)                                                    \
+    }
 #define FIELD_NAME(type, member, list)                                                             \
-    {.name = #member, .kind = SHAPE_NAME, .offset = offsetof(struct type, member), .names = (list), \
-     .name_count = sizeof(list) / sizeof((list)[0])}
+    {                                                                                              \
+        .name = #member, .kind = SHAPE_NAME, .offset = offsetof(struct type, member),              \
+        .names = (list), .name_count = sizeof(list) / sizeof((list)[0])                            \
+    }
 #define FIELD_STRUCT(type, member, shape)                                                          \
-    {.name = #member, .kind = SHAPE_STRUCT, .offset = offsetof(struct type, member), .of = &(shape)}
+    {                                                                                              \
+        .name = #member, .kind = SHAPE_STRUCT, .offset = offsetof(struct type, member),            \
+        .of = &(shape)                                                                             \
+    }
 #define FIELD_LIST(type, member, of_kind, shape)                                                   \
-    {.name = #member, .kind = (of_kind), .offset = offsetof(struct type, member),                  \
-     .count = offsetof(struct type, __size##member), .of = (shape)}
-#define SHAPE(type, list) {.fields = (list), .field_count = sizeof(list) / sizeof((list)[0]), .size = sizeof(struct type)}
+    {                                                                                              \
+        .name = #member, .kind = (of_kind), .offset = offsetof(struct type, member),               \
+        .count = offsetof(struct type, __size##member), .of = (shape)                              \
+    }
+#define SHAPE(type, list)                                                                          \
+    {                                                                                              \
+        .fields = (list), .field_count = sizeof(list) / sizeof((list)[0]),                         \
+        .size = sizeof(struct type)                                                                \
+    }
 
 /* {"name":value,…}; what is absent is left out. NULL value: {}. */
 void shape_json(struct buffer *out, const struct shape *s, const void *value);
-/* A note a scalar field of `value` ("octets  1,234"), nested structs' fields too; lists are left out. */
+/* A note a scalar field of `value` ("octets  1,234"), nested structs' fields too; lists are left
+ * out. */
 void shape_notes(struct report *r, const struct shape *s, const void *value);
 
 #endif

@@ -1,5 +1,5 @@
-/* shapes_db.c - tables of fields of the account and the state, as schemas/xsd/weir-types.xsd has them
- * (a test compares). */
+/* shapes_db.c - tables of fields of the account and the state, as schemas/xsd/weir-types.xsd has
+ * them (a test compares). */
 #include "dbStub.h"
 #include "weir/shapes_db.h"
 
@@ -84,12 +84,9 @@ static const struct shape_field account_fields[] = {
 const struct shape shape_account = SHAPE(wt__Account, account_fields);
 
 static const struct shape_field service_fields[] = {
-    FIELD(wt__ServiceStatus, version, SHAPE_TEXT),
-    FIELD(wt__ServiceStatus, now, SHAPE_TIME),
-    FIELD(wt__ServiceStatus, started, SHAPE_TIME),
-    FIELD(wt__ServiceStatus, connections, SHAPE_U64),
-    FIELD(wt__ServiceStatus, requests, SHAPE_U64),
-    FIELD(wt__ServiceStatus, faults, SHAPE_U64),
+    FIELD(wt__ServiceStatus, version, SHAPE_TEXT), FIELD(wt__ServiceStatus, now, SHAPE_TIME),
+    FIELD(wt__ServiceStatus, started, SHAPE_TIME), FIELD(wt__ServiceStatus, connections, SHAPE_U64),
+    FIELD(wt__ServiceStatus, requests, SHAPE_U64), FIELD(wt__ServiceStatus, faults, SHAPE_U64),
 };
 const struct shape shape_service = SHAPE(wt__ServiceStatus, service_fields);
 

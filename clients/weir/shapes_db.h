@@ -1,5 +1,5 @@
-/* shapes_db.h - shapes of the types of db.wsdl, and what every answer says about itself. Include after
- * dbStub.h: the collector's generated types have the same names. */
+/* shapes_db.h - shapes of the types of db.wsdl, and what every answer says about itself. Include
+ * after dbStub.h: the collector's generated types have the same names. */
 #ifndef WEIR_CLIENT_SHAPES_DB_H
 #define WEIR_CLIENT_SHAPES_DB_H
 

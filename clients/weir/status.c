@@ -1,4 +1,5 @@
-/* status.c - `weir status`: the state of the DB component and of the collector, whichever answers. */
+/* status.c - `weir status`: the state of the DB component and of the collector,
+ * whichever answers. */
 #include "dbStub.h"
 #include "weir/shapes_db.h"
 #include "weir/status.h"

@@ -5,8 +5,8 @@
 
 #include "weir/session.h"
 
-/* Asks the service; adds its notes to the report and {"service":…,…} to `json`. On failure neither is
- * changed and the error says why. */
+/* Asks the service; adds its notes to the report and {"service":…,…} to `json`. On failure neither
+ * is changed and the error says why. */
 enum outcome status_db(struct request *r, struct report *report, struct buffer *json);
 enum outcome status_collector(struct request *r, struct report *report, struct buffer *json);
 

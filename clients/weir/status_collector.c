@@ -6,12 +6,9 @@
 extern struct Namespace col_namespaces[];
 
 static const struct shape_field service_fields[] = {
-    FIELD(wt__ServiceStatus, version, SHAPE_TEXT),
-    FIELD(wt__ServiceStatus, now, SHAPE_TIME),
-    FIELD(wt__ServiceStatus, started, SHAPE_TIME),
-    FIELD(wt__ServiceStatus, connections, SHAPE_U64),
-    FIELD(wt__ServiceStatus, requests, SHAPE_U64),
-    FIELD(wt__ServiceStatus, faults, SHAPE_U64),
+    FIELD(wt__ServiceStatus, version, SHAPE_TEXT), FIELD(wt__ServiceStatus, now, SHAPE_TIME),
+    FIELD(wt__ServiceStatus, started, SHAPE_TIME), FIELD(wt__ServiceStatus, connections, SHAPE_U64),
+    FIELD(wt__ServiceStatus, requests, SHAPE_U64), FIELD(wt__ServiceStatus, faults, SHAPE_U64),
 };
 static const struct shape shape_service = SHAPE(wt__ServiceStatus, service_fields);
 

@@ -4,7 +4,7 @@
 #include "ie/ie.h"
 #include "weir/json_number.h"
 #include "weir/shapes_db.h"
-#include "weir/tag_names.h"
+#include "weir/names.h"
 #include "weir/totals.h"
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@ extern struct Namespace db_namespaces[];
 static const char *const measures[] = {"octets", "packets", "flows"};
 static const char *const sources[] = {"auto", "rollup", "blocks"};
 
-/* ---- asking ------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 bool totals_keys_read(struct request *r, const char *by, struct totals_keys *out)
 {
@@ -33,7 +33,9 @@ bool totals_keys_read(struct request *r, const char *by, struct totals_keys *out
         if (next)
             *next++ = '\0';
         if (!*at || out->count == KEYS_MOST) {
-            (void)request_usage(r, "by", "--by: one to %d keys with commas between, such as srcTag,dstTag", KEYS_MOST);
+            (void)request_usage(r, "by",
+                                "--by: one to %d keys with commas between, such as srcTag,dstTag",
+                                KEYS_MOST);
             return false;
         }
         out->names[out->count++] = at;
@@ -42,7 +44,8 @@ bool totals_keys_read(struct request *r, const char *by, struct totals_keys *out
 }
 
 /* A series needs two ends; those that were not given are the store's first and last flow. */
-static enum outcome bound_series(struct session *s, struct request *r, int64_t *from_ms, int64_t *to_ms)
+static enum outcome bound_series(struct session *s, struct request *r, int64_t *from_ms,
+                                 int64_t *to_ms)
 {
     struct _db__GetStatus question = {}; /* no members */
     struct _db__GetStatusResponse answer = {0};
@@ -97,7 +100,7 @@ enum outcome totals_ask(struct request *r, struct session *s, struct totals_keys
     return OUTCOME_DONE;
 }
 
-/* ---- keys --------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static bool key_absent(const struct wt__Key *k)
 {
@@ -119,9 +122,10 @@ bool totals_key_number(const struct wt__Row *row, int key, uint32_t *out)
 static bool key_is_numeric(const char *name)
 {
     static const bool numeric[IE_TYPE_COUNT] = {
-        [IE_UNSIGNED8] = true, [IE_UNSIGNED16] = true, [IE_UNSIGNED32] = true, [IE_UNSIGNED64] = true,
-        [IE_SIGNED8] = true,   [IE_SIGNED16] = true,   [IE_SIGNED32] = true,   [IE_SIGNED64] = true,
-        [IE_FLOAT32] = true,   [IE_FLOAT64] = true,    [IE_SECONDS] = true,    [IE_MILLISECONDS] = true,
+        [IE_UNSIGNED8] = true,  [IE_UNSIGNED16] = true, [IE_UNSIGNED32] = true,
+        [IE_UNSIGNED64] = true, [IE_SIGNED8] = true,    [IE_SIGNED16] = true,
+        [IE_SIGNED32] = true,   [IE_SIGNED64] = true,   [IE_FLOAT32] = true,
+        [IE_FLOAT64] = true,    [IE_SECONDS] = true,    [IE_MILLISECONDS] = true,
     };
     ie_key key;
     return name && ie_key_parse(name, strlen(name), &key) && numeric[ie_storage_type(key)];
@@ -153,7 +157,8 @@ static void put_row(struct buffer *out, const struct wt__Row *row, const bool *n
                  "\"estimatedPackets\":%llu,\"estimatedFlows\":%llu}",
                  (unsigned long long)row->octets, (unsigned long long)row->packets,
                  (unsigned long long)row->flows, (unsigned long long)row->estimatedOctets,
-                 (unsigned long long)row->estimatedPackets, (unsigned long long)row->estimatedFlows);
+                 (unsigned long long)row->estimatedPackets,
+                 (unsigned long long)row->estimatedFlows);
 }
 
 void totals_json(struct buffer *out, const void *context)
@@ -170,10 +175,11 @@ void totals_json(struct buffer *out, const void *context)
     buffer_print(out, "],\n\"groups\":%llu,\n\"account\":", (unsigned long long)a->groups);
     shape_json(out, &shape_account, a->account);
     buffer_print(out, ",\n\"elapsedMicroseconds\":%llu,\"cpuMicroseconds\":%llu}",
-                 (unsigned long long)a->elapsedMicroseconds, (unsigned long long)a->cpuMicroseconds);
+                 (unsigned long long)a->elapsedMicroseconds,
+                 (unsigned long long)a->cpuMicroseconds);
 }
 
-/* ---- the sheet ---------------------------------------------------------------------------------- */
+/* ---- the sheet ------------------------------------------------------------------------------- */
 
 static bool is_tag_key(const char *name)
 {
@@ -224,7 +230,8 @@ static void row_cells(const struct totals_view *v, const struct wt__Row *row)
 static void columns(const struct totals_view *v)
 {
     for (int i = 0; i < v->keys->count; i++)
-        sheet_column(v->sheet, v->keys->names[i], key_is_numeric(v->keys->names[i]) && !v->tags ? SHEET_RIGHT : 0);
+        sheet_column(v->sheet, v->keys->names[i],
+                     key_is_numeric(v->keys->names[i]) && !v->tags ? SHEET_RIGHT : 0);
     if (v->bins)
         sheet_column(v->sheet, "from", 0);
     for (size_t i = 0; i < 3; i++)
@@ -239,7 +246,8 @@ static void columns(const struct totals_view *v)
 static bool any_estimated(const struct _db__AggregateResponse *a)
 {
     for (int i = 0; i < a->__sizerow; i++)
-        if (a->row[i].estimatedOctets != a->row[i].octets || a->row[i].estimatedPackets != a->row[i].packets)
+        if (a->row[i].estimatedOctets != a->row[i].octets ||
+            a->row[i].estimatedPackets != a->row[i].packets)
             return true;
     return false;
 }

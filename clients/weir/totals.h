@@ -1,4 +1,5 @@
-/* totals.h - asking the DB component for sums, for the words that show them. Include after dbStub.h. */
+/* totals.h - asking the DB component for sums, for the words that show them. Include after
+ * dbStub.h. */
 #ifndef WEIR_CLIENT_TOTALS_H
 #define WEIR_CLIENT_TOTALS_H
 

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #define ACCEPT_ALWAYS (ACCEPT(url) | ACCEPT(format) | ACCEPT(help))
-#define ACCEPT_WHEN (ACCEPT(from_ms) | ACCEPT(to_ms))
-#define ACCEPT_ALL ((1u << SETTING_COUNT) - 1u)
+#define ACCEPT_WHEN   (ACCEPT(from_ms) | ACCEPT(to_ms))
+#define ACCEPT_ALL    ((1u << SETTING_COUNT) - 1u)
 
 static const struct word words[] = {
     {"totals", NULL, "", "octets, packets and flows, by any keys",
@@ -17,11 +17,12 @@ static const struct word words[] = {
          ACCEPT(source) | ACCEPT(time),
      0, 0, word_totals},
     {"matrix", NULL, "", "the traffic matrix: source tag x destination tag",
-     ACCEPT_WHEN | ACCEPT(filter) | ACCEPT(measure) | ACCEPT(source) | ACCEPT(time), 0, 0, word_matrix},
-    {"account", NULL, "", "what was received, lost and sampled, by exporter and domain", ACCEPT_WHEN, 0, 0,
-     word_account},
-    {"tag", "add", "ID NAME PREFIX|AS...", "define a tag by prefixes (10.1.0.0/16) and ASes (AS64500)", 0, 2,
-     -1, word_tag_add},
+     ACCEPT_WHEN | ACCEPT(filter) | ACCEPT(measure) | ACCEPT(source) | ACCEPT(time), 0, 0,
+     word_matrix},
+    {"account", NULL, "", "what was received, lost and sampled, by exporter and domain",
+     ACCEPT_WHEN, 0, 0, word_account},
+    {"tag", "add", "ID NAME PREFIX|AS...",
+     "define a tag by prefixes (10.1.0.0/16) and ASes (AS64500)", 0, 2, -1, word_tag_add},
     {"tag", "del", "ID|NAME", "remove a tag", 0, 1, 1, word_tag_del},
     {"tag", "list", "", "all tags", 0, 0, 0, word_tag_list},
     {"device", "add", "ADDRESS [NAME]", "describe a metering device (exporter)",
@@ -33,11 +34,12 @@ static const struct word words[] = {
     {"db", "list", "", "all DB components", 0, 0, 0, word_db_list},
     {"status", NULL, "", "the state of store, collector and server", 0, 0, 0, word_status},
     {"call", NULL, "WSDL [OPERATION [NAME=VALUE...]]",
-     "any operation of any service, from its WSDL alone; without one, the list of them", 0, 1, -1, word_call},
+     "any operation of any service, from its WSDL alone; without one, the list of them", 0, 1, -1,
+     word_call},
 };
 #define WORD_COUNT (sizeof words / sizeof words[0])
 
-/* ---- help --------------------------------------------------------------------------------------- */
+/* ---- help ------------------------------------------------------------------------------------ */
 
 static void print_word(char *out, size_t size, const struct word *w)
 {
@@ -77,7 +79,7 @@ static void help_group(struct buffer *out, const char *name)
         }
 }
 
-/* ---- finding ------------------------------------------------------------------------------------ */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 static enum outcome usage(struct weir_error *error, const char *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -130,7 +132,8 @@ static enum outcome refuse_word(const char *name, const char *verb, struct weir_
     for (size_t i = 0; i < WORD_COUNT; i++) {
         const struct word *w = &words[i];
         if (group && strcmp(w->name, name) == 0)
-            (void)snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", *list ? ", " : "", w->verb);
+            (void)snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s",
+                           *list ? ", " : "", w->verb);
         suggest_consider(&near, name, w->name);
     }
     if (group && !verb)
@@ -138,12 +141,13 @@ static enum outcome refuse_word(const char *name, const char *verb, struct weir_
     if (group)
         return usage(error, name, "weir %s %.64s: unknown; one of: %s", name, verb, list);
     if (near.name)
-        return usage(error, "word", "unknown word \"%.64s\"; did you mean \"%s\"?", name, near.name);
+        return usage(error, "word", "unknown word \"%.64s\"; did you mean \"%s\"?", name,
+                     near.name);
     return usage(error, "word", "unknown word \"%.64s\"; `weir --help` lists them", name);
 }
 
-bool request_choice(struct request *r, const char *option, const char *text, const char *const *names,
-                    size_t count, size_t *index)
+bool request_choice(struct request *r, const char *option, const char *text,
+                    const char *const *names, size_t count, size_t *index)
 {
     char list[128] = "";
     for (*index = 0; *index < count; (*index)++) {
@@ -156,18 +160,19 @@ bool request_choice(struct request *r, const char *option, const char *text, con
     return false;
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------------------- */
 
 enum outcome request_answer(struct request *r, const struct report *report)
 {
     r->output->write(r->out, report, &r->style);
     /* CSV is rows only, so what the answer cost goes beside it. */
     if (report->elapsed_us >= 0 && r->output->write == output_csv)
-        buffer_print(r->aside, "elapsed %lld us, processor %lld us\n", (long long)report->elapsed_us,
-                     (long long)report->cpu_us);
+        buffer_print(r->aside, "elapsed %lld us, processor %lld us\n",
+                     (long long)report->elapsed_us, (long long)report->cpu_us);
     if (!report_failed(report) && !r->out->failed)
         return OUTCOME_DONE;
-    (void)weir_fail(r->error, WEIR_ENOMEM, NULL, "out of memory for the answer; ask for less (--top)");
+    (void)weir_fail(r->error, WEIR_ENOMEM, NULL,
+                    "out of memory for the answer; ask for less (--top)");
     return OUTCOME_FAILED;
 }
 
@@ -198,7 +203,8 @@ static enum outcome find_and_run(int argc, char **argv, char **scratch, struct r
     bool wants_help = settings.help || (operands > 0 && strcmp(scratch[1], "help") == 0);
     if (operands == 0 || strcmp(scratch[1], "help") == 0) {
         help_all(wants_help ? r->out : r->aside);
-        return wants_help ? OUTCOME_DONE : usage(r->error, "word", "a word is missing; they are listed above");
+        return wants_help ? OUTCOME_DONE
+                          : usage(r->error, "word", "a word is missing; they are listed above");
     }
     const char *name = scratch[1], *verb = operands > 1 ? scratch[2] : NULL;
     r->word = find_word(name, verb);
@@ -212,7 +218,8 @@ static enum outcome find_and_run(int argc, char **argv, char **scratch, struct r
         help_word(r->out, r->word);
         return OUTCOME_DONE;
     }
-    if (settings_parse(argc, argv, r->word->accepts | ACCEPT_ALWAYS, r->word->name, &operands, r->error))
+    if (settings_parse(argc, argv, r->word->accepts | ACCEPT_ALWAYS, r->word->name, &operands,
+                       r->error))
         return OUTCOME_USAGE;
     int taken = r->word->verb ? 2 : 1;
     r->operands = argv + 1 + taken;
@@ -223,7 +230,8 @@ static enum outcome find_and_run(int argc, char **argv, char **scratch, struct r
 enum outcome words_run(int argc, char **argv, struct output_style style, struct buffer *out,
                        struct buffer *aside, struct weir_error *error)
 {
-    struct request r = {.settings = &settings, .style = style, .out = out, .aside = aside, .error = error};
+    struct request r = {
+        .settings = &settings, .style = style, .out = out, .aside = aside, .error = error};
     char **scratch = malloc(((size_t)argc + 1) * sizeof *scratch);
     if (!scratch)
         return usage(error, NULL, "out of memory");

@@ -24,8 +24,8 @@ struct request {
     struct output_style style;
     char **operands; /* after the word itself */
     int operand_count;
-    struct buffer *out; /* what goes to stdout */
-    struct buffer *aside; /* what goes to stderr though nothing failed */
+    struct buffer *out;       /* what goes to stdout */
+    struct buffer *aside;     /* what goes to stderr though nothing failed */
     struct weir_error *error; /* filled unless OUTCOME_DONE */
 };
 
@@ -49,8 +49,8 @@ enum outcome request_answer(struct request *r, const struct report *report);
 enum outcome request_usage(struct request *r, const char *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Whether `text` is one of the `count` names, and which: an option's value that must be a name. */
-bool request_choice(struct request *r, const char *option, const char *text, const char *const *names,
-                    size_t count, size_t *index);
+bool request_choice(struct request *r, const char *option, const char *text,
+                    const char *const *names, size_t count, size_t *index);
 
 /* The words (one file a group). */
 enum outcome word_totals(struct request *r);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- fetching ----------------------------------------------------------------------------------- */
+/* ---- fetching -------------------------------------------------------------------------------- */
 
 static enum weir_status read_file(const char *path, struct buffer *out, struct weir_error *error)
 {
@@ -30,7 +30,8 @@ static enum weir_status read_file(const char *path, struct buffer *out, struct w
 static enum weir_status read_http(const char *url, struct buffer *out, struct weir_error *error)
 {
     struct http_answer answer;
-    enum weir_status status = http_send("GET", url, "Accept: text/xml, application/xml\r\n", NULL, 0, &answer, error);
+    enum weir_status status =
+        http_send("GET", url, "Accept: text/xml, application/xml\r\n", NULL, 0, &answer, error);
     if (status)
         return status;
     *out = answer.body;
@@ -47,7 +48,8 @@ static enum weir_status fetch(const char *address, struct buffer *out, struct we
     else if (strncmp(address, "file://", 7) == 0)
         status = read_file(address + 7, out, error);
     else if (strstr(address, "://"))
-        status = weir_fail(error, WEIR_EARGUMENT, "wsdl", "%.256s: only http:// and files can be read", address);
+        status = weir_fail(error, WEIR_EARGUMENT, "wsdl",
+                           "%.256s: only http:// and files can be read", address);
     else
         status = read_file(address, out, error);
     if (!status && out->length > DOCUMENT_OCTETS_MOST)
@@ -56,13 +58,15 @@ static enum weir_status fetch(const char *address, struct buffer *out, struct we
     return status;
 }
 
-/* ---- documents ---------------------------------------------------------------------------------- */
+/* ---- documents ------------------------------------------------------------------------------- */
 
-static enum weir_status load_document(struct wsdl *w, const char *address, struct weir_error *error);
+static enum weir_status load_document(struct wsdl *w, const char *address,
+                                      struct weir_error *error);
 
-/* Follows an import or include; an import without an address is satisfied elsewhere. A document that
- * came from the network may not send us to this machine's files. */
-static enum weir_status follow(struct wsdl *w, const char *from, const char *to, struct weir_error *error)
+/* Follows an import or include; an import without an address is satisfied elsewhere. A document
+ * that came from the network may not send us to this machine's files. */
+static enum weir_status follow(struct wsdl *w, const char *from, const char *to,
+                               struct weir_error *error)
 {
     if (!to)
         return WEIR_OK;
@@ -70,34 +74,39 @@ static enum weir_status follow(struct wsdl *w, const char *from, const char *to,
     const char *address = built ? arena_copy(&w->arena, built, strlen((const char *)built)) : NULL;
     xmlFree(built);
     if (!address)
-        return weir_fail(error, WEIR_EMALFORMED, "wsdl", "%.128s imports \"%.128s\", which is no address", from, to);
+        return weir_fail(error, WEIR_EMALFORMED, "wsdl",
+                         "%.128s imports \"%.128s\", which is no address", from, to);
     if (strncmp(from, "http://", 7) == 0 && strncmp(address, "http://", 7) != 0)
-        return weir_fail(error, WEIR_EDENIED, "wsdl", "%.128s imports %.128s, which is not http", from, address);
+        return weir_fail(error, WEIR_EDENIED, "wsdl", "%.128s imports %.128s, which is not http",
+                         from, address);
     return load_document(w, address, error);
 }
 
-static enum weir_status take_schema(struct wsdl *w, xmlNode *schema, const char *address, struct weir_error *error)
+static enum weir_status take_schema(struct wsdl *w, xmlNode *schema, const char *address,
+                                    struct weir_error *error)
 {
     if (!schema_add(&w->schemas, schema))
         return weir_fail(error, WEIR_ELIMIT, "wsdl", "more than %d schemas", SCHEMAS_MOST);
     for (xmlNode *node = xml_child(schema); node; node = xml_next(node)) {
         if (!xml_is(node, XSD_NS, "import") && !xml_is(node, XSD_NS, "include"))
             continue;
-        enum weir_status status = follow(w, address, xml_attribute(&w->arena, node, "schemaLocation"), error);
+        enum weir_status status =
+            follow(w, address, xml_attribute(&w->arena, node, "schemaLocation"), error);
         if (status)
             return status;
     }
     return WEIR_OK;
 }
 
-static enum weir_status take_definitions(struct wsdl *w, xmlNode *root, const char *address, struct weir_error *error)
+static enum weir_status take_definitions(struct wsdl *w, xmlNode *root, const char *address,
+                                         struct weir_error *error)
 {
     enum weir_status status = WEIR_OK;
     for (xmlNode *node = xml_child(root); node && !status; node = xml_next(node)) {
         if (xml_is(node, WSDL_NS, "import"))
             status = follow(w, address, xml_attribute(&w->arena, node, "location"), error);
-        for (xmlNode *schema = xml_is(node, WSDL_NS, "types") ? xml_child(node) : NULL; schema && !status;
-             schema = xml_next(schema))
+        for (xmlNode *schema = xml_is(node, WSDL_NS, "types") ? xml_child(node) : NULL;
+             schema && !status; schema = xml_next(schema))
             if (xml_is(schema, XSD_NS, "schema"))
                 status = take_schema(w, schema, address, error);
     }
@@ -118,7 +127,8 @@ static enum weir_status load_document(struct wsdl *w, const char *address, struc
     if (loaded_already(w, address))
         return WEIR_OK;
     if (w->document_count == DOCUMENTS_MOST)
-        return weir_fail(error, WEIR_ELIMIT, "wsdl", "more than %d documents are imported", DOCUMENTS_MOST);
+        return weir_fail(error, WEIR_ELIMIT, "wsdl", "more than %d documents are imported",
+                         DOCUMENTS_MOST);
     enum weir_status status = fetch(address, &text, error);
     xmlDocPtr doc = status ? NULL : xml_read(text.bytes, text.length, address, error);
     buffer_free(&text);
@@ -131,10 +141,11 @@ static enum weir_status load_document(struct wsdl *w, const char *address, struc
         return take_definitions(w, root, address, error);
     if (xml_is(root, XSD_NS, "schema"))
         return take_schema(w, root, address, error);
-    return weir_fail(error, WEIR_EMALFORMED, "wsdl", "%.256s is neither WSDL 1.1 nor a schema", address);
+    return weir_fail(error, WEIR_EMALFORMED, "wsdl", "%.256s is neither WSDL 1.1 nor a schema",
+                     address);
 }
 
-/* ---- what it says ------------------------------------------------------------------------------- */
+/* ---- what it says ---------------------------------------------------------------------------- */
 
 static xmlNode *root_of(const struct wsdl *w, size_t i)
 {
@@ -170,11 +181,12 @@ static xmlNode *find_port(struct wsdl *w, const char *soap_ns)
     for (size_t i = 0; i < w->document_count; i++) {
         xmlNode *root = root_of(w, i);
         for (xmlNode *service = root ? xml_child(root) : NULL; service; service = xml_next(service))
-            for (xmlNode *port = xml_is(service, WSDL_NS, "service") ? xml_child(service) : NULL; port;
-                 port = xml_next(port)) {
+            for (xmlNode *port = xml_is(service, WSDL_NS, "service") ? xml_child(service) : NULL;
+                 port; port = xml_next(port)) {
                 struct qname name;
                 xmlNode *address = xml_find(port, soap_ns, "address");
-                if (!address || !xml_qname(&w->arena, port, xml_attribute(&w->arena, port, "binding"), &name))
+                if (!address ||
+                    !xml_qname(&w->arena, port, xml_attribute(&w->arena, port, "binding"), &name))
                     continue;
                 w->endpoint = xml_attribute(&w->arena, address, "location");
                 xmlNode *binding = find_definition(w, "binding", &name);
@@ -190,7 +202,8 @@ static bool input_element(struct wsdl *w, xmlNode *abstract, struct qname *out)
 {
     struct qname message;
     xmlNode *input = xml_find(abstract, WSDL_NS, "input");
-    if (!input || !xml_qname(&w->arena, input, xml_attribute(&w->arena, input, "message"), &message))
+    if (!input ||
+        !xml_qname(&w->arena, input, xml_attribute(&w->arena, input, "message"), &message))
         return false;
     xmlNode *definition = find_definition(w, "message", &message);
     xmlNode *part = definition ? xml_find(definition, WSDL_NS, "part") : NULL;
@@ -212,18 +225,20 @@ static void take_operation(struct wsdl *w, xmlNode *bound, xmlNode *port_type, c
     w->operation_count++;
 }
 
-static enum weir_status take_binding(struct wsdl *w, xmlNode *binding, const char *soap_ns, struct weir_error *error)
+static enum weir_status take_binding(struct wsdl *w, xmlNode *binding, const char *soap_ns,
+                                     struct weir_error *error)
 {
     struct qname name;
     xmlNode *soap = xml_find(binding, soap_ns, "binding");
     const char *style = soap ? xml_attribute(&w->arena, soap, "style") : NULL;
     if (style && strcmp(style, "document") != 0)
-        return weir_fail(error, WEIR_EVERSION, "wsdl", "its binding is of style %.32s; only document/literal is spoken",
-                         style);
+        return weir_fail(error, WEIR_EVERSION, "wsdl",
+                         "its binding is of style %.32s; only document/literal is spoken", style);
     bool named = xml_qname(&w->arena, binding, xml_attribute(&w->arena, binding, "type"), &name);
     xmlNode *port_type = named ? find_definition(w, "portType", &name) : NULL;
     if (!port_type)
-        return weir_fail(error, WEIR_EMALFORMED, "wsdl", "its binding names no portType that is there");
+        return weir_fail(error, WEIR_EMALFORMED, "wsdl",
+                         "its binding names no portType that is there");
     size_t most = 0;
     for (xmlNode *node = xml_child(binding); node; node = xml_next(node))
         most++;
@@ -246,7 +261,8 @@ static enum weir_status read_service(struct wsdl *w, const char *address, struct
         w->soap12 = true;
     }
     if (!binding)
-        return weir_fail(error, WEIR_EMALFORMED, "wsdl", "%.256s has no SOAP port with an address", address);
+        return weir_fail(error, WEIR_EMALFORMED, "wsdl", "%.256s has no SOAP port with an address",
+                         address);
     return take_binding(w, binding, soap_ns, error);
 }
 

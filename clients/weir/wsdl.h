@@ -1,6 +1,6 @@
-/* wsdl.h - a service as its WSDL 1.1 document describes it: operations, what they take and answer, and
- * where. Document/literal over HTTP, SOAP 1.1 preferred, SOAP 1.2 otherwise; documents and schemas that it
- * imports are read too, from where it stands (a file or an http address).
+/* wsdl.h - a service as its WSDL 1.1 document describes it: operations, what they take and answer,
+ * and where. Document/literal over HTTP, SOAP 1.1 preferred, SOAP 1.2 otherwise; documents and
+ * schemas that it imports are read too, from where it stands (a file or an http address).
  *
  * Threads: a wsdl belongs to one thread. */
 #ifndef WEIR_CLIENT_WSDL_H
@@ -8,7 +8,7 @@
 
 #include "weir/schema.h"
 
-#define DOCUMENTS_MOST 32
+#define DOCUMENTS_MOST       32
 #define DOCUMENT_OCTETS_MOST ((size_t)16 << 20)
 
 struct wsdl_operation {
@@ -30,8 +30,9 @@ struct wsdl {
     bool soap12;
 };
 
-/* Reads the document at `address`: a path, file:///path or http://…. On error nothing is left to free;
- * the message names the document. WEIR_EVERSION: a binding style that is not document/literal. */
+/* Reads the document at `address`: a path, file:///path or http://…. On error nothing is left to
+ * free; the message names the document. WEIR_EVERSION: a binding style that is not
+ * document/literal. */
 enum weir_status wsdl_load(struct wsdl *w, const char *address, struct weir_error *error);
 void wsdl_free(struct wsdl *w);
 

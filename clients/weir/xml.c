@@ -8,7 +8,8 @@
 
 xmlDocPtr xml_read(const void *bytes, size_t length, const char *name, struct weir_error *error)
 {
-    /* No XML_PARSE_NOENT, DTDLOAD or HUGE: no entity is expanded, none fetched, depth stays under 256. */
+    /* No XML_PARSE_NOENT, DTDLOAD or HUGE: no entity is expanded, none fetched, depth stays under
+     * 256. */
     int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_COMPACT;
     if (length > INT_MAX) {
         (void)weir_fail(error, WEIR_ELIMIT, NULL, "%.128s: too long", name);
@@ -19,9 +20,10 @@ xmlDocPtr xml_read(const void *bytes, size_t length, const char *name, struct we
     if (!doc) {
         const xmlError *last = xmlGetLastError();
         int line = last ? last->line : 0;
-        (void)weir_fail(error, WEIR_EMALFORMED, NULL, "%.128s is not XML: line %d: %.200s", name, line,
-                        last && last->message ? last->message : "empty");
-        size_t end = error ? strlen(error->message) : 0; /* libxml2 ends its messages with a newline */
+        (void)weir_fail(error, WEIR_EMALFORMED, NULL, "%.128s is not XML: line %d: %.200s", name,
+                        line, last && last->message ? last->message : "empty");
+        size_t end =
+            error ? strlen(error->message) : 0; /* libxml2 ends its messages with a newline */
         if (end && error->message[end - 1] == '?')
             error->message[end - 1] = '\0';
         return NULL;

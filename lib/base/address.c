@@ -30,7 +30,7 @@ uint32_t address_ipv4(const struct address *a)
     return ntohl(wire);
 }
 
-/* ---- text -------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 struct run {
     int start, length;
@@ -128,7 +128,7 @@ char *prefix_print(const struct prefix *p, char out[PREFIX_TEXT_SIZE])
     return out;
 }
 
-/* ---- parsing ------------------------------------------------------------------------------------ */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 static bool read_address(const char *text, struct address *out)
 {
@@ -154,7 +154,8 @@ enum weir_status address_parse(const char *text, const char *field, struct addre
 static enum weir_status refuse_prefix(const char *text, const char *field, struct weir_error *error)
 {
     return weir_fail(error, WEIR_ESYNTAX, field,
-                     "\"%.64s\" is not a prefix; write 10.1.0.0/16, 2001:db8::/32 or an address", text);
+                     "\"%.64s\" is not a prefix; write 10.1.0.0/16, 2001:db8::/32 or an address",
+                     text);
 }
 
 /* One to three digits and nothing else. */
@@ -198,15 +199,17 @@ enum weir_status prefix_parse(const char *text, const char *field, struct prefix
     if (slash && !read_length(slash + 1, &length))
         return refuse_prefix(text, field, error);
     if (length > most)
-        return weir_fail(error, WEIR_ESYNTAX, field, "\"%.64s\": the length is 0 to %u", text, most);
+        return weir_fail(error, WEIR_ESYNTAX, field, "\"%.64s\": the length is 0 to %u", text,
+                         most);
     given.length = (uint8_t)(dotted ? length + MAPPED_BITS : length);
 
     struct prefix clean = given;
     clear_host_bits(&clean);
     if (memcmp(&clean.address, &given.address, sizeof clean.address) != 0) {
         char meant[PREFIX_TEXT_SIZE];
-        return weir_fail(error, WEIR_ESYNTAX, field, "\"%.64s\" has host bits set; %s was probably meant",
-                         text, prefix_print(&clean, meant));
+        return weir_fail(error, WEIR_ESYNTAX, field,
+                         "\"%.64s\" has host bits set; %s was probably meant", text,
+                         prefix_print(&clean, meant));
     }
     *out = clean;
     return WEIR_OK;

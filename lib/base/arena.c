@@ -22,13 +22,13 @@
 #ifdef ARENA_ASAN
 #include <sanitizer/asan_interface.h>
 #else
-#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_POISON_MEMORY_REGION(at, size)   ((void)(at), (void)(size))
 #define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 #endif
 
 #define CHUNK_LEAST ((size_t)64 << 10)
-#define CHUNK_MOST ((size_t)16 << 20)
-#define LINE 64u
+#define CHUNK_MOST  ((size_t)16 << 20)
+#define LINE        64u
 
 /* One cache line, so that what follows it is aligned. */
 struct arena_chunk {

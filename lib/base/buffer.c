@@ -1,4 +1,5 @@
-/* buffer.c - the growable run of octets behind every encoder and printer: blocks, XML, JSON lines. */
+/* buffer.c - the growable run of octets behind every encoder and printer: blocks, XML,
+ * JSON lines. */
 #include "base/buffer.h"
 
 #include <stdarg.h>

@@ -13,7 +13,7 @@
 
 #define FILE_MOST ((size_t)1 << 20)
 
-/* ---- a reader a type --------------------------------------------------------------------------- */
+/* ---- a reader a type ------------------------------------------------------------------------- */
 
 typedef enum weir_status (*option_reader)(const struct option_row *row, const char *text,
                                           struct weir_error *error);
@@ -24,7 +24,7 @@ static enum weir_status read_flag(const struct option_row *row, const char *text
     static const struct {
         const char *word;
         bool value;
-    } words[] = {{"yes", true}, {"true", true}, {"on", true}, {"1", true},
+    } words[] = {{"yes", true}, {"true", true},   {"on", true},   {"1", true},
                  {"no", false}, {"false", false}, {"off", false}, {"0", false}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcmp(text, words[i].word) == 0) {
@@ -47,8 +47,8 @@ static enum weir_status check_bounds(const struct option_row *row, const char *t
 {
     bool bounded = row->least != 0 || row->most != 0;
     if (bounded && (v < row->least || v > row->most))
-        return weir_fail(error, WEIR_EARGUMENT, row->name, "%.64s is out of range; %lld to %lld", text,
-                         row->least, row->most);
+        return weir_fail(error, WEIR_EARGUMENT, row->name, "%.64s is out of range; %lld to %lld",
+                         text, row->least, row->most);
     *(int64_t *)row->target = v;
     return WEIR_OK;
 }
@@ -89,7 +89,8 @@ static enum weir_status read_size(const struct option_row *row, const char *text
     }
     if (!good)
         return weir_fail(error, WEIR_ESYNTAX, row->name,
-                         "\"%.64s\" is not a size; write octets, or a number with K, M, G or T", text);
+                         "\"%.64s\" is not a size; write octets, or a number with K, M, G or T",
+                         text);
     return check_bounds(row, text, v, error);
 }
 
@@ -118,8 +119,9 @@ static enum weir_status read_list(const struct option_row *row, const char *text
 }
 
 static const option_reader readers[] = {
-    [OPTION_FLAG] = read_flag, [OPTION_TEXT] = read_text,         [OPTION_NUMBER] = read_whole_number,
-    [OPTION_SIZE] = read_size, [OPTION_DURATION] = read_duration, [OPTION_TIME] = read_time,
+    [OPTION_FLAG] = read_flag,           [OPTION_TEXT] = read_text,
+    [OPTION_NUMBER] = read_whole_number, [OPTION_SIZE] = read_size,
+    [OPTION_DURATION] = read_duration,   [OPTION_TIME] = read_time,
     [OPTION_LIST] = read_list,
 };
 
@@ -129,10 +131,10 @@ void options_free_list(struct option_list *list)
     *list = (struct option_list){0};
 }
 
-/* ---- the command line --------------------------------------------------------------------------- */
+/* ---- the command line ------------------------------------------------------------------------ */
 
-static const struct option_row *find_row(const struct option_row *rows, size_t count, const char *name,
-                                         size_t length)
+static const struct option_row *find_row(const struct option_row *rows, size_t count,
+                                         const char *name, size_t length)
 {
     for (size_t i = 0; i < count; i++)
         if (strlen(rows[i].name) == length && memcmp(rows[i].name, name, length) == 0)
@@ -149,14 +151,14 @@ static enum weir_status refuse_name(const struct option_row *rows, size_t count,
     for (size_t i = 0; i < count; i++)
         suggest_consider(&near, wrong, rows[i].name);
     if (near.name)
-        return weir_fail(error, WEIR_EARGUMENT, wrong, "unknown option \"%s\"; did you mean \"%s\"?",
-                         wrong, near.name);
+        return weir_fail(error, WEIR_EARGUMENT, wrong,
+                         "unknown option \"%s\"; did you mean \"%s\"?", wrong, near.name);
     return weir_fail(error, WEIR_EARGUMENT, wrong, "unknown option \"%s\"", wrong);
 }
 
 /* The option at argv[*i] and, when it takes one, its value; *i is left on the last one used. */
-static enum weir_status parse_option(const struct option_row *rows, size_t count, int argc, char **argv,
-                                     int *i, struct weir_error *error)
+static enum weir_status parse_option(const struct option_row *rows, size_t count, int argc,
+                                     char **argv, int *i, struct weir_error *error)
 {
     const char *word = argv[*i];
     const char *name = strcmp(word, "-h") == 0 ? "help" : word + 1 + (word[1] == '-');
@@ -201,7 +203,7 @@ enum weir_status options_parse(const struct option_row *rows, size_t count, int 
     return WEIR_OK;
 }
 
-/* ---- the INI file ------------------------------------------------------------------------------- */
+/* ---- the INI file ---------------------------------------------------------------------------- */
 
 /* Values point into the text that was read, so it lives as long as the program: kept reachable
  * here. Main thread, at start (options.h). */
@@ -283,7 +285,8 @@ enum weir_status options_text(const struct option_row *rows, size_t count, const
     if (length > FILE_MOST)
         return weir_fail(error, WEIR_ELIMIT, NULL, "%.128s: more than %zu octets", name, FILE_MOST);
     if (length && memchr(text, 0, length))
-        return weir_fail(error, WEIR_ESYNTAX, NULL, "%.128s: not a text file (it holds a zero octet)", name);
+        return weir_fail(error, WEIR_ESYNTAX, NULL,
+                         "%.128s: not a text file (it holds a zero octet)", name);
     char *line = keep_text(text, length);
     if (!line)
         return weir_fail(error, WEIR_ENOMEM, NULL, "%.128s: out of memory", name);
@@ -294,7 +297,8 @@ enum weir_status options_text(const struct option_row *rows, size_t count, const
         struct weir_error inner = {0};
         enum weir_status status = parse_line(rows, count, line, &inner);
         if (status)
-            return weir_fail(error, status, inner.field, "%.128s line %u: %s", name, number, inner.message);
+            return weir_fail(error, status, inner.field, "%.128s line %u: %s", name, number,
+                             inner.message);
         line = next;
     }
     return WEIR_OK;
@@ -305,8 +309,8 @@ enum weir_status options_file(const struct option_row *rows, size_t count, const
 {
     FILE *file = fopen(path, "re");
     if (!file)
-        return weir_fail(error, errno == ENOENT ? WEIR_ENOTFOUND : WEIR_EIO, path, "%.256s: %s", path,
-                         strerror(errno));
+        return weir_fail(error, errno == ENOENT ? WEIR_ENOTFOUND : WEIR_EIO, path, "%.256s: %s",
+                         path, strerror(errno));
     enum weir_status status;
     char *text = malloc(FILE_MOST + 1);
     size_t length = text ? fread(text, 1, FILE_MOST + 1, file) : 0;
@@ -321,11 +325,12 @@ enum weir_status options_file(const struct option_row *rows, size_t count, const
     return status;
 }
 
-/* ---- help --------------------------------------------------------------------------------------- */
+/* ---- help ------------------------------------------------------------------------------------ */
 
 static int head_print(const struct option_row *row, char *out, size_t size)
 {
-    return snprintf(out, size, "--%s%s%s", row->name, row->value ? " " : "", row->value ? row->value : "");
+    return snprintf(out, size, "--%s%s%s", row->name, row->value ? " " : "",
+                    row->value ? row->value : "");
 }
 
 void options_help(const struct option_row *rows, size_t count, char *out, size_t size)

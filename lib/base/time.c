@@ -7,7 +7,7 @@
 #include <time.h>
 
 #define SECOND_MS INT64_C(1000)
-#define DAY_MS (INT64_C(86400) * SECOND_MS)
+#define DAY_MS    (INT64_C(86400) * SECOND_MS)
 
 int64_t clock_now_ms(void)
 {
@@ -35,7 +35,8 @@ uint64_t clock_thread_cpu_us(void)
 
 /* ---- the proleptic Gregorian calendar ----------------------------------------------------------
  * Years are counted from March, so that the leap day is the last of its year and the lengths of
- * the months follow one line, (153 m + 2) / 5. 719468 days lie between 0000-03-01 and 1970-01-01. */
+ * the months follow one line, (153 m + 2) / 5. 719468 days lie between 0000-03-01
+ * and 1970-01-01. */
 
 static int64_t floor_divide(int64_t a, int64_t b)
 {
@@ -82,11 +83,11 @@ void time_print(int64_t t_ms, char out[TIME_TEXT_SIZE])
     struct date d = date_of_days(days);
     int64_t s = ms / SECOND_MS;
     (void)snprintf(out, TIME_TEXT_SIZE, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", (long long)d.year,
-                   (int)d.month, (int)d.day, (int)(s / 3600 % 24), (int)(s / 60 % 60), (int)(s % 60),
-                   (int)(ms % SECOND_MS));
+                   (int)d.month, (int)d.day, (int)(s / 3600 % 24), (int)(s / 60 % 60),
+                   (int)(s % 60), (int)(ms % SECOND_MS));
 }
 
-/* ---- parsing ------------------------------------------------------------------------------------ */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 /* Exactly `digits` decimal digits at *p, and past them. */
 static bool take_digits(const char **p, int digits, int64_t *out)
@@ -187,8 +188,8 @@ static bool parse_span(const char *p, int64_t *out_ms)
         const char *unit;
         int64_t ms;
     } units[] = {
-        {"", 1},          {"ms", 1},       {"s", SECOND_MS},  {"m", MINUTE_MS},
-        {"h", 60 * MINUTE_MS}, {"d", DAY_MS}, {"w", 7 * DAY_MS},
+        {"", 1},       {"ms", 1},         {"s", SECOND_MS}, {"m", MINUTE_MS}, {"h", 60 * MINUTE_MS},
+        {"d", DAY_MS}, {"w", 7 * DAY_MS},
     };
     int64_t v;
     if (!take_number(&p, &v))
@@ -220,10 +221,11 @@ enum weir_status time_parse(const char *text, const char *field, int64_t *out_ms
         *out_ms = v;
         return WEIR_OK;
     }
-    return weir_fail(error, WEIR_ESYNTAX, field,
-                     "\"%.64s\" is not a time; write 2026-02-03T04:05:06Z, milliseconds since 1970, "
-                     "now, or now-15m (ms s m h d w)",
-                     text);
+    return weir_fail(
+        error, WEIR_ESYNTAX, field,
+        "\"%.64s\" is not a time; write 2026-02-03T04:05:06Z, milliseconds since 1970, "
+        "now, or now-15m (ms s m h d w)",
+        text);
 }
 
 enum weir_status duration_parse(const char *text, const char *field, int64_t *out_ms,
@@ -234,8 +236,9 @@ enum weir_status duration_parse(const char *text, const char *field, int64_t *ou
         *out_ms = v;
         return WEIR_OK;
     }
-    return weir_fail(error, WEIR_ESYNTAX, field,
-                     "\"%.64s\" is not a duration above zero; write 5m, 1500ms, 1d (ms s m h d w) or "
-                     "a number of milliseconds",
-                     text);
+    return weir_fail(
+        error, WEIR_ESYNTAX, field,
+        "\"%.64s\" is not a duration above zero; write 5m, 1500ms, 1d (ms s m h d w) or "
+        "a number of milliseconds",
+        text);
 }

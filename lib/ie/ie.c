@@ -98,7 +98,7 @@ char *ie_key_print(ie_key key, char out[IE_NAME_SIZE])
     return out;
 }
 
-/* ---- names to keys ----------------------------------------------------------------------------- */
+/* ---- names to keys --------------------------------------------------------------------------- */
 
 /* Order of row `row`'s name and `name`, letter case aside. */
 static int compare_name(size_t row, const char *name, size_t length)

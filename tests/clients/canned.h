@@ -1,5 +1,5 @@
-/* canned.h - an HTTP server for tests that answers from a table: the first row whose `when` occurs in the
- * request wins. It keeps the last request. One connection at a time, loopback, a free port.
+/* canned.h - an HTTP server for tests that answers from a table: the first row whose `when` occurs
+ * in the request wins. It keeps the last request. One connection at a time, loopback, a free port.
  *
  *     static const struct canned_row rows[] = {{"GetStatus", 200, "<Envelope…"}};
  *     struct canned c;
@@ -65,9 +65,10 @@ static inline void canned_answer(struct canned *c, int fd, const char *request)
         if (strstr(request, c->rows[i].when))
             row = &c->rows[i];
     char head[256];
-    int n = snprintf(head, sizeof head,
-                     "HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-                     row->status, row->type ? row->type : "text/xml; charset=utf-8", strlen(row->body));
+    int n = snprintf(
+        head, sizeof head,
+        "HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+        row->status, row->type ? row->type : "text/xml; charset=utf-8", strlen(row->body));
     (void)!send(fd, head, (size_t)n, MSG_NOSIGNAL);
     (void)!send(fd, row->body, strlen(row->body), MSG_NOSIGNAL);
 }

@@ -25,8 +25,19 @@ static void addresses_are_read(void)
 static void wrong_addresses_are_refused(void)
 {
     static const char *const wrong[] = {
-        "", "http://", "https://x/", "ftp://x", "http:///x", "http://:80/", "http://a:/", "http://a:x/", "http://[::1",
-        "http://a b/", "http://a/\r\nX: y", "http://a:123456789/", "http://user@host/",
+        "",
+        "http://",
+        "https://x/",
+        "ftp://x",
+        "http:///x",
+        "http://:80/",
+        "http://a:/",
+        "http://a:x/",
+        "http://[::1",
+        "http://a b/",
+        "http://a/\r\nX: y",
+        "http://a:123456789/",
+        "http://user@host/",
     };
     struct http_url u;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
@@ -48,17 +59,21 @@ static void answers_are_read(void)
         const char *type, *body;
     } cases[] = {
         {OK "Content-Length: 5\r\n\r\nhello", 200, "", "hello"},
-        {OK "content-type:  text/xml \r\nCONTENT-LENGTH:5\r\n\r\nhelloXX", 200, "text/xml", "hello"},
+        {OK "content-type:  text/xml \r\nCONTENT-LENGTH:5\r\n\r\nhelloXX", 200, "text/xml",
+         "hello"},
         {OK "\r\nto the end", 200, "", "to the end"},
         {"HTTP/1.0 500 No\r\n\r\n", 500, "", ""},
         {"HTTP/1.1 404\x20\n\nx", 404, "", "x"},
-        {OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1;x=y\r\n!\r\n0\r\n\r\n", 200, "", "hello!"},
-        {OK "Transfer-Encoding: chunked\r\n\r\nA\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n", 200, "", "0123456789"},
+        {OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1;x=y\r\n!\r\n0\r\n\r\n", 200, "",
+         "hello!"},
+        {OK "Transfer-Encoding: chunked\r\n\r\nA\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n", 200, "",
+         "0123456789"},
         {"HTTP/1.1 100 Continue\r\n\r\n" OK "Content-Length: 2\r\n\r\nok", 200, "", "ok"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct http_answer a;
-        CU_ASSERT_EQUAL(http_answer_read(cases[i].bytes, strlen(cases[i].bytes), &a, NULL), WEIR_OK);
+        CU_ASSERT_EQUAL(http_answer_read(cases[i].bytes, strlen(cases[i].bytes), &a, NULL),
+                        WEIR_OK);
         CU_ASSERT_EQUAL(a.status, cases[i].status);
         CU_ASSERT_STRING_EQUAL(a.content_type, cases[i].type);
         CU_ASSERT_EQUAL_FATAL(a.body.length, strlen(cases[i].body));
@@ -92,12 +107,14 @@ static void wrong_answers_are_refused(void)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct http_answer a;
-        CU_ASSERT_EQUAL(http_answer_read(cases[i].bytes, strlen(cases[i].bytes), &a, NULL), cases[i].status);
+        CU_ASSERT_EQUAL(http_answer_read(cases[i].bytes, strlen(cases[i].bytes), &a, NULL),
+                        cases[i].status);
         CU_ASSERT_PTR_NULL(a.body.bytes);
     }
 }
 
-/* Cut after every octet, from memory of exactly that size: never read past, never called whole early. */
+/* Cut after every octet, from memory of exactly that size: never read past, never called whole
+ * early. */
 static void a_cut_answer_is_truncated(void)
 {
     static const char *const wholes[] = {
@@ -142,8 +159,7 @@ static void an_exchange_over_loopback(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "does not answer"));
 }
 
-UNIT_MAIN("http",
-          {"addresses are read", addresses_are_read},
+UNIT_MAIN("http", {"addresses are read", addresses_are_read},
           {"wrong addresses are refused", wrong_addresses_are_refused},
           {"answers are read", answers_are_read},
           {"wrong answers are refused", wrong_answers_are_refused},

@@ -30,7 +30,8 @@ static void a_report(struct report *r)
     report_alert(r, "", "%s lost %d", "x", 5);
 }
 
-static void expect(void (*write)(struct buffer *, const struct report *, const struct output_style *),
+static void expect(void (*write)(struct buffer *, const struct report *,
+                                 const struct output_style *),
                    const struct report *r, bool colour, const char *expected)
 {
     struct buffer out = {0};
@@ -123,10 +124,10 @@ static void widths_are_what_terminals_show(void)
     CU_ASSERT_EQUAL(display_width(""), 0);
     CU_ASSERT_EQUAL(display_width("abc"), 3);
     CU_ASSERT_EQUAL(display_width("ção"), 3);
-    CU_ASSERT_EQUAL(display_width("e\xcc\x81"), 1);                 /* e and a combining acute */
-    CU_ASSERT_EQUAL(display_width("\xe6\x9d\xb1\xe4\xba\xac"), 4);  /* two wide letters */
-    CU_ASSERT_EQUAL(display_width("\xf0\x9f\x8c\x8a"), 2);          /* outside the BMP */
-    CU_ASSERT_EQUAL(display_width("\xe6\x9d"), 1);                  /* cut: still bounded */
+    CU_ASSERT_EQUAL(display_width("e\xcc\x81"), 1);                /* e and a combining acute */
+    CU_ASSERT_EQUAL(display_width("\xe6\x9d\xb1\xe4\xba\xac"), 4); /* two wide letters */
+    CU_ASSERT_EQUAL(display_width("\xf0\x9f\x8c\x8a"), 2);         /* outside the BMP */
+    CU_ASSERT_EQUAL(display_width("\xe6\x9d"), 1);                 /* cut: still bounded */
     CU_ASSERT_EQUAL(display_width("\xff\xfe"), 2);
 }
 
@@ -135,8 +136,9 @@ static void numbers_are_grouped(void)
     static const struct {
         uint64_t number;
         const char *text;
-    } cases[] = {{0, "0"}, {999, "999"}, {1000, "1,000"}, {12345, "12,345"}, {123456, "123,456"},
-                 {UINT64_MAX, "18,446,744,073,709,551,615"}};
+    } cases[] = {
+        {0, "0"},          {999, "999"},        {1000, "1,000"},
+        {12345, "12,345"}, {123456, "123,456"}, {UINT64_MAX, "18,446,744,073,709,551,615"}};
     char out[GROUPED_SIZE];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         CU_ASSERT_STRING_EQUAL(print_grouped(cases[i].number, out), cases[i].text);
@@ -144,8 +146,10 @@ static void numbers_are_grouped(void)
 
 static void json_numbers_are_told(void)
 {
-    static const char *const yes[] = {"0", "-0", "12", "-5", "0.5", "1e9", "1E+9", "2.5e-3", "18446744073709551615"};
-    static const char *const no[] = {"", "-", "+1", "01", "-01", ".5", "1.", "1e", "1e+", "NaN", "INF", "0x1", " 1", "1 "};
+    static const char *const yes[] = {
+        "0", "-0", "12", "-5", "0.5", "1e9", "1E+9", "2.5e-3", "18446744073709551615"};
+    static const char *const no[] = {"",   "-",   "+1",  "01",  "-01", ".5", "1.",
+                                     "1e", "1e+", "NaN", "INF", "0x1", " 1", "1 "};
     for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
         CU_ASSERT_TRUE(json_is_number(yes[i]));
     for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
@@ -167,7 +171,8 @@ static void many_rows_keep_their_order(void)
     CU_ASSERT_EQUAL(sheet_rows(&r.sheet), 100000);
     size_t wrong = 0;
     for (uint64_t i = 0; i < 100000; i++) {
-        wrong += sheet_cell(&r.sheet, i, 0)->number != i || sheet_cell(&r.sheet, i, 1)->number != i * i;
+        wrong +=
+            sheet_cell(&r.sheet, i, 0)->number != i || sheet_cell(&r.sheet, i, 1)->number != i * i;
         wrong += (sheet_flags_of(&r.sheet, i) == SHEET_ALERT) != (i % 1000 == 999);
     }
     CU_ASSERT_EQUAL(wrong, 0);
@@ -175,8 +180,7 @@ static void many_rows_keep_their_order(void)
     report_close(&r);
 }
 
-UNIT_MAIN("output",
-          {"tables align", tables_align},
+UNIT_MAIN("output", {"tables align", tables_align},
           {"what is wrong is red on a terminal", what_is_wrong_is_red_on_a_terminal},
           {"CSV leaves sums out", csv_leaves_sums_out},
           {"JSON is the word's own", json_is_the_words_own},

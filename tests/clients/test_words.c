@@ -1,4 +1,5 @@
-/* test_words.c - what can be typed, and what comes back: the words against a server with canned answers. */
+/* test_words.c - what can be typed, and what comes back: the words against a server with canned
+ * answers. */
 #include "canned.h"
 #include "weir/words.h"
 
@@ -101,44 +102,74 @@ static void help_comes_from_the_table(void)
     CU_ASSERT_PTR_NULL(strstr(s->out, "weir device list"));
 }
 
-/* ---- answers ------------------------------------------------------------------------------------ */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 #define ENVELOPE(body)                                                                             \
     "<S:Envelope xmlns:S=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:d=\"urn:weir:db:1\" " \
-    "xmlns:c=\"urn:weir:collector:1\" xmlns:t=\"urn:weir:types:1\"><S:Body>" body "</S:Body></S:Envelope>"
-#define COUNTS(name, o, p, f) "<t:" name "><t:octets>" o "</t:octets><t:packets>" p "</t:packets><t:flows>" f "</t:flows></t:" name ">"
-#define COUNTERS(name, datagrams, duplicates)                                                     \
-    "<t:" name "><t:datagrams>" datagrams "</t:datagrams><t:wireOctets>0</t:wireOctets><t:records>0</t:records>" \
-    "<t:optionRecords>0</t:optionRecords><t:missingRecords>0</t:missingRecords><t:recoveredRecords>0</t:recoveredRecords>" \
-    "<t:missingDatagrams>0</t:missingDatagrams><t:recoveredDatagrams>0</t:recoveredDatagrams><t:reordered>0</t:reordered>" \
-    "<t:duplicates>" duplicates "</t:duplicates><t:restarts>0</t:restarts><t:unknownGaps>0</t:unknownGaps><t:noTemplateSets>0</t:noTemplateSets>" \
-    "<t:parkedSets>0</t:parkedSets><t:unparkedSets>0</t:unparkedSets><t:expiredSets>0</t:expiredSets><t:undecodableOctets>0</t:undecodableOctets>" \
-    "<t:undecodableDatagrams>0</t:undecodableDatagrams><t:kernelDrops>0</t:kernelDrops><t:spoolDrops>0</t:spoolDrops></t:" name ">"
-#define COVERAGE(exporter, protocol, records, missing, unit, loss, datagrams, duplicates)         \
-    "<t:coverage><t:exporter>" exporter "</t:exporter><t:domain>7</t:domain><t:protocol>" protocol "</t:protocol>" \
-    "<t:firstHeard>0</t:firstHeard><t:lastHeard>1000</t:lastHeard><t:minutes>1</t:minutes><t:records>" records "</t:records>" \
-    "<t:missing>" missing "</t:missing><t:unit>" unit "</t:unit><t:loss>" loss "</t:loss>" COUNTERS("counters", datagrams, duplicates) "</t:coverage>"
-#define ACCOUNT(element, loss)                                                                    \
-    "<" element "><t:from>0</t:from><t:to>60000</t:to><t:loss><t:state>" loss "</t:state><t:missingRecords>25</t:missingRecords>" \
-    "<t:missingDatagrams>1</t:missingDatagrams><t:missingRecordsPercent>20</t:missingRecordsPercent><t:knownUntil>1000</t:knownUntil></t:loss>" \
-    "<t:sampling>" COUNTS("raw", "100", "10", "4") COUNTS("estimated", "1000", "100", "40") COUNTS("unknownRate", "50", "5", "2") "</t:sampling>" \
-    "<t:policy>none</t:policy><t:source>rollup</t:source><t:blocks>3</t:blocks><t:blocksSkipped>1</t:blocksSkipped><t:rowsScanned>1234</t:rowsScanned>" \
-    COUNTERS("received", "200", "2") "<t:exporters>2</t:exporters>" \
-    COVERAGE("192.0.2.1", "5", "100", "25", "records", "lossy", "10", "0") \
-    COVERAGE("192.0.2.2", "9", "100", "1", "datagrams", "complete", "101", "2") "</" element ">"
+    "xmlns:c=\"urn:weir:collector:1\" xmlns:t=\"urn:weir:types:1\"><S:Body>" body                  \
+    "</S:Body></S:Envelope>"
+#define COUNTS(name, o, p, f)                                                                      \
+    "<t:" name "><t:octets>" o "</t:octets><t:packets>" p "</t:packets><t:flows>" f                \
+    "</t:flows></t:" name ">"
+#define COUNTERS(name, datagrams, duplicates)                                                      \
+    "<t:" name "><t:datagrams>" datagrams                                                          \
+    "</t:datagrams><t:wireOctets>0</t:wireOctets><t:records>0</t:records>"                         \
+    "<t:optionRecords>0</t:optionRecords><t:missingRecords>0</"                                    \
+    "t:missingRecords><t:recoveredRecords>0</t:recoveredRecords>"                                  \
+    "<t:missingDatagrams>0</t:missingDatagrams><t:recoveredDatagrams>0</"                          \
+    "t:recoveredDatagrams><t:reordered>0</t:reordered>"                                            \
+    "<t:duplicates>" duplicates "</t:duplicates><t:restarts>0</t:restarts><t:unknownGaps>0</"      \
+                                "t:unknownGaps><t:noTemplateSets>0</t:noTemplateSets>"             \
+    "<t:parkedSets>0</t:parkedSets><t:unparkedSets>0</t:unparkedSets><t:expiredSets>0</"           \
+    "t:expiredSets><t:undecodableOctets>0</t:undecodableOctets>"                                   \
+    "<t:undecodableDatagrams>0</t:undecodableDatagrams><t:kernelDrops>0</"                         \
+    "t:kernelDrops><t:spoolDrops>0</t:spoolDrops></t:" name ">"
+#define COVERAGE(exporter, protocol, records, missing, unit, loss, datagrams, duplicates)          \
+    "<t:coverage><t:exporter>" exporter "</t:exporter><t:domain>7</t:domain><t:protocol>" protocol \
+    "</t:protocol>"                                                                                \
+    "<t:firstHeard>0</t:firstHeard><t:lastHeard>1000</t:lastHeard><t:minutes>1</"                  \
+    "t:minutes><t:records>" records "</t:records>"                                                 \
+    "<t:missing>" missing "</t:missing><t:unit>" unit "</t:unit><t:loss>" loss                     \
+    "</t:loss>" COUNTERS("counters", datagrams, duplicates) "</t:coverage>"
+#define ACCOUNT(element, loss)                                                                     \
+    "<" element "><t:from>0</t:from><t:to>60000</t:to><t:loss><t:state>" loss                      \
+    "</t:state><t:missingRecords>25</t:missingRecords>"                                            \
+    "<t:missingDatagrams>1</t:missingDatagrams><t:missingRecordsPercent>20</"                      \
+    "t:missingRecordsPercent><t:knownUntil>1000</t:knownUntil></t:loss>"                           \
+    "<t:sampling>" COUNTS("raw", "100", "10", "4") COUNTS("estimated", "1000", "100", "40")        \
+        COUNTS("unknownRate", "50", "5",                                                           \
+               "2") "</t:sampling>"                                                                \
+                    "<t:policy>none</t:policy><t:source>rollup</t:source><t:blocks>3</"            \
+                    "t:blocks><t:blocksSkipped>1</t:blocksSkipped><t:rowsScanned>1234</"           \
+                    "t:rowsScanned>" COUNTERS(                                                     \
+                        "received", "200",                                                         \
+                        "2") "<t:exporters>2</t:exporters>" COVERAGE("192.0.2.1", "5", "100",      \
+                                                                     "25", "records", "lossy",     \
+                                                                     "10", "0")                    \
+                        COVERAGE("192.0.2.2", "9", "100", "1", "datagrams", "complete", "101",     \
+                                 "2") "</" element ">"
 #define ROW(src, dst, octets, packets)                                                             \
-    "<d:row><t:key name=\"srcTag\">" src "</t:key><t:key name=\"dstTag\">" dst "</t:key><t:octets>" octets "</t:octets>" \
-    "<t:packets>" packets "</t:packets><t:flows>1</t:flows><t:estimatedOctets>" octets "</t:estimatedOctets><t:estimatedPackets>" packets \
+    "<d:row><t:key name=\"srcTag\">" src "</t:key><t:key name=\"dstTag\">" dst                     \
+    "</t:key><t:octets>" octets "</t:octets>"                                                      \
+    "<t:packets>" packets "</t:packets><t:flows>1</t:flows><t:estimatedOctets>" octets             \
+    "</t:estimatedOctets><t:estimatedPackets>" packets                                             \
     "</t:estimatedPackets><t:estimatedFlows>1</t:estimatedFlows></d:row>"
 #define AGGREGATE                                                                                  \
-    ENVELOPE("<d:AggregateResponse>" ROW("1", "2", "1000", "10") ROW("2", "1", "200", "2") ROW("0", "1", "30", "3")   \
-             ROW("1", "1", "4", "4") "<d:groups>9</d:groups>" ACCOUNT("d:account", "lossy")                           \
-             "<d:elapsedMicroseconds>1500</d:elapsedMicroseconds><d:cpuMicroseconds>700</d:cpuMicroseconds></d:AggregateResponse>")
-#define TAGS ENVELOPE("<c:ListTagsResponse><c:tag><t:id>2</t:id><t:name>PoP-PE</t:name></c:tag><c:tag><t:id>1</t:id>" \
-                      "<t:name>PoP-BA</t:name><t:prefix>10.1.0.0/16</t:prefix><t:as>64500</t:as></c:tag></c:ListTagsResponse>")
-#define FAULT(code, field, message)                                                               \
-    ENVELOPE("<S:Fault><faultcode>S:Client</faultcode><faultstring>x</faultstring><detail><t:Fault><t:code>" code \
-             "</t:code><t:field>" field "</t:field><t:message>" message "</t:message><t:retryable>false</t:retryable>" \
+    ENVELOPE("<d:AggregateResponse>" ROW("1", "2", "1000", "10") ROW("2", "1", "200", "2")         \
+                 ROW("0", "1", "30", "3")                                                          \
+                     ROW("1", "1", "4", "4") "<d:groups>9</d:groups>" ACCOUNT(                     \
+                         "d:account", "lossy") "<d:elapsedMicroseconds>1500</"                     \
+                                               "d:elapsedMicroseconds><d:cpuMicroseconds>700</"    \
+                                               "d:cpuMicroseconds></d:AggregateResponse>")
+#define TAGS                                                                                       \
+    ENVELOPE("<c:ListTagsResponse><c:tag><t:id>2</t:id><t:name>PoP-PE</t:name></"                  \
+             "c:tag><c:tag><t:id>1</t:id>"                                                         \
+             "<t:name>PoP-BA</t:name><t:prefix>10.1.0.0/16</t:prefix><t:as>64500</t:as></c:tag></" \
+             "c:ListTagsResponse>")
+#define FAULT(code, field, message)                                                                \
+    ENVELOPE("<S:Fault><faultcode>S:Client</faultcode><faultstring>x</"                            \
+             "faultstring><detail><t:Fault><t:code>" code "</t:code><t:field>" field               \
+             "</t:field><t:message>" message "</t:message><t:retryable>false</t:retryable>"        \
              "</t:Fault></detail></S:Fault>")
 
 static struct canned server;
@@ -166,10 +197,13 @@ static const struct canned_row data[] = {
 };
 
 #define NOTES                                                                                      \
-    "covers    1970-01-01T00:00:00.000Z to 1970-01-01T00:01:00.000Z, 2 exporters and domains heard\n" \
-    "loss      LOSSY: 25 records (20.00 %) and 1 datagrams are missing; unknown after 1970-01-01T00:00:01.000Z\n" \
+    "covers    1970-01-01T00:00:00.000Z to 1970-01-01T00:01:00.000Z, 2 exporters and domains "     \
+    "heard\n"                                                                                      \
+    "loss      LOSSY: 25 records (20.00 %) and 1 datagrams are missing; unknown after "            \
+    "1970-01-01T00:00:01.000Z\n"                                                                   \
     "          192.0.2.1 domain 7 lost 25 records\n"                                               \
-    "sampling  counts are as exported; estimated: 1,000 octets, 100 packets; rate unknown for 50.0 %\n" \
+    "sampling  counts are as exported; estimated: 1,000 octets, 100 packets; rate unknown for "    \
+    "50.0 %\n"                                                                                     \
     "policy    none\n"                                                                             \
     "source    rollup: 3 blocks, 1 of them skipped, 1,234 rows looked at\n"
 
@@ -200,26 +234,33 @@ static void totals_as_json(void)
 {
     struct said *s = ASK(data, "totals --by srcTag,dstTag --format json");
     CU_ASSERT_EQUAL(s->outcome, OUTCOME_DONE);
-    const char *rows = "{\"rows\":[\n{\"srcTag\":1,\"dstTag\":2,\"octets\":1000,\"packets\":10,\"flows\":1,\"estimatedOctets\":1000,"
+    const char *rows = "{\"rows\":[\n{\"srcTag\":1,\"dstTag\":2,\"octets\":1000,\"packets\":10,"
+                       "\"flows\":1,\"estimatedOctets\":1000,"
                        "\"estimatedPackets\":10,\"estimatedFlows\":1},\n{\"srcTag\":2,";
     CU_ASSERT_EQUAL(strncmp(s->out, rows, strlen(rows)), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(s->out, "\"groups\":9,\n\"account\":{\"from\":0,\"to\":60000,\"loss\":{\"state\":\"lossy\",\"missingRecords\":25,"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(s->out, "\"coverage\":[{\"exporter\":\"192.0.2.1\",\"domain\":7,\"protocol\":5,"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(s->out, "\"elapsedMicroseconds\":1500,\"cpuMicroseconds\":700}\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(s->out, "\"groups\":9,\n\"account\":{\"from\":0,\"to\":60000,"
+                                          "\"loss\":{\"state\":\"lossy\",\"missingRecords\":25,"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(s->out, "\"coverage\":[{\"exporter\":\"192.0.2.1\",\"domain\":7,\"protocol\":5,"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(s->out, "\"elapsedMicroseconds\":1500,\"cpuMicroseconds\":700}\n"));
     canned_stop(&server);
 }
 
 static void the_question_carries_every_option(void)
 {
-    ASK(data, "totals --by srcIP --filter dst_port_443 --from 1000 --to 1970-01-01T00:00:02Z --step 5m --top 3 --order flows "
+    ASK(data, "totals --by srcIP --filter dst_port_443 --from 1000 --to 1970-01-01T00:00:02Z "
+              "--step 5m --top 3 --order flows "
               "--source blocks --format json");
     CU_ASSERT_TRUE(canned_heard(&server, "POST /db HTTP/1.1"));
-    CU_ASSERT_TRUE(canned_heard(&server, "<db:by>srcIP</db:by><db:filter>dst port 443</db:filter><db:from>1000</db:from>"
-                                         "<db:to>2000</db:to><db:step>300000</db:step><db:top>3</db:top>"
-                                         "<db:order>flows</db:order><db:source>blocks</db:source>"));
+    CU_ASSERT_TRUE(canned_heard(
+        &server, "<db:by>srcIP</db:by><db:filter>dst port 443</db:filter><db:from>1000</db:from>"
+                 "<db:to>2000</db:to><db:step>300000</db:step><db:top>3</db:top>"
+                 "<db:order>flows</db:order><db:source>blocks</db:source>"));
     canned_stop(&server);
     ASK(data, "totals --format json");
-    CU_ASSERT_TRUE(canned_heard(&server, "<db:from>-9223372036854775808</db:from><db:to>9223372036854775807</db:to>"));
+    CU_ASSERT_TRUE(canned_heard(
+        &server, "<db:from>-9223372036854775808</db:from><db:to>9223372036854775807</db:to>"));
     canned_stop(&server);
 }
 
@@ -228,15 +269,24 @@ static void keys_in_json_have_their_types(void)
 {
     static const struct canned_row rows[] = {
         {"Aggregate>", 200,
-         ENVELOPE("<d:AggregateResponse><d:row><t:key name=\"sourceIPv4Address/24\">10.0.0.0/24</t:key><t:key name=\"protocolIdentifier\">6</t:key>"
-                  "<t:key name=\"interfaceName\">7</t:key><t:key name=\"srcTag\" absent=\"true\"></t:key><t:key name=\"samplingRate\">nan</t:key>"
-                  "<t:bin>-60000</t:bin><t:octets>18446744073709551615</t:octets><t:packets>0</t:packets><t:flows>0</t:flows><t:estimatedOctets>0</t:estimatedOctets>"
-                  "<t:estimatedPackets>0</t:estimatedPackets><t:estimatedFlows>0</t:estimatedFlows></d:row><d:groups>1</d:groups>"
-                  ACCOUNT("d:account", "unknown") "<d:elapsedMicroseconds>0</d:elapsedMicroseconds><d:cpuMicroseconds>0</d:cpuMicroseconds></d:AggregateResponse>"),
+         ENVELOPE(
+             "<d:AggregateResponse><d:row><t:key "
+             "name=\"sourceIPv4Address/24\">10.0.0.0/24</t:key><t:key "
+             "name=\"protocolIdentifier\">6</t:key>"
+             "<t:key name=\"interfaceName\">7</t:key><t:key name=\"srcTag\" "
+             "absent=\"true\"></t:key><t:key name=\"samplingRate\">nan</t:key>"
+             "<t:bin>-60000</t:bin><t:octets>18446744073709551615</t:octets><t:packets>0</"
+             "t:packets><t:flows>0</t:flows><t:estimatedOctets>0</t:estimatedOctets>"
+             "<t:estimatedPackets>0</t:estimatedPackets><t:estimatedFlows>0</t:estimatedFlows></"
+             "d:row><d:groups>1</d:groups>" ACCOUNT(
+                 "d:account",
+                 "unknown") "<d:elapsedMicroseconds>0</d:elapsedMicroseconds><d:cpuMicroseconds>0</"
+                            "d:cpuMicroseconds></d:AggregateResponse>"),
          NULL},
     };
     struct said *s = ASK(rows, "totals --by a,b,c,d,e --format json");
-    const char *row = "{\"rows\":[\n{\"sourceIPv4Address/24\":\"10.0.0.0/24\",\"protocolIdentifier\":6,\"interfaceName\":\"7\",\"srcTag\":null,"
+    const char *row = "{\"rows\":[\n{\"sourceIPv4Address/24\":\"10.0.0.0/"
+                      "24\",\"protocolIdentifier\":6,\"interfaceName\":\"7\",\"srcTag\":null,"
                       "\"samplingRate\":\"nan\",\"bin\":-60000,\"octets\":18446744073709551615,";
     CU_ASSERT_EQUAL(strncmp(s->out, row, strlen(row)), 0);
     canned_stop(&server);
@@ -244,40 +294,68 @@ static void keys_in_json_have_their_types(void)
 
 static void the_matrix_has_names_and_sums(void)
 {
-    expect_out(ASK(data, "matrix"),
-               "octets    (no tag)  PoP-BA  PoP-PE    sum\n"
-               "--------  --------  ------  ------  -----\n"
-               "(no tag)         0      30       0     30\n"
-               "PoP-BA           0       4   1,000  1,004\n"
-               "PoP-PE           0     200       0    200\n"
-               "--------  --------  ------  ------  -----\n"
-               "sum              0     234   1,000  1,234\n"
-               "\n" NOTES);
+    expect_out(ASK(data, "matrix"), "octets    (no tag)  PoP-BA  PoP-PE    sum\n"
+                                    "--------  --------  ------  ------  -----\n"
+                                    "(no tag)         0      30       0     30\n"
+                                    "PoP-BA           0       4   1,000  1,004\n"
+                                    "PoP-PE           0     200       0    200\n"
+                                    "--------  --------  ------  ------  -----\n"
+                                    "sum              0     234   1,000  1,234\n"
+                                    "\n" NOTES);
     expect_out(ASK(data, "matrix --measure packets --format csv"),
                "packets,(no tag),PoP-BA,PoP-PE\n(no tag),0,3,0\nPoP-BA,0,4,10\nPoP-PE,0,2,0\n");
     static const struct canned_row nameless[] = {{"Aggregate>", 200, AGGREGATE, NULL}};
-    expect_out(ASK(nameless, "matrix --measure flows --format csv"), "flows,(no tag),1,2\n(no tag),0,1,0\n1,0,1,1\n2,0,1,0\n");
+    expect_out(ASK(nameless, "matrix --measure flows --format csv"),
+               "flows,(no tag),1,2\n(no tag),0,1,0\n1,0,1,1\n2,0,1,0\n");
 }
 
 static void the_account_marks_the_lossy(void)
 {
     static const struct canned_row rows[] = {
-        {"GetAccount>", 200, ENVELOPE("<d:GetAccountResponse>" ACCOUNT("d:account", "lossy") "</d:GetAccountResponse>"), NULL},
+        {"GetAccount>", 200,
+         ENVELOPE("<d:GetAccountResponse>" ACCOUNT("d:account", "lossy") "</d:GetAccountResponse>"),
+         NULL},
     };
     /* 25 of 125 records; 1 of 100 datagrams (101 came, 2 of them twice). */
     expect_out(ASK(rows, "account"),
-               "exporter   domain  protocol    records  datagrams  missing  of             %  state     sampling  last heard\n"
-               "---------  ------  ----------  -------  ---------  -------  ---------  -----  --------  --------  ----------\n"
-               "192.0.2.1       7  NetFlow v5      100         10       25  records    20.00  LOSSY               1970-01-01T00:00:01.000Z\n"
-               "192.0.2.2       7  NetFlow v9      100        101        1  datagrams   1.00  complete            1970-01-01T00:00:01.000Z\n"
+               "exporter   domain  protocol    records  datagrams  missing  of             %  "
+               "state     sampling  last heard\n"
+               "---------  ------  ----------  -------  ---------  -------  ---------  -----  "
+               "--------  --------  ----------\n"
+               "192.0.2.1       7  NetFlow v5      100         10       25  records    20.00  "
+               "LOSSY               1970-01-01T00:00:01.000Z\n"
+               "192.0.2.2       7  NetFlow v9      100        101        1  datagrams   1.00  "
+               "complete            1970-01-01T00:00:01.000Z\n"
                "\n"
-               "covers      1970-01-01T00:00:00.000Z to 1970-01-01T00:01:00.000Z, 2 exporters and domains heard\n"
-               "loss        LOSSY: 25 records (20.00 %) and 1 datagrams are missing; unknown after 1970-01-01T00:00:01.000Z\n"
+               "covers      1970-01-01T00:00:00.000Z to 1970-01-01T00:01:00.000Z, 2 exporters and "
+               "domains heard\n"
+               "loss        LOSSY: 25 records (20.00 %) and 1 datagrams are missing; unknown after "
+               "1970-01-01T00:00:01.000Z\n"
                "            192.0.2.1 domain 7 lost 25 records\n"
-               "sampling    counts are as exported; estimated: 1,000 octets, 100 packets; rate unknown for 50.0 %\n"
+               "sampling    counts are as exported; estimated: 1,000 octets, 100 packets; rate "
+               "unknown for 50.0 %\n"
                "policy      none\n"
                "source      rollup: 3 blocks, 1 of them skipped, 1,234 rows looked at\n"
                "duplicates  2 datagrams came again and were dropped\n");
+}
+
+static void devices_have_names(void)
+{
+    static const struct canned_row rows[] = {
+        {"GetAccount>", 200,
+         ENVELOPE("<d:GetAccountResponse>" ACCOUNT("d:account", "lossy") "</d:GetAccountResponse>"),
+         NULL},
+        {"ListMDevs", 200,
+         ENVELOPE("<c:ListMDevsResponse><c:mdev><t:address>192.0.2.9</t:address></c:mdev><c:mdev>"
+                  "<t:address>192.0.2.2</t:address><t:name>edge</t:name></c:mdev></"
+                  "c:ListMDevsResponse>"),
+         NULL},
+    };
+    expect_out(
+        ASK(rows, "account --format csv"),
+        "exporter,device,domain,protocol,records,datagrams,missing,of,%,state,sampling,last heard\n"
+        "192.0.2.1,,7,NetFlow v5,100,10,25,records,20,LOSSY,,1970-01-01T00:00:01.000Z\n"
+        "192.0.2.2,edge,7,NetFlow v9,100,101,1,datagrams,1,complete,,1970-01-01T00:00:01.000Z\n");
 }
 
 static void the_catalogue_is_kept(void)
@@ -292,8 +370,9 @@ static void the_catalogue_is_kept(void)
     struct said *s = ASK(rows, "tag add 1 PoP-BA 10.1.0.0/16 as64500 2001:db8::/32");
     CU_ASSERT_EQUAL(s->outcome, OUTCOME_DONE);
     CU_ASSERT_STRING_EQUAL(s->out, "");
-    CU_ASSERT_TRUE(canned_heard(&server, "<wt:id>1</wt:id><wt:name>PoP-BA</wt:name><wt:prefix>10.1.0.0/16</wt:prefix>"
-                                         "<wt:prefix>2001:db8::/32</wt:prefix><wt:as>64500</wt:as>"));
+    CU_ASSERT_TRUE(canned_heard(
+        &server, "<wt:id>1</wt:id><wt:name>PoP-BA</wt:name><wt:prefix>10.1.0.0/16</wt:prefix>"
+                 "<wt:prefix>2001:db8::/32</wt:prefix><wt:as>64500</wt:as>"));
     canned_stop(&server);
     s = ASK(rows, "tag del 9");
     CU_ASSERT_EQUAL(s->outcome, OUTCOME_FAILED);
@@ -302,15 +381,17 @@ static void the_catalogue_is_kept(void)
     canned_stop(&server);
     s = ASK(rows, "device add 192.0.2.1 edge --description a_router --sampling-rate 100");
     CU_ASSERT_EQUAL(s->outcome, OUTCOME_DONE);
-    CU_ASSERT_TRUE(canned_heard(&server, "<wt:address>192.0.2.1</wt:address><wt:name>edge</wt:name><wt:description>a router"
-                                         "</wt:description><wt:samplingRate>100</wt:samplingRate>"));
+    CU_ASSERT_TRUE(canned_heard(
+        &server, "<wt:address>192.0.2.1</wt:address><wt:name>edge</wt:name><wt:description>a router"
+                 "</wt:description><wt:samplingRate>100</wt:samplingRate>"));
     canned_stop(&server);
     s = ASK(rows, "db add ftp://x");
     CU_ASSERT_EQUAL(s->outcome, OUTCOME_FAILED);
     CU_ASSERT_STRING_EQUAL(s->error.message, "url: must begin with http");
     canned_stop(&server);
-    expect_out(ASK(rows, "tag list"), "tag  name    prefixes and ASes\n---  ------  -----------------\n  2  PoP-PE  \n"
-                                      "  1  PoP-BA  10.1.0.0/16 AS64500\n");
+    expect_out(ASK(rows, "tag list"),
+               "tag  name    prefixes and ASes\n---  ------  -----------------\n  2  PoP-PE  \n"
+               "  1  PoP-BA  10.1.0.0/16 AS64500\n");
     expect_out(ASK(rows, "tag list --format json"),
                "{\"tags\":[\n{\"id\":2,\"name\":\"PoP-PE\",\"prefix\":[],\"as\":[]},\n"
                "{\"id\":1,\"name\":\"PoP-BA\",\"prefix\":[\"10.1.0.0/16\"],\"as\":[64500]}]}\n");
@@ -348,7 +429,10 @@ static void any_contract_is_called(void)
     static char wsdl[200000];
     static struct canned_row rows[] = {
         {"GET /c?wsdl ", 200, wsdl, NULL},
-        {"GET /schemas/xsd/weir-types.xsd ", 200, "<schema xmlns=\"http://www.w3.org/2001/XMLSchema\" targetNamespace=\"urn:weir:types:1\"/>", NULL},
+        {"GET /schemas/xsd/weir-types.xsd ", 200,
+         "<schema xmlns=\"http://www.w3.org/2001/XMLSchema\" "
+         "targetNamespace=\"urn:weir:types:1\"/>",
+         NULL},
         {"ListTags", 200, TAGS, NULL},
         {"DelTag", 500, FAULT("NotFound", "tag", "there is no tag 9"), NULL},
     };
@@ -387,16 +471,15 @@ static void any_contract_is_called(void)
     canned_stop(&server);
 }
 
-UNIT_MAIN("words",
-          {"usage errors say what to do", usage_errors_say_what_to_do},
+UNIT_MAIN("words", {"usage errors say what to do", usage_errors_say_what_to_do},
           {"help comes from the table", help_comes_from_the_table},
-          {"totals as a table", totals_as_a_table},
-          {"totals as CSV", totals_as_csv},
+          {"totals as a table", totals_as_a_table}, {"totals as CSV", totals_as_csv},
           {"totals as JSON", totals_as_json},
           {"the question carries every option", the_question_carries_every_option},
           {"keys in JSON have their types", keys_in_json_have_their_types},
           {"the matrix has names and sums", the_matrix_has_names_and_sums},
           {"the account marks the lossy", the_account_marks_the_lossy},
+          {"devices have names", devices_have_names},
           {"the catalogue is kept", the_catalogue_is_kept},
           {"what is no answer is said", what_is_no_answer_is_said},
           {"any contract is called", any_contract_is_called})

@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     };
     struct weir_error error;
     s.number = 1;
-    (void)options_text(rows, sizeof rows / sizeof rows[0], (const char *)data, size, "fuzz.ini", &error);
+    (void)options_text(rows, sizeof rows / sizeof rows[0], (const char *)data, size, "fuzz.ini",
+                       &error);
     if (s.number < 1 || s.number > 64)
         abort();
     options_free_list(&s.list);

@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t ms, back;
     if (time_parse(text, "from", &ms, &error) == WEIR_OK) {
         time_print(ms, printed);
-        bool four_digits = strlen(printed) == strlen("2026-02-03T04:05:06.789Z") && printed[0] != '-';
+        bool four_digits =
+            strlen(printed) == strlen("2026-02-03T04:05:06.789Z") && printed[0] != '-';
         if (four_digits && (time_parse(printed, NULL, &back, NULL) != WEIR_OK || back != ms))
             abort();
     }

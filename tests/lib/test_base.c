@@ -94,8 +94,9 @@ static void a_sub_cursor_has_its_own_end(void)
 
 static void a_buffer_writes_both_orders(void)
 {
-    static const uint8_t expected[] = {7,    0x02, 0x01, 0x04, 0x03, 0x02, 0x01, 8, 7, 6, 5, 4, 3, 2, 1,
-                                       0x01, 0x02, 0x01, 0x02, 0x03, 0x04, 1,    2, 3, 4, 5, 6, 7, 8};
+    static const uint8_t expected[] = {7,    0x02, 0x01, 0x04, 0x03, 0x02, 0x01, 8,    7,    6,
+                                       5,    4,    3,    2,    1,    0x01, 0x02, 0x01, 0x02, 0x03,
+                                       0x04, 1,    2,    3,    4,    5,    6,    7,    8};
     struct buffer b = {0};
     buffer_put_u8(&b, 7);
     buffer_put_u16le(&b, 0x0102);
@@ -154,10 +155,10 @@ static void json_texts_are_escaped(void)
         {"plain", 5, "\"plain\""},
         {"a\"b\\c/", 6, "\"a\\\"b\\\\c/\""},
         {"\b\f\n\r\t\0\x1f\x7f", 8, "\"\\b\\f\\n\\r\\t\\u0000\\u001f\\u007f\""},
-        {"a\xc3\xa3o", 4, "\"a\xc3\xa3o\""},                 /* ã */
-        {"\xf0\x9f\x8c\x8a", 4, "\"\xf0\x9f\x8c\x8a\""},     /* outside the BMP */
-        {"\xc3", 1, "\"\xef\xbf\xbd\""},                     /* cut */
-        {"\xc0\xaf", 2, "\"\xef\xbf\xbd\xef\xbf\xbd\""},     /* overlong */
+        {"a\xc3\xa3o", 4, "\"a\xc3\xa3o\""},                             /* ã */
+        {"\xf0\x9f\x8c\x8a", 4, "\"\xf0\x9f\x8c\x8a\""},                 /* outside the BMP */
+        {"\xc3", 1, "\"\xef\xbf\xbd\""},                                 /* cut */
+        {"\xc0\xaf", 2, "\"\xef\xbf\xbd\xef\xbf\xbd\""},                 /* overlong */
         {"\xed\xa0\x80", 3, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""}, /* surrogate */
         {"\xf4\x90\x80\x80", 4, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
     };
@@ -258,8 +259,7 @@ static void the_log_goes_to_its_sink(void)
     log_open(NULL, NULL, LOG_LEVEL_ERROR);
 }
 
-UNIT_MAIN("base",
-          {"every status has its text", every_status_has_its_text},
+UNIT_MAIN("base", {"every status has its text", every_status_has_its_text},
           {"failing fills the error", failing_fills_the_error},
           {"a long message is cut between letters", a_long_message_is_cut_between_letters},
           {"a cursor reads network order", a_cursor_reads_network_order},
@@ -268,8 +268,7 @@ UNIT_MAIN("base",
           {"a buffer writes both orders", a_buffer_writes_both_orders},
           {"a buffer prints and grows", a_buffer_prints_and_grows},
           {"a buffer that failed stays failed", a_buffer_that_failed_stays_failed},
-          {"JSON texts are escaped", json_texts_are_escaped},
-          {"an arena aligns", an_arena_aligns},
+          {"JSON texts are escaped", json_texts_are_escaped}, {"an arena aligns", an_arena_aligns},
           {"an arena never overlaps", an_arena_never_overlaps},
           {"an arena keeps to its limit", an_arena_keeps_to_its_limit},
           {"an arena copies and prints", an_arena_copies_and_prints},

@@ -1,5 +1,5 @@
-/* test_ie.c - the generated table of information elements against itself, the headers' constants and
- * known rows of the registries. */
+/* test_ie.c - the generated table of information elements against itself, the headers' constants
+ * and known rows of the registries. */
 #include "ie/ie.h"
 #include "unit.h"
 
@@ -131,9 +131,28 @@ static void letter_case_may_differ(void)
 static void wrong_names_are_refused(void)
 {
     static const char *const wrong[] = {
-        "", "#", "#2", "octetDeltaCoun", "octetDeltaCountx", "octetDeltaCount#0", "octetDeltaCount#",
-        "octetDeltaCount#65537", "octetDeltaCount#2x", "ie", "ie65536", "ie-1", "e.", "e1", "e1.", "e.1",
-        "e4294967296.1", "e1.65536", "e1.2.3", "e 1.2", "octetDeltaCount ", "99999999999",
+        "",
+        "#",
+        "#2",
+        "octetDeltaCoun",
+        "octetDeltaCountx",
+        "octetDeltaCount#0",
+        "octetDeltaCount#",
+        "octetDeltaCount#65537",
+        "octetDeltaCount#2x",
+        "ie",
+        "ie65536",
+        "ie-1",
+        "e.",
+        "e1",
+        "e1.",
+        "e.1",
+        "e4294967296.1",
+        "e1.65536",
+        "e1.2.3",
+        "e 1.2",
+        "octetDeltaCount ",
+        "99999999999",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         ie_key key = 42;
@@ -154,8 +173,7 @@ static void types_have_names(void)
     CU_ASSERT_STRING_EQUAL(ie_type_name((enum ie_type)77), "unknown");
 }
 
-UNIT_MAIN("ie",
-          {"the table is sorted and found", the_table_is_sorted_and_found},
+UNIT_MAIN("ie", {"the table is sorted and found", the_table_is_sorted_and_found},
           {"known rows are right", known_rows_are_right},
           {"some elements have no reverse", some_elements_have_no_reverse},
           {"enterprise and unknown are octets", enterprise_and_unknown_are_octets},

@@ -53,12 +53,37 @@ static void relative_times_follow_the_clock(void)
 static void wrong_times_are_refused(void)
 {
     static const char *const wrong[] = {
-        "", " ", "2026", "x", "2026-02-03", "2026-02-03T04:05:06", "2026-02-30T00:00:00Z",
-        "2023-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z",
-        "2026-01-00T00:00:00Z", "2026-01-32T00:00:00Z", "2026-04-31T00:00:00Z", "2026-02-03T24:00:00Z",
-        "2026-02-03T00:60:00Z", "2026-02-03T00:00:61Z", "2026-02-03T00:00:00.Z", "2026-02-03T00:00:00Zx",
-        "2026-02-03T00:00:00+24:00", "2026-02-03T00:00:00+01", "26-02-03T00:00:00Z", "now-", "now-5",
-        "now-5y", "now5m", "nowish", "9223372036854775808", "now-99999999999999999w", "1e3", "+5",
+        "",
+        " ",
+        "2026",
+        "x",
+        "2026-02-03",
+        "2026-02-03T04:05:06",
+        "2026-02-30T00:00:00Z",
+        "2023-02-29T00:00:00Z",
+        "1900-02-29T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "2026-00-01T00:00:00Z",
+        "2026-01-00T00:00:00Z",
+        "2026-01-32T00:00:00Z",
+        "2026-04-31T00:00:00Z",
+        "2026-02-03T24:00:00Z",
+        "2026-02-03T00:60:00Z",
+        "2026-02-03T00:00:61Z",
+        "2026-02-03T00:00:00.Z",
+        "2026-02-03T00:00:00Zx",
+        "2026-02-03T00:00:00+24:00",
+        "2026-02-03T00:00:00+01",
+        "26-02-03T00:00:00Z",
+        "now-",
+        "now-5",
+        "now-5y",
+        "now5m",
+        "nowish",
+        "9223372036854775808",
+        "now-99999999999999999w",
+        "1e3",
+        "+5",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         int64_t ms = 77;
@@ -118,7 +143,8 @@ static void durations_are_read(void)
     CU_ASSERT_EQUAL(ms, 1500);
     CU_ASSERT_EQUAL(duration_parse("250", "step", &ms, NULL), WEIR_OK);
     CU_ASSERT_EQUAL(ms, 250);
-    static const char *const wrong[] = {"", "0", "0m", "-5m", "5 m", "m", "5M", "5mm", "99999999999999w"};
+    static const char *const wrong[] = {
+        "", "0", "0m", "-5m", "5 m", "m", "5M", "5mm", "99999999999999w"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         CU_ASSERT_EQUAL(duration_parse(wrong[i], "step", &ms, NULL), WEIR_ESYNTAX);
     CU_ASSERT_EQUAL(ms, 250);
@@ -172,8 +198,9 @@ static void addresses_print_as_inet_ntop(void)
 
 static void wrong_addresses_are_refused(void)
 {
-    static const char *const wrong[] = {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ", "::g", "1::2::3",
-                                        "fe80::1%eth0", "localhost", "1.2.3.4/8", "12345::", ":::"};
+    static const char *const wrong[] = {"",          "1.2.3",     "1.2.3.4.5", "256.1.1.1",
+                                        "1.2.3.4 ",  "::g",       "1::2::3",   "fe80::1%eth0",
+                                        "localhost", "1.2.3.4/8", "12345::",   ":::"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct address a;
         struct weir_error error;
@@ -188,10 +215,14 @@ static void prefixes_are_read_and_printed(void)
         const char *text, *printed;
         uint8_t length;
     } cases[] = {
-        {"10.1.0.0/16", "10.1.0.0/16", 112}, {"0.0.0.0/0", "0.0.0.0/0", 96},
-        {"192.0.2.1", "192.0.2.1/32", 128},  {"2001:db8::/32", "2001:db8::/32", 32},
-        {"::/0", "::/0", 0},                 {"2001:db8::1", "2001:db8::1/128", 128},
-        {"::ffff:10.0.0.0/104", "10.0.0.0/8", 104}, {"128.0.0.0/1", "128.0.0.0/1", 97},
+        {"10.1.0.0/16", "10.1.0.0/16", 112},
+        {"0.0.0.0/0", "0.0.0.0/0", 96},
+        {"192.0.2.1", "192.0.2.1/32", 128},
+        {"2001:db8::/32", "2001:db8::/32", 32},
+        {"::/0", "::/0", 0},
+        {"2001:db8::1", "2001:db8::1/128", 128},
+        {"::ffff:10.0.0.0/104", "10.0.0.0/8", 104},
+        {"128.0.0.0/1", "128.0.0.0/1", 97},
         {"10.1.2.252/30", "10.1.2.252/30", 126},
     };
     char text[PREFIX_TEXT_SIZE];
@@ -205,8 +236,17 @@ static void prefixes_are_read_and_printed(void)
 
 static void wrong_prefixes_are_refused(void)
 {
-    static const char *const wrong[] = {"", "/", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8x",
-                                        "::/129", "10.0.0/8", "10.0.0.0/0008", "/8", "10.0.0.0//8",
+    static const char *const wrong[] = {"",
+                                        "/",
+                                        "10.0.0.0/",
+                                        "10.0.0.0/33",
+                                        "10.0.0.0/-1",
+                                        "10.0.0.0/8x",
+                                        "::/129",
+                                        "10.0.0/8",
+                                        "10.0.0.0/0008",
+                                        "/8",
+                                        "10.0.0.0//8",
                                         "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa/12"};
     struct prefix p;
     struct weir_error error;
@@ -218,7 +258,7 @@ static void wrong_prefixes_are_refused(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "2001:db8::/33 was probably meant"));
 }
 
-/* ---- options ------------------------------------------------------------------------------------ */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static struct {
     bool quiet, help;
@@ -253,9 +293,9 @@ static enum weir_status parse_words(const char *const *words, int *operands, cha
 
 static void the_command_line_is_read(void)
 {
-    static const char *const words[] = {"one", "--quiet", "--data", "x", "--threads=8", "two", "--memory", "2G",
-                                        "--step", "5m", "--from=60000", "--net", "a", "--net=b", "-", "--",
-                                        "--quiet", NULL};
+    static const char *const words[] = {
+        "one", "--quiet",      "--data", "x", "--threads=8", "two", "--memory", "2G",      "--step",
+        "5m",  "--from=60000", "--net",  "a", "--net=b",     "-",   "--",       "--quiet", NULL};
     char *argv[32];
     int operands = 0;
     CU_ASSERT_EQUAL(parse_words(words, &operands, argv, NULL), WEIR_OK);
@@ -310,8 +350,9 @@ static void wrong_command_lines_are_refused(void)
 
 static void the_file_is_read(void)
 {
-    static const char text[] = "# comment\n; too\n\n[section]\r\ndata = a b \r\n threads=3\nquiet = yes\n"
-                               "net = \" x \"\nnet=y\nmemory = 4k";
+    static const char text[] =
+        "# comment\n; too\n\n[section]\r\ndata = a b \r\n threads=3\nquiet = yes\n"
+        "net = \" x \"\nnet=y\nmemory = 4k";
     memset(&settings, 0, sizeof settings);
     CU_ASSERT_EQUAL(options_text(ROWS, text, sizeof text - 1, "t.ini", NULL), WEIR_OK);
     CU_ASSERT_STRING_EQUAL(settings.data, "a b");
@@ -337,7 +378,8 @@ static void wrong_files_are_refused(void)
     };
     struct weir_error error;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        CU_ASSERT_NOT_EQUAL(options_text(ROWS, cases[i].text, strlen(cases[i].text), "t.ini", &error), WEIR_OK);
+        CU_ASSERT_NOT_EQUAL(
+            options_text(ROWS, cases[i].text, strlen(cases[i].text), "t.ini", &error), WEIR_OK);
         CU_ASSERT_PTR_NOT_NULL(strstr(error.message, cases[i].message));
     }
     CU_ASSERT_EQUAL(options_text(ROWS, "a\0b", 3, "t.ini", &error), WEIR_ESYNTAX);
@@ -374,9 +416,10 @@ static void help_is_aligned_and_cut(void)
 static void suggestions_are_near(void)
 {
     static const char *const names[] = {"totals", "matrix", "account", "tag", "status"};
-    static const char *const cases[][2] = {{"total", "totals"}, {"martix", "matrix"}, {"acount", "account"},
-                                           {"TOTALS", "totals"}, {"tagg", "tag"}, {"zebra", NULL}, {"", NULL},
-                                           {"x", NULL}};
+    static const char *const cases[][2] = {
+        {"total", "totals"},  {"martix", "matrix"}, {"acount", "account"},
+        {"TOTALS", "totals"}, {"tagg", "tag"},      {"zebra", NULL},
+        {"", NULL},           {"x", NULL}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct suggestion s = {0};
         for (size_t k = 0; k < 5; k++)
@@ -390,8 +433,7 @@ static void suggestions_are_near(void)
     }
 }
 
-UNIT_MAIN("text",
-          {"times are read", times_are_read},
+UNIT_MAIN("text", {"times are read", times_are_read},
           {"relative times follow the clock", relative_times_follow_the_clock},
           {"wrong times are refused", wrong_times_are_refused},
           {"the calendar is the C library's", the_calendar_is_the_c_librarys},
