@@ -156,7 +156,8 @@ int answer_totals(struct soap *soap, const struct totals *from, struct wt__Total
 }
 
 /* A value of a key as a vector of one, which is what lib prints. */
-static void print_value(struct buffer *text, const struct totals_key *key, const struct key_value *value)
+static void print_value(struct buffer *text, const struct totals_key *key,
+                        const struct key_value *value)
 {
     uint8_t u8 = (uint8_t)value->number;
     uint16_t u16 = (uint16_t)value->number;
@@ -176,7 +177,8 @@ static void print_value(struct buffer *text, const struct totals_key *key, const
     value_print_text(text, &v, 0, (enum ie_type)key->type);
 }
 
-/* Addresses of either family are sixteen octets with IPv4 mapped into them: shown as what they are. */
+/* Addresses of either family are sixteen octets with IPv4 mapped into them: shown as what they are.
+ */
 static void print_address(struct buffer *text, const struct key_value *value)
 {
     struct address address;

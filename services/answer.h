@@ -1,5 +1,6 @@
-/* answer.h - what the store answers, as the contract's types. Memory is the request's (soap_malloc); the
- * store's answer may be freed afterwards. Results are SOAP_OK, or a fault for the handler to return.
+/* answer.h - what the store answers, as the contract's types. Memory is the request's
+ * (soap_malloc); the store's answer may be freed afterwards. Results are SOAP_OK, or a fault for
+ * the handler to return.
  *
  * The wt__ types are those of schemas/xsd/weir-types.xsd, generated alike for every service. */
 #ifndef WEIR_ANSWER_H
@@ -15,7 +16,8 @@ struct _db__AggregateResponse;
 
 #define ANSWER_COVERAGE_MOST 1000u /* rows of coverage in an answer that is not about coverage */
 
-/* `counters`: every coverage row, with all its counters (GetAccount); else the first rows without. */
+/* `counters`: every coverage row, with all its counters (GetAccount); else the first rows without.
+ */
 int answer_account(struct soap *soap, const struct answer_account *from, bool counters,
                    struct wt__Account **out);
 int answer_totals(struct soap *soap, const struct totals *from, struct wt__Totals *out);

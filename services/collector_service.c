@@ -1,4 +1,5 @@
-/* collector_service.c - the collector's operations: its catalogue (kept in the store), account and state. */
+/* collector_service.c - the collector's operations: its catalogue (kept in the store), account and
+ * state. */
 #include "answer.h"
 #include "col.nsmap"
 #include "colStub.h"
@@ -16,7 +17,8 @@ static enum weir_status check_text(const char *text, const char *field, struct w
     char copy[TEXT_MOST + 1];
     size_t length = text ? strlen(text) : 0;
     if (length > TEXT_MOST)
-        return weir_fail(error, WEIR_EARGUMENT, field, "%s is longer than %d octets", field, TEXT_MOST);
+        return weir_fail(error, WEIR_EARGUMENT, field, "%s is longer than %d octets", field,
+                         TEXT_MOST);
     memcpy(copy, text ? text : "", length);
     copy[length] = '\0';
     fault_clean(copy);
@@ -30,7 +32,8 @@ static enum weir_status check_tag(const struct wt__Tag *q, struct weir_error *er
     if (!q)
         return weir_fail(error, WEIR_EARGUMENT, "tag", "tag is missing");
     if (q->id == 0)
-        return weir_fail(error, WEIR_EARGUMENT, "id", "id 0 means no tag: expected 1 to 4294967295");
+        return weir_fail(error, WEIR_EARGUMENT, "id",
+                         "id 0 means no tag: expected 1 to 4294967295");
     if (!q->name || !*q->name)
         return weir_fail(error, WEIR_EARGUMENT, "name", "name is missing");
     if (strspn(q->name, "0123456789") == strlen(q->name))
@@ -126,9 +129,11 @@ int __col__DelTag(struct soap *soap, struct _col__DelTag *q, struct _col__DelTag
     if (!q || !q->tag)
         return fault_missing(soap, "tag");
     struct store *store = change(soap);
-    enum weir_status status = tag_names_resolve(services_of(soap)->tags, q->tag, "tag", &id, &error);
+    enum weir_status status =
+        tag_names_resolve(services_of(soap)->tags, q->tag, "tag", &id, &error);
     if (status == WEIR_OK && id == 0)
-        status = weir_fail(&error, WEIR_EARGUMENT, "tag", "tag 0 means no tag: expected 1 to 4294967295");
+        status = weir_fail(&error, WEIR_EARGUMENT, "tag",
+                           "tag 0 means no tag: expected 1 to 4294967295");
     if (status == WEIR_OK)
         status = store_tag_delete(store, id, caller_who(soap, who), &error);
     return changed(soap, status, &error);
@@ -157,10 +162,12 @@ int __col__DelMDev(struct soap *soap, struct _col__DelMDev *q, struct _col__DelM
     if (address_parse(q->address, "address", &address, &error) != WEIR_OK)
         return fault_error(soap, &error);
     struct store *store = change(soap);
-    return changed(soap, store_device_delete(store, &address, caller_who(soap, who), &error), &error);
+    return changed(soap, store_device_delete(store, &address, caller_who(soap, who), &error),
+                   &error);
 }
 
-int __col__AddCompDB(struct soap *soap, struct _col__AddCompDB *q, struct _col__AddCompDBResponse *answer)
+int __col__AddCompDB(struct soap *soap, struct _col__AddCompDB *q,
+                     struct _col__AddCompDBResponse *answer)
 {
     char who[WHO_SIZE];
     struct weir_error error;
@@ -168,13 +175,15 @@ int __col__AddCompDB(struct soap *soap, struct _col__AddCompDB *q, struct _col__
     if (!q || !q->compDB || !q->compDB->url)
         return fault_missing(soap, "url");
     struct db_entry db = {q->compDB->url, q->compDB->name ? q->compDB->name : ""};
-    if (remote_url_check(db.url, &error) != WEIR_OK || check_text(db.name, "name", &error) != WEIR_OK)
+    if (remote_url_check(db.url, &error) != WEIR_OK ||
+        check_text(db.name, "name", &error) != WEIR_OK)
         return fault_error(soap, &error);
     struct store *store = change(soap);
     return changed(soap, store_db_add(store, &db, caller_who(soap, who), &error), &error);
 }
 
-int __col__DelCompDB(struct soap *soap, struct _col__DelCompDB *q, struct _col__DelCompDBResponse *answer)
+int __col__DelCompDB(struct soap *soap, struct _col__DelCompDB *q,
+                     struct _col__DelCompDBResponse *answer)
 {
     char who[WHO_SIZE];
     struct weir_error error;
@@ -230,7 +239,8 @@ static bool put_tag(struct soap *soap, const struct tag *from, struct wt__Tag *t
     return true;
 }
 
-int __col__ListTags(struct soap *soap, struct _col__ListTags *q, struct _col__ListTagsResponse *answer)
+int __col__ListTags(struct soap *soap, struct _col__ListTags *q,
+                    struct _col__ListTagsResponse *answer)
 {
     struct catalogue catalogue;
     (void)q;
@@ -260,7 +270,8 @@ static bool put_device(struct soap *soap, const struct device_entry *from, struc
     return to->address;
 }
 
-int __col__ListMDevs(struct soap *soap, struct _col__ListMDevs *q, struct _col__ListMDevsResponse *answer)
+int __col__ListMDevs(struct soap *soap, struct _col__ListMDevs *q,
+                     struct _col__ListMDevsResponse *answer)
 {
     struct catalogue catalogue;
     (void)q;
@@ -296,17 +307,19 @@ int __col__ListCompDBs(struct soap *soap, struct _col__ListCompDBs *q,
 
 /* ---- account and state ---- */
 
-int __col__GetAccount(struct soap *soap, struct _col__GetAccount *q, struct _col__GetAccountResponse *answer)
+int __col__GetAccount(struct soap *soap, struct _col__GetAccount *q,
+                      struct _col__GetAccountResponse *answer)
 {
     struct weir_error error;
     struct account_answer account;
     if (!q)
         return fault_missing(soap, "GetAccount");
     if (q->from >= q->to)
-        return fault_make(soap, WEIR_EARGUMENT, "from", "from %lld is not before to %lld: expected from < to",
-                          (long long)q->from, (long long)q->to);
-    if (store_account(services_of(soap)->settings.store, (struct interval){q->from, q->to}, &account,
-                      &error) != WEIR_OK)
+        return fault_make(soap, WEIR_EARGUMENT, "from",
+                          "from %lld is not before to %lld: expected from < to", (long long)q->from,
+                          (long long)q->to);
+    if (store_account(services_of(soap)->settings.store, (struct interval){q->from, q->to},
+                      &account, &error) != WEIR_OK)
         return fault_error(soap, &error);
     int result = answer_account(soap, &account.account, true, &answer->account);
     account_answer_free(&account);
@@ -341,7 +354,8 @@ static bool put_collector(struct soap *soap, const struct collector_status *from
     return true;
 }
 
-int __col__GetStatus(struct soap *soap, struct _col__GetStatus *q, struct _col__GetStatusResponse *answer)
+int __col__GetStatus(struct soap *soap, struct _col__GetStatus *q,
+                     struct _col__GetStatusResponse *answer)
 {
     struct collector_status status = {0};
     (void)q;

@@ -1,8 +1,9 @@
 /* connections.c - the table of open connections: who owns which, and how long it may wait. Used by
  * serve.c and exchange.c.
  *
- * Invariants: 1. a fd is closed only by the thread that moved its connection to BUSY. 2. a generation
- * grows when a connection is armed and when it is freed, so an event finds only the arming it belongs to.
+ * Invariants: 1. a fd is closed only by the thread that moved its connection to BUSY. 2. a
+ * generation grows when a connection is armed and when it is freed, so an event finds only the
+ * arming it belongs to.
  * 3. once armed, a connection is not touched by the thread that armed it. */
 #include "serve_private.h"
 #include "base/time.h"
@@ -75,7 +76,8 @@ static void give_slot(struct server *s, struct connection *c)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* Tells epoll to wake whoever is free once octets come. False: it can not; the connection is BUSY still. */
+/* Tells epoll to wake whoever is free once octets come. False: it can not; the connection is BUSY
+ * still. */
 static bool arm(struct server *s, struct connection *c, enum connection_state state, int operation,
                 int64_t limit_ms)
 {

@@ -9,7 +9,8 @@ static const char *find_document(const char *name)
     return document_find((struct text){name, strlen(name)});
 }
 
-/* Where the children of element `parent` are declared: in place, or in the named type of the schema. */
+/* Where the children of element `parent` are declared: in place, or in the named type of the
+ * schema. */
 static const char *find_declaration(const char *wsdl, const char *parent)
 {
     char text[160], type[CONTRACT_NAME_SIZE];

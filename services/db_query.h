@@ -1,13 +1,13 @@
-/* db_query.h - how handlers of the DB component ask the store: limits, and the slot that a question takes so
- * that long ones leave workers for the rest. */
+/* db_query.h - how handlers of the DB component ask the store: limits, and the slot that a question
+ * takes so that long ones leave workers for the rest. */
 #ifndef WEIR_DB_QUERY_H
 #define WEIR_DB_QUERY_H
 
 #include "store.h"
 
 struct soap;
-/* Fills in the limits of the settings and asks. SOAP_OK: *out is the caller's to free with totals_free(). Else a
- * fault is set. */
+/* Fills in the limits of the settings and asks. SOAP_OK: *out is the caller's to free with
+ * totals_free(). Else a fault is set. */
 int db_query(struct soap *soap, struct totals_request *request, struct totals *out);
 
 #endif

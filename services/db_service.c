@@ -1,5 +1,5 @@
-/* db_service.c - the DB component's operations but for the views (db_views.c): thin, from the contract's types
- * to store.h and back. */
+/* db_service.c - the DB component's operations but for the views (db_views.c): thin, from the
+ * contract's types to store.h and back. */
 #include "answer.h"
 #include "db.nsmap"
 #include "db_query.h"
@@ -10,7 +10,8 @@
 #include <time.h>
 
 #define QUERY_WAIT_MS 100
-#define ROWS_CHUNKED 2000 /* answers with more rows are written once, in chunks, instead of counted first */
+#define ROWS_CHUNKED                                                                               \
+    2000 /* answers with more rows are written once, in chunks, instead of counted first */
 
 /* ---- asking ---- */
 
@@ -37,8 +38,9 @@ static int check_interval(struct soap *soap, int64_t from_ms, int64_t to_ms)
 {
     if (from_ms < to_ms)
         return SOAP_OK;
-    return fault_make(soap, WEIR_EARGUMENT, "from", "from %lld is not before to %lld: expected from < to",
-                      (long long)from_ms, (long long)to_ms);
+    return fault_make(soap, WEIR_EARGUMENT, "from",
+                      "from %lld is not before to %lld: expected from < to", (long long)from_ms,
+                      (long long)to_ms);
 }
 
 int db_query(struct soap *soap, struct totals_request *request, struct totals *out)
@@ -58,7 +60,8 @@ int db_query(struct soap *soap, struct totals_request *request, struct totals *o
     return status == WEIR_OK ? SOAP_OK : fault_error(soap, &error);
 }
 
-static int read_aggregate(struct soap *soap, const struct _db__Aggregate *q, struct totals_request *request)
+static int read_aggregate(struct soap *soap, const struct _db__Aggregate *q,
+                          struct totals_request *request)
 {
     static const enum measure measures[] = {MEASURE_OCTETS, MEASURE_PACKETS, MEASURE_FLOWS};
     static const enum answer_source sources[] = {SOURCE_AUTO, SOURCE_ROLLUP, SOURCE_BLOCKS};
@@ -69,8 +72,8 @@ static int read_aggregate(struct soap *soap, const struct _db__Aggregate *q, str
         if (!q->by || !q->by[i] || !*q->by[i])
             return fault_make(soap, WEIR_EARGUMENT, "by", "a key is empty");
     if (q->step && *q->step <= 0)
-        return fault_make(soap, WEIR_EARGUMENT, "step", "step %lld is out of range: expected at least 1 ms",
-                          (long long)*q->step);
+        return fault_make(soap, WEIR_EARGUMENT, "step",
+                          "step %lld is out of range: expected at least 1 ms", (long long)*q->step);
     *request = (struct totals_request){
         .by = (const char *const *)q->by,
         .by_count = (size_t)q->__sizeby,
@@ -84,7 +87,8 @@ static int read_aggregate(struct soap *soap, const struct _db__Aggregate *q, str
     return SOAP_OK;
 }
 
-int __db__Aggregate(struct soap *soap, struct _db__Aggregate *q, struct _db__AggregateResponse *answer)
+int __db__Aggregate(struct soap *soap, struct _db__Aggregate *q,
+                    struct _db__AggregateResponse *answer)
 {
     struct totals_request request;
     struct totals totals;
@@ -97,10 +101,11 @@ int __db__Aggregate(struct soap *soap, struct _db__Aggregate *q, struct _db__Agg
         return result;
     uint32_t most = services_of(soap)->settings.rows_most;
     if (totals.row_count > most)
-        result = fault_make(soap, WEIR_ELIMIT, "by",
-                            "the answer has %zu rows: expected at most %u; ask for top, fewer keys or a "
-                            "longer step",
-                            totals.row_count, most);
+        result =
+            fault_make(soap, WEIR_ELIMIT, "by",
+                       "the answer has %zu rows: expected at most %u; ask for top, fewer keys or a "
+                       "longer step",
+                       totals.row_count, most);
     else
         result = answer_rows(soap, &totals, request.step_ms > 0, answer);
     /* Only HTTP/1.1 knows chunks. */
@@ -112,14 +117,16 @@ int __db__Aggregate(struct soap *soap, struct _db__Aggregate *q, struct _db__Agg
 
 /* ---- storing ---- */
 
-int __db__StoreBlock(struct soap *soap, struct _db__StoreBlock *q, struct _db__StoreBlockResponse *answer)
+int __db__StoreBlock(struct soap *soap, struct _db__StoreBlock *q,
+                     struct _db__StoreBlockResponse *answer)
 {
     struct caller *c = caller_of(soap);
     struct weir_error error;
     enum store_outcome outcome;
     if (!q)
         return fault_missing(soap, "StoreBlock");
-    struct text block = {(const char *)q->block.__ptr, q->block.__size > 0 ? (size_t)q->block.__size : 0};
+    struct text block = {(const char *)q->block.__ptr,
+                         q->block.__size > 0 ? (size_t)q->block.__size : 0};
     if (block.length == 0 && c->has_attachment)
         block = c->attachment;
     if (block.length == 0)
@@ -134,7 +141,8 @@ int __db__StoreBlock(struct soap *soap, struct _db__StoreBlock *q, struct _db__S
 
 /* ---- account and state ---- */
 
-int __db__GetAccount(struct soap *soap, struct _db__GetAccount *q, struct _db__GetAccountResponse *answer)
+int __db__GetAccount(struct soap *soap, struct _db__GetAccount *q,
+                     struct _db__GetAccountResponse *answer)
 {
     struct weir_error error;
     struct account_answer account;
@@ -143,8 +151,8 @@ int __db__GetAccount(struct soap *soap, struct _db__GetAccount *q, struct _db__G
     int result = check_interval(soap, q->from, q->to);
     if (result != SOAP_OK)
         return result;
-    if (store_account(services_of(soap)->settings.store, (struct interval){q->from, q->to}, &account,
-                      &error) != WEIR_OK)
+    if (store_account(services_of(soap)->settings.store, (struct interval){q->from, q->to},
+                      &account, &error) != WEIR_OK)
         return fault_error(soap, &error);
     result = answer_account(soap, &account.account, true, &answer->account);
     account_answer_free(&account);
@@ -159,7 +167,8 @@ static LONG64 *put_time(struct soap *soap, int64_t ms)
     return at;
 }
 
-int __db__GetStatus(struct soap *soap, struct _db__GetStatus *q, struct _db__GetStatusResponse *answer)
+int __db__GetStatus(struct soap *soap, struct _db__GetStatus *q,
+                    struct _db__GetStatusResponse *answer)
 {
     (void)q;
     struct store_status status;

@@ -1,5 +1,5 @@
-/* db_views.c - the operations of SFM3's table 2, and flowToS: each a filter over one sum. They are views of
- * Aggregate; what differs is which arguments they take. */
+/* db_views.c - the operations of SFM3's table 2, and flowToS: each a filter over one sum. They are
+ * views of Aggregate; what differs is which arguments they take. */
 #include "answer.h"
 #include "base/address.h"
 #include "base/buffer.h"
@@ -38,8 +38,8 @@ struct argument {
 };
 
 /* The argument as a term of the filter. */
-static enum weir_status put_argument(struct services *s, const struct argument *a, struct buffer *filter,
-                                     struct weir_error *error)
+static enum weir_status put_argument(struct services *s, const struct argument *a,
+                                     struct buffer *filter, struct weir_error *error)
 {
     struct address address;
     char text[ADDRESS_TEXT_SIZE];
@@ -87,26 +87,39 @@ static int view(struct soap *soap, const struct argument *arguments, size_t coun
     return result;
 }
 
-#define TEXT(row_, value_) {.row = &(row_), .text = (value_)}
-#define NUMBER(row_, value_) {.row = &(row_), .number = (value_)}
-/* The handler that gSOAP's dispatcher calls. A client can send the operation as nil: `q` is NULL then. */
+#define TEXT(row_, value_)                                                                         \
+    {                                                                                              \
+        .row = &(row_), .text = (value_)                                                           \
+    }
+#define NUMBER(row_, value_)                                                                       \
+    {                                                                                              \
+        .row = &(row_), .number = (value_)                                                         \
+    }
+/* The handler that gSOAP's dispatcher calls. A client can send the operation as nil: `q` is NULL
+ * then. */
 #define VIEW(name, ...)                                                                            \
     int __db__##name(struct soap *soap, struct _db__##name *q, struct wt__Totals *answer)          \
     {                                                                                              \
         if (!q)                                                                                    \
             return fault_missing(soap, #name);                                                     \
         const struct argument arguments[] = {__VA_ARGS__};                                         \
-        return view(soap, arguments, sizeof arguments / sizeof *arguments, q->from, q->to, answer);\
+        return view(soap, arguments, sizeof arguments / sizeof *arguments, q->from, q->to,         \
+                    answer);                                                                       \
     }
 
 VIEW(flowTagSrc, TEXT(src_tag, q->srcTag))
 VIEW(flowTagDst, TEXT(dst_tag, q->dstTag))
 VIEW(flowTagSrcDst, TEXT(src_tag, q->srcTag), TEXT(dst_tag, q->dstTag))
-VIEW(flowTagSrcDstProto, TEXT(src_tag, q->srcTag), TEXT(dst_tag, q->dstTag), NUMBER(protocol, q->protocol))
-VIEW(flowTagSrcDstPortSrc, TEXT(src_tag, q->srcTag), TEXT(dst_tag, q->dstTag), NUMBER(tag_src_port, q->srcPort))
-VIEW(flowTagSrcDstPortDst, TEXT(src_tag, q->srcTag), TEXT(dst_tag, q->dstTag), NUMBER(tag_dst_port, q->dstPort))
-VIEW(flowTagSrcDstASSrc, TEXT(src_tag, q->srcTag), TEXT(dst_tag, q->dstTag), NUMBER(tag_src_as, q->srcAS))
-VIEW(flowTagSrcDstASDst, TEXT(src_tag, q->srcTag), TEXT(dst_tag, q->dstTag), NUMBER(tag_dst_as, q->dstAS))
+VIEW(flowTagSrcDstProto, TEXT(src_tag, q->srcTag), TEXT(dst_tag, q->dstTag),
+     NUMBER(protocol, q->protocol))
+VIEW(flowTagSrcDstPortSrc, TEXT(src_tag, q->srcTag), TEXT(dst_tag, q->dstTag),
+     NUMBER(tag_src_port, q->srcPort))
+VIEW(flowTagSrcDstPortDst, TEXT(src_tag, q->srcTag), TEXT(dst_tag, q->dstTag),
+     NUMBER(tag_dst_port, q->dstPort))
+VIEW(flowTagSrcDstASSrc, TEXT(src_tag, q->srcTag), TEXT(dst_tag, q->dstTag),
+     NUMBER(tag_src_as, q->srcAS))
+VIEW(flowTagSrcDstASDst, TEXT(src_tag, q->srcTag), TEXT(dst_tag, q->dstTag),
+     NUMBER(tag_dst_as, q->dstAS))
 VIEW(flowSrcIP, TEXT(src_address, q->address))
 VIEW(flowDstIP, TEXT(dst_address, q->address))
 VIEW(flowSrcPort, NUMBER(src_port, q->port))

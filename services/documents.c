@@ -1,9 +1,9 @@
-/* documents.c - GET of the contracts: WSDL with the address that the client asked, SOAP 1.1 alone or with
- * SOAP 1.2 beside it, and the schemas they import. The documents are those of wsdl/ and schemas/xsd, carried
- * in the program (schemas/embed.h).
+/* documents.c - GET of the contracts: WSDL with the address that the client asked, SOAP 1.1 alone
+ * or with SOAP 1.2 beside it, and the schemas they import. The documents are those of wsdl/ and
+ * schemas/xsd, carried in the program (schemas/embed.h).
  *
- * ?wsdl has one binding because some SOAP 1.1 tools stop at the first element they do not know; ?wsdl12 is the
- * same document with the binding and the port again in SOAP 1.2's namespace. */
+ * ?wsdl has one binding because some SOAP 1.1 tools stop at the first element they do not know;
+ * ?wsdl12 is the same document with the binding and the port again in SOAP 1.2's namespace. */
 #include "base/buffer.h"
 #include "embed.h"
 #include "services_private.h"
@@ -46,9 +46,10 @@ static void put_as_soap12(struct buffer *out, const char *from, const char *to)
     }
 }
 
-/* Copies an element and, when asked, its SOAP 1.2 twin. Returns where the copy of `from` went on to. */
-static const char *put_element(struct buffer *out, const char *from, const char *open, const char *close,
-                               bool twin)
+/* Copies an element and, when asked, its SOAP 1.2 twin. Returns where the copy of `from` went on
+ * to. */
+static const char *put_element(struct buffer *out, const char *from, const char *open,
+                               const char *close, bool twin)
 {
     const char *start = strstr(from, open);
     const char *end = start ? strstr(start, close) : NULL;
@@ -124,7 +125,9 @@ void documents_service(const struct soap_service *service, struct exchange *x)
     if (text && (soap12 || text_is(x->head->query, "wsdl")))
         send_wsdl(x, text, soap12);
     else
-        exchange_refuse(x, 405, "a SOAP service; its contract is at ?wsdl (SOAP 1.1) and ?wsdl12 (1.1 and 1.2)");
+        exchange_refuse(
+            x, 405,
+            "a SOAP service; its contract is at ?wsdl (SOAP 1.1) and ?wsdl12 (1.1 and 1.2)");
 }
 
 void documents_schema(struct services *s, struct exchange *x)

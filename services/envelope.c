@@ -74,7 +74,9 @@ bool envelope_fault_read(struct soap *soap, struct envelope_fault *fault)
     *fault = (struct envelope_fault){
         .code = d ? d->code : NULL,
         .field = d ? d->field : NULL,
-        .message = d && d->message ? d->message : text && *text ? *text : "fault without a text",
+        .message = d && d->message ? d->message
+                   : text && *text ? *text
+                                   : "fault without a text",
         .retryable = d && d->retryable == xsd__boolean__true_,
     };
     return true;

@@ -16,15 +16,15 @@ struct envelope_fault {
     const char *field;   /* NULL: none */
     const char *message; /* one line; never NULL after a successful read */
     bool retryable;
-    bool sender;         /* writing: the caller's mistake (Client / Sender) or ours */
+    bool sender; /* writing: the caller's mistake (Client / Sender) or ours */
 };
 
 /* Makes *fault the fault of the message being answered and returns SOAP_FAULT, for a handler to
  * return; SOAP_EOM when memory ends. Texts are copied. */
 int envelope_fault_set(struct soap *soap, const struct envelope_fault *fault);
 
-/* Servers: writes the fault that is set as the answer, and keeps the connection as soap->keep_alive says
- * (gSOAP's own soap_send_fault() always ends it). Returns soap->error. */
+/* Servers: writes the fault that is set as the answer, and keeps the connection as soap->keep_alive
+ * says (gSOAP's own soap_send_fault() always ends it). Returns soap->error. */
 int envelope_fault_send(struct soap *soap);
 
 /* After a call failed: false when it failed without a fault from the peer (soap->error and

@@ -1,5 +1,5 @@
-/* exchange.c - one request: wait for it to be whole, read it, have it answered. Between serve.c, which
- * hands over connections, and the handler. */
+/* exchange.c - one request: wait for it to be whole, read it, have it answered. Between serve.c,
+ * which hands over connections, and the handler. */
 #include "serve_private.h"
 #include "base/time.h"
 #include <errno.h>
@@ -10,12 +10,13 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define DRAIN_MS 5000
+#define DRAIN_MS      5000
 #define KEPT_CAPACITY (8u << 20) /* a worker's buffer grown past this is given back */
-#define RUN_MOST 32              /* requests served in a row before others have their turn */
-#define SLICE_MS 200             /* how long a stop may go unnoticed while waiting for a peer */
+#define RUN_MOST      32         /* requests served in a row before others have their turn */
+#define SLICE_MS      200        /* how long a stop may go unnoticed while waiting for a peer */
 
-/* Waits for the peer; false: it stalled until `until_us`, or the server stops and we were reading. */
+/* Waits for the peer; false: it stalled until `until_us`, or the server stops and we were reading.
+ */
 static bool wait_for(struct server *s, int fd, short events, uint64_t until_us)
 {
     for (;;) {
@@ -53,7 +54,8 @@ bool exchange_write(struct exchange *x, const void *bytes, size_t length)
     return !x->broken;
 }
 
-void exchange_reply(struct exchange *x, int status, const char *type, const void *body, size_t length)
+void exchange_reply(struct exchange *x, int status, const char *type, const void *body,
+                    size_t length)
 {
     char head[512];
     int n = snprintf(head, sizeof head,
@@ -78,7 +80,8 @@ void exchange_reply(struct exchange *x, int status, const char *type, const void
 void exchange_refuse(struct exchange *x, int status, const char *why)
 {
     char line[256];
-    int n = snprintf(line, sizeof line, "%s%s%s\n", http_reason(status), why ? ": " : "", why ? why : "");
+    int n = snprintf(line, sizeof line, "%s%s%s\n", http_reason(status), why ? ": " : "",
+                     why ? why : "");
     atomic_fetch_add(&x->server->counters.refused, 1);
     exchange_reply(x, status, "text/plain; charset=utf-8", line,
                    n > 0 && (size_t)n < sizeof line ? (size_t)n : 0);
@@ -86,7 +89,8 @@ void exchange_refuse(struct exchange *x, int status, const char *why)
 
 /* ---- leaving ---- */
 
-/* The peer may still be sending; closing now would reset the connection and take our answer with it. */
+/* The peer may still be sending; closing now would reset the connection and take our answer with
+ * it. */
 static void leave(struct worker *w, struct connection *c)
 {
     shutdown(c->fd, SHUT_WR);
@@ -96,7 +100,8 @@ static void leave(struct worker *w, struct connection *c)
 void exchange_drain(struct worker *w, struct connection *c)
 {
     for (int rounds = 0; rounds < 16; rounds++) {
-        ssize_t n = recv(c->fd, NULL, 16u << 20, MSG_DONTWAIT | MSG_TRUNC); /* thrown away uncopied */
+        ssize_t n =
+            recv(c->fd, NULL, 16u << 20, MSG_DONTWAIT | MSG_TRUNC); /* thrown away uncopied */
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             break;
         if (n <= 0) {
@@ -115,8 +120,7 @@ static void wait_in_kernel(struct worker *w, struct connection *c, size_t octets
 {
     const struct serve_settings *settings = &w->server->settings;
     int low = (int)octets;
-    if (c->low_water != octets &&
-        setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low) == 0)
+    if (c->low_water != octets && setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low) == 0)
         c->low_water = (uint32_t)octets;
     int64_t now = serve_now_ms(), limit = settings->idle_ms;
     if (octets > 1) { /* in the middle of a request: its time runs from its first octet */
@@ -151,7 +155,8 @@ static void buffer_trim(struct worker *w)
     }
 }
 
-/* Reads until `total` octets are in w->in. Memory grows with what arrives, not with what was promised. */
+/* Reads until `total` octets are in w->in. Memory grows with what arrives, not with what was
+ * promised. */
 static bool read_all(struct worker *w, struct connection *c, size_t total)
 {
     size_t have = 0;
@@ -176,7 +181,8 @@ static bool read_all(struct worker *w, struct connection *c, size_t total)
     return true;
 }
 
-static struct exchange exchange_on(struct worker *w, struct connection *c, const struct http_head *head)
+static struct exchange exchange_on(struct worker *w, struct connection *c,
+                                   const struct http_head *head)
 {
     return (struct exchange){
         .head = head,
@@ -207,7 +213,8 @@ static void send_continue(struct worker *w, struct connection *c, const struct h
 }
 
 /* The message is in w->in, whole. True: the connection stays, and is still ours. */
-static bool answer(struct worker *w, struct connection *c, const struct http_head *head, size_t total)
+static bool answer(struct worker *w, struct connection *c, const struct http_head *head,
+                   size_t total)
 {
     struct exchange x = exchange_on(w, c, head);
     x.message = w->in;
@@ -239,7 +246,8 @@ static bool run_large(struct worker *w, struct connection *c, size_t total)
     return answer(w, c, &head, total);
 }
 
-static bool large(struct worker *w, struct connection *c, const struct http_head *head, size_t total)
+static bool large(struct worker *w, struct connection *c, const struct http_head *head,
+                  size_t total)
 {
     if (atomic_fetch_sub(&w->server->bulk_free, 1) <= 0) {
         atomic_fetch_add(&w->server->bulk_free, 1);

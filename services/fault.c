@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdsoap2.h>
 
+/* clang-format off: a row a status */
 static const struct fault_kind kinds[] = {
     /* the first row of a code is the status that a client makes of it */
     {WEIR_EARGUMENT, "BadArgument", true, false},
@@ -28,6 +29,7 @@ static const struct fault_kind kinds[] = {
     {WEIR_ECORRUPT, "Corrupt", false, false},
     {WEIR_EINTERNAL, "Internal", false, false},
 };
+/* clang-format on */
 #define KINDS (sizeof kinds / sizeof *kinds)
 
 const struct fault_kind *fault_kind_of(enum weir_status status)
@@ -97,7 +99,8 @@ int fault_error(struct soap *soap, const struct weir_error *error)
                                        .sender = kind->sender});
 }
 
-int fault_make(struct soap *soap, enum weir_status status, const char *field, const char *format, ...)
+int fault_make(struct soap *soap, enum weir_status status, const char *field, const char *format,
+               ...)
 {
     char message[448];
     va_list arguments;
@@ -116,7 +119,8 @@ int fault_missing(struct soap *soap, const char *field)
 
 /* ---- what gSOAP refuses ---- */
 
-/* What elements that are not text look like, to say what was expected; gSOAP tells only their name. */
+/* What elements that are not text look like, to say what was expected; gSOAP tells only
+ * their name. */
 static const struct {
     const char *element, *expected;
 } values[] = {
@@ -171,15 +175,19 @@ static const struct engine_error {
     {SOAP_REQUIRED, "BadArgument", WITH_ELEMENT, true, "%s lacks a required attribute"},
     {SOAP_PROHIBITED, "BadRequest", WITH_ELEMENT, false, "%s has an attribute that is not allowed"},
     {SOAP_TAG_MISMATCH, "BadRequest", WITH_ELEMENT, false, "%s is not expected here; see ?wsdl"},
-    {SOAP_NO_METHOD, "BadRequest", WITH_ELEMENT, false, "%s is no operation of this service; see ?wsdl"},
+    {SOAP_NO_METHOD, "BadRequest", WITH_ELEMENT, false,
+     "%s is no operation of this service; see ?wsdl"},
     {SOAP_SYNTAX_ERROR, "BadRequest", PLAIN, false, "the message is not well-formed XML"},
     {SOAP_NO_TAG, "BadRequest", PLAIN, false, "the message is no SOAP envelope"},
-    {SOAP_NAMESPACE, "BadRequest", WITH_ELEMENT, false, "%s has a namespace that is not of this service"},
+    {SOAP_NAMESPACE, "BadRequest", WITH_ELEMENT, false,
+     "%s has a namespace that is not of this service"},
     {SOAP_LEVEL, "BadRequest", PLAIN, false, "elements are nested too deep"},
     {SOAP_UTF_ERROR, "BadRequest", PLAIN, false, "the message is not UTF-8"},
     {SOAP_DUPLICATE_ID, "BadRequest", PLAIN, false, "an id occurs twice"},
-    {SOAP_MISSING_ID, "BadRequest", PLAIN, false, "a reference leads nowhere; references are not supported"},
-    {SOAP_HREF, "BadRequest", PLAIN, false, "a reference leads nowhere; references are not supported"},
+    {SOAP_MISSING_ID, "BadRequest", PLAIN, false,
+     "a reference leads nowhere; references are not supported"},
+    {SOAP_HREF, "BadRequest", PLAIN, false,
+     "a reference leads nowhere; references are not supported"},
     {SOAP_MIME_ERROR, "BadRequest", PLAIN, false, "the attachment can not be read"},
     {SOAP_MIME_HREF, "BadRequest", PLAIN, false, "the attachment that is named is not there"},
     {SOAP_MIME_END, "BadRequest", PLAIN, false, "the attachments end too early"},
@@ -202,7 +210,8 @@ static void name_missing(struct soap *soap, char element[CONTRACT_NAME_SIZE])
     char missing[CONTRACT_NAME_SIZE];
     const struct caller *c = caller_of(soap);
     if (c && c->exchange &&
-        contract_missing(c->service->document, element, c->exchange->body, c->exchange->body_length, missing))
+        contract_missing(c->service->document, element, c->exchange->body, c->exchange->body_length,
+                         missing))
         memcpy(element, missing, sizeof missing);
 }
 
@@ -215,7 +224,8 @@ void fault_from_engine(struct soap *soap)
         return;
     }
     if (code == SOAP_MUSTUNDERSTAND || code == SOAP_VERSIONMISMATCH) {
-        soap_set_fault(soap); /* not about the body: a standard code, and no detail (SOAP 1.1, 4.4) */
+        /* Not about the body: a standard code, and no detail (SOAP 1.1, section 4.4). */
+        soap_set_fault(soap);
         return;
     }
     const struct engine_error *e = engine_error_of(code);
@@ -229,9 +239,10 @@ void fault_from_engine(struct soap *soap)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(message, sizeof message, e->message, element, expected_of(element));
 #pragma GCC diagnostic pop
-    (void)envelope_fault_set(soap, &(struct envelope_fault){.code = e->code,
-                                                            .field = e->names_field ? element : NULL,
-                                                            .message = message,
-                                                            .retryable = false,
-                                                            .sender = true});
+    (void)envelope_fault_set(soap,
+                             &(struct envelope_fault){.code = e->code,
+                                                      .field = e->names_field ? element : NULL,
+                                                      .message = message,
+                                                      .retryable = false,
+                                                      .sender = true});
 }

@@ -1,7 +1,8 @@
 /* fault.h - from a failure to the typed fault a client sees.
  *
- * A handler returns fault_error() (or fault_missing()); everything that gSOAP itself refuses (syntax, types,
- * missing elements, unknown operations) is turned into the same typed fault by fault_from_engine().
+ * A handler returns fault_error() (or fault_missing()); everything that gSOAP itself refuses
+ * (syntax, types, missing elements, unknown operations) is turned into the same typed fault by
+ * fault_from_engine().
  *
  * Threads: a struct soap belongs to one thread. */
 #ifndef WEIR_FAULT_H
@@ -12,7 +13,8 @@
 
 struct soap;
 
-/* How a status is told: the code of wt:FaultCode, whether the caller is to blame, whether to try again. */
+/* How a status is told: the code of wt:FaultCode, whether the caller is to blame, whether to try
+ * again. */
 struct fault_kind {
     enum weir_status status;
     const char *code;
@@ -25,8 +27,8 @@ enum weir_status fault_status_of(const char *code);
 /* Each returns SOAP_FAULT (or SOAP_EOM) for a handler to return. */
 int fault_error(struct soap *soap, const struct weir_error *error);
 int fault_missing(struct soap *soap, const char *field);
-int fault_make(struct soap *soap, enum weir_status status, const char *field, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+int fault_make(struct soap *soap, enum weir_status status, const char *field, const char *format,
+               ...) __attribute__((format(printf, 4, 5)));
 /* Makes soap->error, which gSOAP set while reading a request, a typed fault. */
 void fault_from_engine(struct soap *soap);
 

@@ -179,10 +179,10 @@ static const struct {
     const char *name;
     int (*read)(struct http_head *h, struct text value);
 } fields[] = {
-    {"content-length", field_length},       {"transfer-encoding", field_transfer},
-    {"content-encoding", field_encoding},   {"expect", field_expect},
-    {"connection", field_connection},       {"host", field_host},
-    {"content-type", field_type},           {"soapaction", field_action},
+    {"content-length", field_length},     {"transfer-encoding", field_transfer},
+    {"content-encoding", field_encoding}, {"expect", field_expect},
+    {"connection", field_connection},     {"host", field_host},
+    {"content-type", field_type},         {"soapaction", field_action},
 };
 
 static int read_field(struct http_head *h, struct text line)

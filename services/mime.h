@@ -1,4 +1,5 @@
-/* mime.h - an MTOM message in memory: the SOAP part and its one attachment (XOP, RFC 2387, RFC 2046).
+/* mime.h - an MTOM message in memory: the SOAP part and its one attachment (XOP, RFC 2387, RFC
+ * 2046).
  *
  *   --boundary CRLF  headers CRLF CRLF  <Envelope…>            root
  *   CRLF --boundary CRLF  headers CRLF CRLF                    still root: what gSOAP is given
@@ -18,7 +19,8 @@
 #include <stddef.h>
 
 struct mime_message {
-    struct text root;       /* from the first octet to the attachment's headers, their empty line included */
+    struct text
+        root; /* from the first octet to the attachment's headers, their empty line included */
     struct text attachment; /* may be empty */
     bool has_attachment;    /* false: the message is the root part alone, `root` is all of it */
     struct text closing;    /* from the CRLF before the closing delimiter to the end */

@@ -1,9 +1,10 @@
-/* remote_sink.c - a collector's blocks to a DB component elsewhere: StoreBlock with MTOM over one connection
- * that is kept (lib/flow/sink.h is the contract, services.h the door).
+/* remote_sink.c - a collector's blocks to a DB component elsewhere: StoreBlock with MTOM over one
+ * connection that is kept (lib/flow/sink.h is the contract, services.h the door).
  *
- * What the answer means is decided by what it is about. The block itself is refused (for good) only when the
- * DB component said so with a typed fault that is not retryable and about the block; everything else -
- * no connection, a time limit, a proxy's error page, damage over there - is a reason to try again. */
+ * What the answer means is decided by what it is about. The block itself is refused (for good) only
+ * when the DB component said so with a typed fault that is not retryable and about the block;
+ * everything else - no connection, a time limit, a proxy's error page, damage over there - is a
+ * reason to try again. */
 #include "dbStub.h"
 #include "envelope.h"
 #include "fault.h"
@@ -14,7 +15,7 @@
 #include <sys/socket.h>
 
 #define CONNECT_MS 5000
-#define ANSWER_MS 60000
+#define ANSWER_MS  60000
 
 extern struct Namespace db_namespaces[];
 
@@ -25,8 +26,9 @@ struct remote_sink {
     const uint8_t *block; /* being sent */
     size_t length, sent;
     _Atomic bool stopped;
-    pthread_mutex_t lock; /* of `fd`: it is shut down from another thread, but never after its close */
-    int fd;               /* of the open connection, for remote_sink_stop(); -1: none */
+    pthread_mutex_t
+        lock; /* of `fd`: it is shut down from another thread, but never after its close */
+    int fd;   /* of the open connection, for remote_sink_stop(); -1: none */
     SOAP_SOCKET (*open)(struct soap *, const char *, const char *, int);
     int (*close)(struct soap *, SOAP_SOCKET);
 };
@@ -46,7 +48,8 @@ enum weir_status remote_url_check(const char *url, struct weir_error *error)
     return weir_fail(error, WEIR_EARGUMENT, "url", "\"%.80s\": expected http://host:port/db", url);
 }
 
-/* ---- the attachment: read from where it is, so that gSOAP does not search it for boundaries ---- */
+/* ---- the attachment: read from where it is, so that gSOAP does not search it for boundaries ----
+ */
 
 static void *open_block(struct soap *soap, void *handle, const char *id, const char *type,
                         const char *description)
@@ -77,7 +80,8 @@ static void close_block(struct soap *soap, void *handle)
 
 /* ---- the connection ---- */
 
-static SOAP_SOCKET open_connection(struct soap *soap, const char *endpoint, const char *host, int port)
+static SOAP_SOCKET open_connection(struct soap *soap, const char *endpoint, const char *host,
+                                   int port)
 {
     struct remote_sink *r = soap->user;
     SOAP_SOCKET fd = r->open(soap, endpoint, host, port);
@@ -105,8 +109,8 @@ static bool set_up(struct remote_sink *r, const struct remote_sink_settings *set
     r->connect_ms = settings->connect_ms ? settings->connect_ms : CONNECT_MS;
     r->answer_ms = settings->answer_ms ? settings->answer_ms : ANSWER_MS;
     r->url = strdup(settings->url);
-    /* No SOAP_XML_TREE on output: with it gSOAP silently sends base64 instead of an attachment. No STRICT on
-     * input: a newer DB component may answer more. */
+    /* No SOAP_XML_TREE on output: with it gSOAP silently sends base64 instead of an attachment. No
+     * STRICT on input: a newer DB component may answer more. */
     r->soap = soap_new2(SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_XML_TREE,
                         SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_ENC_MTOM);
     if (!r->url || !r->soap)
@@ -131,8 +135,8 @@ static bool set_up(struct remote_sink *r, const struct remote_sink_settings *set
     return true;
 }
 
-enum weir_status remote_sink_new(const struct remote_sink_settings *settings, struct remote_sink **out,
-                                 struct weir_error *error)
+enum weir_status remote_sink_new(const struct remote_sink_settings *settings,
+                                 struct remote_sink **out, struct weir_error *error)
 {
     *out = NULL;
     enum weir_status status = remote_url_check(settings->url ? settings->url : "", error);
@@ -207,8 +211,8 @@ static enum weir_status failed(struct remote_sink *r, struct weir_error *error)
         return weir_fail(error, WEIR_ELIMIT, "db", "%s: a block of %zu octets is too large", r->url,
                          r->length);
     if (http)
-        return weir_fail(error, http == 503 ? WEIR_EBUSY : WEIR_EUNAVAILABLE, "db", "%s: HTTP %d %s",
-                         r->url, http, http_reason(http));
+        return weir_fail(error, http == 503 ? WEIR_EBUSY : WEIR_EUNAVAILABLE, "db",
+                         "%s: HTTP %d %s", r->url, http, http_reason(http));
     soap_set_fault(soap);
     const char **reason = soap_faultstring(soap);
     snprintf(text, sizeof text, "%.199s", reason && *reason ? *reason : "the call failed");
@@ -224,7 +228,7 @@ static int call(struct remote_sink *r, const uint8_t *block, size_t length, bool
     r->length = length;
     q.block.__ptr = (unsigned char *)(void *)r; /* handed to open_block() */
     q.block.__size = (int)length;
-    q.block.type = (char *)(uintptr_t)"application/octet-stream";
+    q.block.type = (char *)(uintptr_t) "application/octet-stream";
     int code = soap_call___db__StoreBlock(r->soap, r->url, "urn:weir:db:1/StoreBlock", &q, &answer);
     *known = answer.outcome == wt__StoreOutcome__known;
     return code;
@@ -240,8 +244,8 @@ static enum weir_status deliver(void *context, const uint8_t *block, size_t leng
     if (length == 0 || length > INT32_MAX)
         return weir_fail(error, WEIR_ELIMIT, "db", "a block of %zu octets can not be sent", length);
     int code = call(r, block, length, &known);
-    /* A kept connection may have been closed meanwhile; that says nothing about the peer. Sending the block
-     * twice is harmless. */
+    /* A kept connection may have been closed meanwhile; that says nothing about the peer. Sending
+     * the block twice is harmless. */
     if (code != SOAP_OK && reused && (code == SOAP_EOF || code == SOAP_TCP_ERROR)) {
         soap_force_closesock(r->soap);
         soap_destroy(r->soap);

@@ -1,4 +1,5 @@
-/* serve.c - threads and epoll: see serve.h. connections.c has the table, exchange.c a single request. */
+/* serve.c - threads and epoll: see serve.h. connections.c has the table, exchange.c a single
+ * request. */
 #include "serve_private.h"
 #include "base/log.h"
 #include <arpa/inet.h>
@@ -15,7 +16,7 @@
 #include <unistd.h>
 
 #define ACCEPT_RUN 64
-#define BACKLOG 1024
+#define BACKLOG    1024
 
 /* ---- listening ---- */
 
@@ -80,7 +81,8 @@ static enum weir_status open_listener(struct server *s, struct weir_error *error
     if (code != 0)
         return weir_fail(error, WEIR_EARGUMENT, "http", "\"%s\": %s", where, gai_strerror(code));
     if (s->listener < 0)
-        return weir_fail(error, WEIR_EIO, "http", "can not listen on %s: %s", where, strerror(errno));
+        return weir_fail(error, WEIR_EIO, "http", "can not listen on %s: %s", where,
+                         strerror(errno));
     struct sockaddr_storage bound = {0};
     socklen_t n = sizeof bound;
     getsockname(s->listener, (struct sockaddr *)(void *)&bound, &n);
@@ -203,8 +205,9 @@ static enum weir_status new_workers(struct server *s, struct weir_error *error)
     return s->workers ? WEIR_OK : weir_fail(error, WEIR_ENOMEM, "http", "no memory for workers");
 }
 
-enum weir_status server_new(const struct serve_settings *settings, const struct serve_handler *handler,
-                            struct server **out, struct weir_error *error)
+enum weir_status server_new(const struct serve_settings *settings,
+                            const struct serve_handler *handler, struct server **out,
+                            struct weir_error *error)
 {
     *out = NULL;
     struct server *s = calloc(1, sizeof *s);

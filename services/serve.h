@@ -1,10 +1,11 @@
-/* serve.h - the HTTP server: connections, time limits and workers. Knows no SOAP; what to answer is the
- * handler's business.
+/* serve.h - the HTTP server: connections, time limits and workers. Knows no SOAP; what to answer is
+ * the handler's business.
  *
- * A connection that waits costs an fd and 64 octets, never a thread. A worker takes it from epoll when the
- * whole request is there: until then its octets stay in the kernel (MSG_PEEK, and SO_RCVLOWAT says when
- * to wake), so a slow sender holds up no one. Requests larger than REQUEST_SMALL are read by the
- * worker itself; only some workers do that at a time, the others keep answering.
+ * A connection that waits costs an fd and 64 octets, never a thread. A worker takes it from epoll
+ * when the whole request is there: until then its octets stay in the kernel (MSG_PEEK, and
+ * SO_RCVLOWAT says when to wake), so a slow sender holds up no one. Requests larger than
+ * REQUEST_SMALL are read by the worker itself; only some workers do that at a time, the others keep
+ * answering.
  *
  * Everything is bounded: connections (the longest idle gives way), heads (http_head.h), bodies (the
  * handler says), and the time for each step. */
@@ -24,22 +25,23 @@
 /* A request, whole, and the way to answer it. Valid during answer(). */
 struct exchange {
     const struct http_head *head;
-    const char *message;      /* head and body, as they came */
+    const char *message; /* head and body, as they came */
     const char *body;
     size_t body_length;
     struct address peer;
     uint16_t peer_port;
-    bool keep;                /* in: the client wants to go on; out: whether it may */
-    bool broken;              /* a write failed: the connection ends */
+    bool keep;   /* in: the client wants to go on; out: whether it may */
+    bool broken; /* a write failed: the connection ends */
     int fd;
-    uint64_t write_until_us;  /* moves on with progress */
+    uint64_t write_until_us; /* moves on with progress */
     struct server *server;
 };
 
 /* Writes all of it, or sets x->broken and returns false. */
 bool exchange_write(struct exchange *x, const void *bytes, size_t length);
 /* A whole answer. `type` may have parameters. HEAD requests get the head only. */
-void exchange_reply(struct exchange *x, int status, const char *type, const void *body, size_t length);
+void exchange_reply(struct exchange *x, int status, const char *type, const void *body,
+                    size_t length);
 /* An error as one line of text. */
 void exchange_refuse(struct exchange *x, int status, const char *why);
 
@@ -48,21 +50,21 @@ struct serve_handler {
     /* A worker's own state (a struct soap and buffers); NULL ends the start. */
     void *(*worker_new)(void *context);
     void (*worker_free)(void *worker);
-    /* Before the body is read: octets of body that are welcome. Fewer than what is coming makes it 413. A
-     * refusal puts 404, 405 or 415 into *status. */
+    /* Before the body is read: octets of body that are welcome. Fewer than what is coming makes it
+     * 413. A refusal puts 404, 405 or 415 into *status. */
     uint64_t (*admit)(void *context, const struct http_head *head, int *status);
     /* Answers it, by exactly one exchange_reply() or writes of its own. */
     void (*answer)(void *worker, struct exchange *x);
 };
 
 struct serve_settings {
-    const char *listen;        /* "ADDRESS:PORT", "[::1]:8080", "*:8080", "localhost:0" */
-    uint32_t workers;          /* threads */
-    uint32_t bulk;             /* of them, how many may read large bodies at a time */
+    const char *listen; /* "ADDRESS:PORT", "[::1]:8080", "*:8080", "localhost:0" */
+    uint32_t workers;   /* threads */
+    uint32_t bulk;      /* of them, how many may read large bodies at a time */
     uint32_t connections_most;
-    int64_t idle_ms;           /* between two requests */
-    int64_t request_ms;        /* from the first octet of a request to its last (small ones) */
-    int64_t stall_ms;          /* without any progress while reading a large body, or writing */
+    int64_t idle_ms;    /* between two requests */
+    int64_t request_ms; /* from the first octet of a request to its last (small ones) */
+    int64_t stall_ms;   /* without any progress while reading a large body, or writing */
 };
 
 struct serve_counters {
@@ -71,8 +73,9 @@ struct serve_counters {
 
 struct server;
 /* Binds and listens; nothing is accepted yet. WEIR_EARGUMENT and WEIR_EIO name the address. */
-enum weir_status server_new(const struct serve_settings *settings, const struct serve_handler *handler,
-                            struct server **out, struct weir_error *error);
+enum weir_status server_new(const struct serve_settings *settings,
+                            const struct serve_handler *handler, struct server **out,
+                            struct weir_error *error);
 uint16_t server_port(const struct server *s);
 const struct serve_counters *server_counters(const struct server *s);
 enum weir_status server_start(struct server *s, struct weir_error *error);

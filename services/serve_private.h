@@ -1,33 +1,34 @@
-/* serve_private.h - what serve.c (threads, epoll), connections.c (the table) and exchange.c (one request)
- * share. Nobody else includes it. */
+/* serve_private.h - what serve.c (threads, epoll), connections.c (the table) and exchange.c (one
+ * request) share. Nobody else includes it. */
 #ifndef WEIR_SERVE_PRIVATE_H
 #define WEIR_SERVE_PRIVATE_H
 
 #include "serve.h"
 #include <pthread.h>
 
-/* WAITING and DRAINING connections are armed in epoll and owned by whoever moves them to BUSY first: the
- * worker that gets the event, or the sweeper whose clock ran out. BUSY ones belong to that thread. */
+/* WAITING and DRAINING connections are armed in epoll and owned by whoever moves them to BUSY
+ * first: the worker that gets the event, or the sweeper whose clock ran out. BUSY ones belong to
+ * that thread. */
 enum connection_state { FREE, WAITING, DRAINING, BUSY };
-/* Added to WAITING or DRAINING while epoll is being told: an event may claim it already, a clock may not,
- * or it would close a fd that is about to be named to epoll. */
+/* Added to WAITING or DRAINING while epoll is being told: an event may claim it already, a clock
+ * may not, or it would close a fd that is about to be named to epoll. */
 #define ARMING 0x80u
 
 struct connection {
-    _Atomic uint64_t word;        /* generation << 8 | state; a stale event has an old generation */
-    _Atomic int64_t deadline_ms;  /* monotonic; read by the sweeper */
-    int64_t request_since_ms;     /* first octet of the request that is coming in; 0: none */
+    _Atomic uint64_t word;       /* generation << 8 | state; a stale event has an old generation */
+    _Atomic int64_t deadline_ms; /* monotonic; read by the sweeper */
+    int64_t request_since_ms;    /* first octet of the request that is coming in; 0: none */
     struct address peer;
     int fd;
-    uint32_t low_water;           /* SO_RCVLOWAT set */
+    uint32_t low_water; /* SO_RCVLOWAT set */
     uint16_t peer_port;
-    bool continued;               /* "100 Continue" was sent for this request */
+    bool continued; /* "100 Continue" was sent for this request */
 };
 
 struct worker {
     struct server *server;
-    void *state;      /* the handler's */
-    char *in;         /* the request */
+    void *state; /* the handler's */
+    char *in;    /* the request */
     size_t capacity;
     pthread_t thread;
     bool started;
@@ -42,13 +43,14 @@ struct server {
     _Atomic bool stopping, accept_paused;
     _Atomic int bulk_free;
     struct worker *workers;
-    struct connection *table;     /* connections_most of them */
-    uint32_t *free_list;          /* indexes of FREE ones; a stack under `lock` */
+    struct connection *table; /* connections_most of them */
+    uint32_t *free_list;      /* indexes of FREE ones; a stack under `lock` */
     uint32_t free_count;
     pthread_mutex_t lock;
 };
 
-/* epoll's 64 bits of a connection: index and the low half of its generation. Others are below 16. */
+/* epoll's 64 bits of a connection: index and the low half of its generation. Others are below 16.
+ */
 enum { EVENT_LISTENER = 1, EVENT_TIMER = 2, EVENT_WAKE = 3, EVENT_CONNECTION = 16 };
 
 int64_t serve_now_ms(void);
@@ -56,12 +58,14 @@ int64_t serve_now_ms(void);
 /* ---- connections.c ---- */
 enum weir_status connections_new(struct server *s, struct weir_error *error);
 void connections_free(struct server *s); /* closes what is open */
-/* Takes the new fd; when the table is full the longest idle one gives way. False: refused, fd closed. */
+/* Takes the new fd; when the table is full the longest idle one gives way. False: refused, fd
+ * closed. */
 bool connection_add(struct server *s, int fd, const struct address *peer, uint16_t port);
 /* The connection of an event, now BUSY and the caller's; NULL when the event is stale. */
 struct connection *connection_claim(struct server *s, uint64_t event, enum connection_state *was);
 /* Gives it back to epoll. */
-void connection_arm(struct server *s, struct connection *c, enum connection_state state, int64_t limit_ms);
+void connection_arm(struct server *s, struct connection *c, enum connection_state state,
+                    int64_t limit_ms);
 void connection_close(struct server *s, struct connection *c);
 /* Closes what is past its deadline. */
 void connections_sweep(struct server *s);

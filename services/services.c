@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORKERS 8u
+#define WORKERS     8u
 #define CONNECTIONS 1024u
-#define IDLE_MS 60000
-#define REQUEST_MS 10000
-#define STALL_MS 10000
-#define BLOCK_MOST (UINT64_C(64) << 20)
-#define OTHER_MOST (UINT64_C(4) << 20)
+#define IDLE_MS     60000
+#define REQUEST_MS  10000
+#define STALL_MS    10000
+#define BLOCK_MOST  (UINT64_C(64) << 20)
+#define OTHER_MOST  (UINT64_C(4) << 20)
 #define DEADLINE_MS 60000
-#define ROWS_MOST 1000000u
+#define ROWS_MOST   1000000u
 
 extern struct Namespace db_namespaces[], col_namespaces[];
 int col_serve_request(struct soap *soap);
@@ -57,17 +57,20 @@ static void get_metrics(struct services *s, struct exchange *x)
         uint64_t value;
     } metrics[] = {
         {"weir_http_requests_total", "counter", "requests answered", atomic_load(&c->requests)},
-        {"weir_http_refused_total", "counter", "requests refused as HTTP", atomic_load(&c->refused)},
+        {"weir_http_refused_total", "counter", "requests refused as HTTP",
+         atomic_load(&c->refused)},
         {"weir_soap_faults_total", "counter", "faults answered", atomic_load(&s->faults)},
         {"weir_http_connections", "gauge", "connections open", atomic_load(&c->connections)},
         {"weir_http_accepted_total", "counter", "connections accepted", atomic_load(&c->accepted)},
-        {"weir_http_evicted_total", "counter", "connections closed to make room", atomic_load(&c->evicted)},
-        {"weir_http_timeouts_total", "counter", "connections closed for silence", atomic_load(&c->timeouts)},
+        {"weir_http_evicted_total", "counter", "connections closed to make room",
+         atomic_load(&c->evicted)},
+        {"weir_http_timeouts_total", "counter", "connections closed for silence",
+         atomic_load(&c->timeouts)},
     };
     struct buffer page = {0};
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
-        buffer_print(&page, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", metrics[i].name, metrics[i].help,
-                     metrics[i].name, metrics[i].type, metrics[i].name,
+        buffer_print(&page, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", metrics[i].name,
+                     metrics[i].help, metrics[i].name, metrics[i].type, metrics[i].name,
                      (unsigned long long)metrics[i].value);
     exchange_reply(x, 200, "text/plain; version=0.0.4; charset=utf-8", page.bytes,
                    page.failed ? 0 : page.length);

@@ -1,5 +1,5 @@
-/* services_private.h - what the units of this room share: the server's state, a worker's, and the tables
- * that say what is served where. */
+/* services_private.h - what the units of this room share: the server's state, a worker's, and the
+ * tables that say what is served where. */
 #ifndef WEIR_SERVICES_PRIVATE_H
 #define WEIR_SERVICES_PRIVATE_H
 
@@ -21,8 +21,8 @@ struct services {
     struct tag_names *tags;
     int64_t started_ms;
     _Atomic uint64_t faults;
-    sem_t queries;                /* totals that may still start */
-    pthread_mutex_t changing;     /* one catalogue change at a time, its callback included */
+    sem_t queries;            /* totals that may still start */
+    pthread_mutex_t changing; /* one catalogue change at a time, its callback included */
 };
 
 /* A worker's: the SOAP engine and the message it is reading. */
@@ -30,19 +30,19 @@ struct caller {
     struct services *services;
     struct soap *soap;
     const struct soap_service *service;
-    struct exchange *exchange;    /* the request being answered */
-    const char *next[2];          /* what the engine reads: runs of octets, one after the other */
+    struct exchange *exchange; /* the request being answered */
+    const char *next[2];       /* what the engine reads: runs of octets, one after the other */
     size_t left[2];
-    struct text attachment;       /* of an MTOM request */
+    struct text attachment; /* of an MTOM request */
     bool has_attachment;
-    bool answered;                /* octets of an answer were written */
+    bool answered; /* octets of an answer were written */
 };
 
 /* ---- a SOAP service is a row ---- */
 struct soap_service {
-    const char *path;             /* "/db" */
+    const char *path; /* "/db" */
     unsigned role;
-    const char *document;         /* its WSDL, by file name */
+    const char *document; /* its WSDL, by file name */
     const struct Namespace *namespaces;
     int (*serve)(struct soap *soap);
 };
@@ -52,7 +52,7 @@ const struct soap_service *soap_service_find(const struct services *s, struct te
 
 /* ---- everything else is a row too; other renderings of the contract join here ---- */
 struct route {
-    const char *path;             /* ending in '/': all paths below */
+    const char *path; /* ending in '/': all paths below */
     const char *help;
     void (*get)(struct services *s, struct exchange *x);
 };

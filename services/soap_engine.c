@@ -1,8 +1,8 @@
-/* soap_engine.c - one SOAP request through gSOAP, from memory to the socket. Between serve.c's exchanges and
- * the handlers of db_service.c and collector_service.c.
+/* soap_engine.c - one SOAP request through gSOAP, from memory to the socket. Between serve.c's
+ * exchanges and the handlers of db_service.c and collector_service.c.
  *
- * gSOAP never reads a socket here: the whole message is in memory, was bounded, scanned, and lost its
- * attachment (which a handler gets as octets) before the parser sees it. */
+ * gSOAP never reads a socket here: the whole message is in memory, was bounded, scanned, and lost
+ * its attachment (which a handler gets as octets) before the parser sees it. */
 #include "envelope.h"
 #include "fault.h"
 #include "mime.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <stdsoap2.h>
 
-#define DEPTH_MOST 16u
+#define DEPTH_MOST  16u
 #define OCCURS_MOST 100000u
 
 struct caller *caller_of(struct soap *soap)
@@ -66,10 +66,11 @@ static int leave_shutdown(struct soap *soap, SOAP_SOCKET fd, int how)
 void *caller_new(void *services)
 {
     struct caller *c = calloc(1, sizeof *c);
-    /* SOAP_XML_TREE: id and href, whose resolution is quadratic, are ignored; document/literal has none.
-     * SOAP_XML_STRICT: unknown and missing elements are refused. */
-    struct soap *soap = soap_new2(SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_XML_STRICT | SOAP_XML_TREE,
-                                  SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_XML_TREE);
+    /* SOAP_XML_TREE: id and href, whose resolution is quadratic, are ignored; document/literal has
+     * none. SOAP_XML_STRICT: unknown and missing elements are refused. */
+    struct soap *soap =
+        soap_new2(SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_XML_STRICT | SOAP_XML_TREE,
+                  SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_XML_TREE);
     if (!c || !soap) {
         free(c);
         if (soap)
@@ -103,8 +104,8 @@ void caller_free(void *caller)
 
 static bool refuse_message(struct caller *c, const char *why)
 {
-    (void)envelope_fault_set(c->soap, &(struct envelope_fault){
-                                          .code = "BadRequest", .message = why, .sender = true});
+    (void)envelope_fault_set(
+        c->soap, &(struct envelope_fault){.code = "BadRequest", .message = why, .sender = true});
     return false;
 }
 

@@ -11,7 +11,7 @@ struct tag_names {
     pthread_mutex_t lock;
     struct catalogue catalogue; /* tags sorted by id */
     const struct tag **by_name;
-    int64_t read_ms;            /* 0: never, or forgotten */
+    int64_t read_ms; /* 0: never, or forgotten */
 };
 
 struct tag_names *tag_names_new(struct store *store)
@@ -109,16 +109,16 @@ static enum weir_status find_number(struct tag_names *t, const char *text, const
 static enum weir_status find_name(struct tag_names *t, const char *text, const char *field,
                                   uint32_t *tag, struct weir_error *error)
 {
-    const struct tag *const *found = bsearch(text, t->by_name, t->catalogue.tag_count,
-                                             sizeof *t->by_name, order_name_to_tag);
+    const struct tag *const *found =
+        bsearch(text, t->by_name, t->catalogue.tag_count, sizeof *t->by_name, order_name_to_tag);
     if (!found)
         return weir_fail(error, WEIR_ENOTFOUND, field, "there is no tag named \"%.63s\"", text);
     *tag = (*found)->id;
     return WEIR_OK;
 }
 
-enum weir_status tag_names_resolve(struct tag_names *t, const char *text, const char *field, uint32_t *tag,
-                                   struct weir_error *error)
+enum weir_status tag_names_resolve(struct tag_names *t, const char *text, const char *field,
+                                   uint32_t *tag, struct weir_error *error)
 {
     static const char name_characters[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";

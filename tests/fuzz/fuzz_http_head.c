@@ -1,4 +1,5 @@
-/* fuzz_http_head.c - any octets as the head of an HTTP request. What is accepted must point into the input. */
+/* fuzz_http_head.c - any octets as the head of an HTTP request. What is accepted must point into
+ * the input. */
 #include "http_head.h"
 #include <stdlib.h>
 
@@ -16,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct http_head h;
     int status = http_head_read(bytes, size, &h);
     if (status == HTTP_DONE) {
-        const struct text texts[] = {h.path, h.query, h.host, h.content_type, h.soap_action, h.boundary};
+        const struct text texts[] = {h.path,         h.query,       h.host,
+                                     h.content_type, h.soap_action, h.boundary};
         if (h.length > size || h.length > HTTP_HEAD_MOST || h.path.length == 0)
             abort();
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

@@ -1,5 +1,5 @@
-/* fuzz_mime.c - any octets as a multipart body; the first octet says how long its boundary is. The parts must
- * be the body, in order, with nothing lost. */
+/* fuzz_mime.c - any octets as a multipart body; the first octet says how long its boundary is. The
+ * parts must be the body, in order, with nothing lost. */
 #include "mime.h"
 #include <stdlib.h>
 
@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t length = size - 1 - data[0];
     struct mime_message m;
     struct weir_error error;
-    if (mime_split(body, length, (struct text){(const char *)data + 1, data[0]}, &m, &error) != WEIR_OK)
+    if (mime_split(body, length, (struct text){(const char *)data + 1, data[0]}, &m, &error) !=
+        WEIR_OK)
         return 0;
     if (m.root.at != body || m.root.length > length)
         abort();

@@ -1,4 +1,5 @@
-/* fuzz_tag_scan.c - any octets as a SOAP message. Accepted ones keep the limits, counted another way. */
+/* fuzz_tag_scan.c - any octets as a SOAP message. Accepted ones keep the limits, counted another
+ * way. */
 #include "tag_scan.h"
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* fake_store.h - a store that remembers what it was asked and answers what a test told it to. Included by one
- * source file of a test: its definitions take the place of the real ones. */
+/* fake_store.h - a store that remembers what it was asked and answers what a test told it to.
+ * Included by one source file of a test: its definitions take the place of the real ones. */
 #ifndef WEIR_FAKE_STORE_H
 #define WEIR_FAKE_STORE_H
 
@@ -13,7 +13,7 @@
 
 struct store {
     pthread_mutex_t lock;
-    enum weir_status fail;    /* what every call returns when not WEIR_OK */
+    enum weir_status fail; /* what every call returns when not WEIR_OK */
     const char *fail_field, *fail_message;
     /* what was asked last */
     char filter[512], by[256], who[64];
@@ -43,7 +43,8 @@ static struct store fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static enum weir_status fake_fail(struct store *s, struct weir_error *error)
 {
-    return weir_fail(error, s->fail, s->fail_field, "%s", s->fail_message ? s->fail_message : "told to");
+    return weir_fail(error, s->fail, s->fail_field, "%s",
+                     s->fail_message ? s->fail_message : "told to");
 }
 
 static void fake_account(struct store *s, struct interval when, struct answer_account *a)
@@ -176,7 +177,8 @@ enum weir_status store_append(struct store *s, const uint8_t *block, size_t leng
 
 enum weir_status store_status(struct store *s, struct store_status *out, struct weir_error *error)
 {
-    *out = (struct store_status){.blocks = 1, .records = 2, .first_ms = 3, .last_ms = 4, .schema_version = 1};
+    *out = (struct store_status){
+        .blocks = 1, .records = 2, .first_ms = 3, .last_ms = 4, .schema_version = 1};
     return s->fail ? fake_fail(s, error) : WEIR_OK;
 }
 
@@ -222,7 +224,8 @@ enum weir_status store_tag_add(struct store *s, const struct tag *tag, const cha
     return WEIR_OK;
 }
 
-enum weir_status store_tag_delete(struct store *s, uint32_t id, const char *who, struct weir_error *error)
+enum weir_status store_tag_delete(struct store *s, uint32_t id, const char *who,
+                                  struct weir_error *error)
 {
     (void)who;
     for (size_t i = 0; i < s->tag_count; i++)
@@ -233,8 +236,8 @@ enum weir_status store_tag_delete(struct store *s, uint32_t id, const char *who,
     return weir_fail(error, WEIR_ENOTFOUND, "tag", "no tag %u", id);
 }
 
-enum weir_status store_device_add(struct store *s, const struct device_entry *device, const char *who,
-                                  struct weir_error *error)
+enum weir_status store_device_add(struct store *s, const struct device_entry *device,
+                                  const char *who, struct weir_error *error)
 {
     (void)who;
     (void)error;
@@ -245,8 +248,8 @@ enum weir_status store_device_add(struct store *s, const struct device_entry *de
     return WEIR_OK;
 }
 
-enum weir_status store_device_delete(struct store *s, const struct address *address, const char *who,
-                                     struct weir_error *error)
+enum weir_status store_device_delete(struct store *s, const struct address *address,
+                                     const char *who, struct weir_error *error)
 {
     (void)address;
     (void)who;

@@ -1,4 +1,5 @@
-/* test_guard.c - what the parser is protected from (tag_scan.h), and how attachments are cut out (mime.h). */
+/* test_guard.c - what the parser is protected from (tag_scan.h), and how attachments are cut out
+ * (mime.h). */
 #include "mime.h"
 #include "tag_scan.h"
 #include <CUnit/Basic.h>
@@ -34,13 +35,8 @@ static void test_good_tags(void)
 static void test_bad_tags(void)
 {
     static const char *const bad[] = {
-        "<a b=1>",       /* a lexer that ends the value at a blank would see other attributes */
-        "<a b=x\" c=\">\">",
-        "<a \"b\">",
-        "<a b='<'>",
-        "<a <b>",
-        "<a 'b>",
-        "<?x <!-- ?><a/>",
+        "<a b=1>", /* a lexer that ends the value at a blank would see other attributes */
+        "<a b=x\" c=\">\">", "<a \"b\">", "<a b='<'>", "<a <b>", "<a 'b>", "<?x <!-- ?><a/>",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CU_ASSERT_PTR_NOT_NULL(scan(bad[i]));

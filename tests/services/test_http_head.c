@@ -19,9 +19,10 @@ static int read_text(const char *text)
 
 static void test_good(void)
 {
-    static const char text[] = "POST /db?x=1 HTTP/1.1\r\nHost: a.example:8080\r\ncontent-LENGTH:  12 \r\n"
-                               "Content-Type: text/xml; charset=utf-8\r\nSOAPAction: \"\"\r\n"
-                               "Expect: 100-continue\r\n\r\n<body>";
+    static const char text[] =
+        "POST /db?x=1 HTTP/1.1\r\nHost: a.example:8080\r\ncontent-LENGTH:  12 \r\n"
+        "Content-Type: text/xml; charset=utf-8\r\nSOAPAction: \"\"\r\n"
+        "Expect: 100-continue\r\n\r\n<body>";
     CU_ASSERT_EQUAL(http_head_read(text, sizeof text - 1, &head), HTTP_DONE);
     CU_ASSERT_EQUAL(head.length, sizeof text - 1 - 6);
     CU_ASSERT_EQUAL(head.body_length, 12);
@@ -58,14 +59,16 @@ static void test_versions(void)
 
 static void test_boundary(void)
 {
-    CU_ASSERT_EQUAL(read_text("POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Type: multipart/related; "
-                              "type=\"a;b\"; boundary=\"x y\"; start=\"<r>\"\r\n\r\n"),
-                    HTTP_DONE);
+    CU_ASSERT_EQUAL(
+        read_text("POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Type: multipart/related; "
+                  "type=\"a;b\"; boundary=\"x y\"; start=\"<r>\"\r\n\r\n"),
+        HTTP_DONE);
     CU_ASSERT_TRUE(text_is(head.content_type, "multipart/related"));
     CU_ASSERT_EQUAL(head.boundary.length, 3);
-    CU_ASSERT_EQUAL(read_text("POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Type: multipart/related; "
-                              "boundary=abc;type=x\r\n\r\n"),
-                    HTTP_DONE);
+    CU_ASSERT_EQUAL(
+        read_text("POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Type: multipart/related; "
+                  "boundary=abc;type=x\r\n\r\n"),
+        HTTP_DONE);
     CU_ASSERT_EQUAL(head.boundary.length, 3);
 }
 

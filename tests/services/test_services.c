@@ -1,7 +1,8 @@
-/* test_services.c - the services over a socket, in front of a store that remembers what it was asked: every
- * view's filter, faults, framing, MTOM, and the remote sink as its own counterpart. */
+/* test_services.c - the services over a socket, in front of a store that remembers what it was
+ * asked: every view's filter, faults, framing, MTOM, and the remote sink as its own counterpart. */
 #include "fake_store.h"
 #include "embed.h"
+#include "fault.h"
 #include "services.h"
 #include <CUnit/Basic.h>
 #include <arpa/inet.h>
@@ -29,7 +30,8 @@ static int dial(void)
     return fd;
 }
 
-/* One answer, by its Content-Length (or chunks, or the end); its status, 0 when the connection ended. */
+/* One answer, by its Content-Length (or chunks, or the end); its status, 0 when the connection
+ * ended. */
 static int receive(int fd)
 {
     size_t n = 0;
@@ -52,9 +54,10 @@ static int receive(int fd)
 static int exchange(int fd, const char *type, const char *body, size_t length)
 {
     char head[512];
-    int n = snprintf(head, sizeof head,
-                     "POST /db HTTP/1.1\r\nHost: h\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
-                     type, length);
+    int n =
+        snprintf(head, sizeof head,
+                 "POST /db HTTP/1.1\r\nHost: h\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+                 type, length);
     send(fd, head, (size_t)n, MSG_NOSIGNAL);
     for (size_t at = 0; at < length;) {
         ssize_t sent = send(fd, body + at, length - at, MSG_NOSIGNAL);
@@ -70,10 +73,11 @@ static int exchange(int fd, const char *type, const char *body, size_t length)
 static char message[1 << 16];
 static const char *envelope(const char *namespace, const char *operation)
 {
-    snprintf(message, sizeof message,
-             "<e:Envelope xmlns:e=\"%s\" xmlns:d=\"urn:weir:db:1\" "
-             "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><e:Body>%s</e:Body></e:Envelope>",
-             namespace, operation);
+    snprintf(
+        message, sizeof message,
+        "<e:Envelope xmlns:e=\"%s\" xmlns:d=\"urn:weir:db:1\" "
+        "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><e:Body>%s</e:Body></e:Envelope>",
+        namespace, operation);
     return message;
 }
 
@@ -103,14 +107,19 @@ static void test_views(void)
     } rows[] = {
         {"flowTagSrc", "<d:srcTag>PoP-BA</d:srcTag>", "src tag 7"},
         {"flowTagDst", "<d:dstTag>8</d:dstTag>", "dst tag 8"},
-        {"flowTagSrcDst", "<d:srcTag>7</d:srcTag><d:dstTag>0</d:dstTag>", "src tag 7 and dst tag 0"},
-        {"flowTagSrcDstProto", "<d:srcTag>7</d:srcTag><d:dstTag>8</d:dstTag><d:protocol>6</d:protocol>",
+        {"flowTagSrcDst", "<d:srcTag>7</d:srcTag><d:dstTag>0</d:dstTag>",
+         "src tag 7 and dst tag 0"},
+        {"flowTagSrcDstProto",
+         "<d:srcTag>7</d:srcTag><d:dstTag>8</d:dstTag><d:protocol>6</d:protocol>",
          "src tag 7 and dst tag 8 and proto 6"},
-        {"flowTagSrcDstPortSrc", "<d:srcTag>7</d:srcTag><d:dstTag>8</d:dstTag><d:srcPort>65535</d:srcPort>",
+        {"flowTagSrcDstPortSrc",
+         "<d:srcTag>7</d:srcTag><d:dstTag>8</d:dstTag><d:srcPort>65535</d:srcPort>",
          "src tag 7 and dst tag 8 and src port 65535"},
-        {"flowTagSrcDstPortDst", "<d:srcTag>7</d:srcTag><d:dstTag>8</d:dstTag><d:dstPort>53</d:dstPort>",
+        {"flowTagSrcDstPortDst",
+         "<d:srcTag>7</d:srcTag><d:dstTag>8</d:dstTag><d:dstPort>53</d:dstPort>",
          "src tag 7 and dst tag 8 and dst port 53"},
-        {"flowTagSrcDstASSrc", "<d:srcTag>7</d:srcTag><d:dstTag>8</d:dstTag><d:srcAS>4294967295</d:srcAS>",
+        {"flowTagSrcDstASSrc",
+         "<d:srcTag>7</d:srcTag><d:dstTag>8</d:dstTag><d:srcAS>4294967295</d:srcAS>",
          "src tag 7 and dst tag 8 and src as 4294967295"},
         {"flowTagSrcDstASDst", "<d:srcTag>7</d:srcTag><d:dstTag>8</d:dstTag><d:dstAS>1</d:dstAS>",
          "src tag 7 and dst tag 8 and dst as 1"},
@@ -124,8 +133,9 @@ static void test_views(void)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char operation[512];
-        snprintf(operation, sizeof operation, "<d:%s>%s<d:from>%zu</d:from><d:to>2000</d:to></d:%s>",
-                 rows[i].name, rows[i].arguments, i, rows[i].name);
+        snprintf(operation, sizeof operation,
+                 "<d:%s>%s<d:from>%zu</d:from><d:to>2000</d:to></d:%s>", rows[i].name,
+                 rows[i].arguments, i, rows[i].name);
         CU_ASSERT_EQUAL(ask(operation), 200);
         CU_ASSERT_STRING_EQUAL(fake.filter, rows[i].filter);
         CU_ASSERT_EQUAL(fake.when.from_ms, (int64_t)i);
@@ -153,7 +163,8 @@ static void test_aggregate(void)
     CU_ASSERT_EQUAL(fake.top, 2);
     CU_ASSERT_EQUAL(fake.order, MEASURE_FLOWS);
     CU_ASSERT_EQUAL(fake.source, SOURCE_ROLLUP);
-    CU_ASSERT_TRUE(says("<wt:key name=\"srcTag\">2</wt:key><wt:key name=\"exporter\">192.0.2.2</wt:key>"));
+    CU_ASSERT_TRUE(
+        says("<wt:key name=\"srcTag\">2</wt:key><wt:key name=\"exporter\">192.0.2.2</wt:key>"));
     CU_ASSERT_TRUE(says("absent=\"true\""));
     CU_ASSERT_TRUE(says("<wt:bin>-3</wt:bin>"));
     CU_ASSERT_TRUE(says("<wt:source>rollup</wt:source>"));
@@ -164,10 +175,12 @@ static void test_aggregate(void)
     CU_ASSERT_EQUAL(fake.source, SOURCE_AUTO);
 
     fake.rows = 3000; /* chunked */
-    CU_ASSERT_EQUAL(ask("<d:Aggregate><d:by>srcTag</d:by><d:from>1</d:from><d:to>2</d:to></d:Aggregate>"), 200);
+    CU_ASSERT_EQUAL(
+        ask("<d:Aggregate><d:by>srcTag</d:by><d:from>1</d:from><d:to>2</d:to></d:Aggregate>"), 200);
     CU_ASSERT_TRUE(strstr(answer, "chunked") != NULL);
     fake.rows = 5001; /* past rows_most */
-    CU_ASSERT_EQUAL(ask("<d:Aggregate><d:by>srcTag</d:by><d:from>1</d:from><d:to>2</d:to></d:Aggregate>"), 500);
+    CU_ASSERT_EQUAL(
+        ask("<d:Aggregate><d:by>srcTag</d:by><d:from>1</d:from><d:to>2</d:to></d:Aggregate>"), 500);
     CU_ASSERT_TRUE(says("<wt:code>TooLarge</wt:code>"));
     fake.rows = 3;
 }
@@ -179,24 +192,48 @@ static void test_bad_arguments(void)
     static const struct {
         const char *operation, *code, *field;
     } rows[] = {
-        {"<d:flowSrcIP><d:address>192.0.2</d:address><d:from>1</d:from><d:to>2</d:to></d:flowSrcIP>", "BadArgument", "address"},
-        {"<d:flowSrcIP><d:address>1.2.3.4</d:address><d:from>2</d:from><d:to>2</d:to></d:flowSrcIP>", "BadArgument", "from"},
-        {"<d:flowSrcIP><d:address>1.2.3.4</d:address><d:from>x</d:from><d:to>2</d:to></d:flowSrcIP>", "BadArgument", "from"},
-        {"<d:flowSrcIP><d:address xsi:nil=\"true\"/><d:from>1</d:from><d:to>2</d:to></d:flowSrcIP>", "BadArgument", "address"},
-        {"<d:flowSrcPort><d:port>65536</d:port><d:from>1</d:from><d:to>2</d:to></d:flowSrcPort>", "BadArgument", "port"},
-        {"<d:flowSrcPort><d:port>-1</d:port><d:from>1</d:from><d:to>2</d:to></d:flowSrcPort>", "BadArgument", "port"},
-        {"<d:flowToS><d:tos>256</d:tos><d:from>1</d:from><d:to>2</d:to></d:flowToS>", "BadArgument", "tos"},
-        {"<d:flowToS><d:tos>1</d:tos><d:from>1</d:from><d:to>99999999999999999999</d:to></d:flowToS>", "BadArgument", "to"},
-        {"<d:flowSrcAS><d:as>4294967296</d:as><d:from>1</d:from><d:to>2</d:to></d:flowSrcAS>", "BadArgument", "as"},
-        {"<d:flowTagSrc><d:srcTag>nowhere</d:srcTag><d:from>1</d:from><d:to>2</d:to></d:flowTagSrc>", "NotFound", "srcTag"},
-        {"<d:flowTagSrcDst><d:srcTag>7</d:srcTag><d:dstTag>99</d:dstTag><d:from>1</d:from><d:to>2</d:to></d:flowTagSrcDst>", "NotFound", "dstTag"},
-        {"<d:flowTagSrc><d:srcTag>7 or any</d:srcTag><d:from>1</d:from><d:to>2</d:to></d:flowTagSrc>", "BadArgument", "srcTag"},
-        {"<d:flowTagSrc><d:srcTag></d:srcTag><d:from>1</d:from><d:to>2</d:to></d:flowTagSrc>", "BadArgument", "srcTag"},
-        {"<d:flowTagSrc><d:srcTag>7</d:srcTag><d:to>2</d:to></d:flowTagSrc>", "BadArgument", "from"},
+        {"<d:flowSrcIP><d:address>192.0.2</d:address><d:from>1</d:from><d:to>2</d:to></"
+         "d:flowSrcIP>",
+         "BadArgument", "address"},
+        {"<d:flowSrcIP><d:address>1.2.3.4</d:address><d:from>2</d:from><d:to>2</d:to></"
+         "d:flowSrcIP>",
+         "BadArgument", "from"},
+        {"<d:flowSrcIP><d:address>1.2.3.4</d:address><d:from>x</d:from><d:to>2</d:to></"
+         "d:flowSrcIP>",
+         "BadArgument", "from"},
+        {"<d:flowSrcIP><d:address xsi:nil=\"true\"/><d:from>1</d:from><d:to>2</d:to></d:flowSrcIP>",
+         "BadArgument", "address"},
+        {"<d:flowSrcPort><d:port>65536</d:port><d:from>1</d:from><d:to>2</d:to></d:flowSrcPort>",
+         "BadArgument", "port"},
+        {"<d:flowSrcPort><d:port>-1</d:port><d:from>1</d:from><d:to>2</d:to></d:flowSrcPort>",
+         "BadArgument", "port"},
+        {"<d:flowToS><d:tos>256</d:tos><d:from>1</d:from><d:to>2</d:to></d:flowToS>", "BadArgument",
+         "tos"},
+        {"<d:flowToS><d:tos>1</d:tos><d:from>1</d:from><d:to>99999999999999999999</d:to></"
+         "d:flowToS>",
+         "BadArgument", "to"},
+        {"<d:flowSrcAS><d:as>4294967296</d:as><d:from>1</d:from><d:to>2</d:to></d:flowSrcAS>",
+         "BadArgument", "as"},
+        {"<d:flowTagSrc><d:srcTag>nowhere</d:srcTag><d:from>1</d:from><d:to>2</d:to></"
+         "d:flowTagSrc>",
+         "NotFound", "srcTag"},
+        {"<d:flowTagSrcDst><d:srcTag>7</d:srcTag><d:dstTag>99</d:dstTag><d:from>1</d:from><d:to>2</"
+         "d:to></d:flowTagSrcDst>",
+         "NotFound", "dstTag"},
+        {"<d:flowTagSrc><d:srcTag>7 or "
+         "any</d:srcTag><d:from>1</d:from><d:to>2</d:to></d:flowTagSrc>",
+         "BadArgument", "srcTag"},
+        {"<d:flowTagSrc><d:srcTag></d:srcTag><d:from>1</d:from><d:to>2</d:to></d:flowTagSrc>",
+         "BadArgument", "srcTag"},
+        {"<d:flowTagSrc><d:srcTag>7</d:srcTag><d:to>2</d:to></d:flowTagSrc>", "BadArgument",
+         "from"},
         {"<d:flowTagSrc xsi:nil=\"true\"/>", "BadArgument", "flowTagSrc"},
-        {"<d:Aggregate><d:from>1</d:from><d:to>2</d:to><d:step>0</d:step></d:Aggregate>", "BadArgument", "step"},
-        {"<d:Aggregate><d:from>1</d:from><d:to>2</d:to><d:order>size</d:order></d:Aggregate>", "BadArgument", "order"},
-        {"<d:Aggregate><d:by></d:by><d:from>1</d:from><d:to>2</d:to></d:Aggregate>", "BadArgument", "by"},
+        {"<d:Aggregate><d:from>1</d:from><d:to>2</d:to><d:step>0</d:step></d:Aggregate>",
+         "BadArgument", "step"},
+        {"<d:Aggregate><d:from>1</d:from><d:to>2</d:to><d:order>size</d:order></d:Aggregate>",
+         "BadArgument", "order"},
+        {"<d:Aggregate><d:by></d:by><d:from>1</d:from><d:to>2</d:to></d:Aggregate>", "BadArgument",
+         "by"},
         {"<d:StoreBlock><d:block></d:block></d:StoreBlock>", "BadArgument", "block"},
         {"<d:StoreBlock xsi:nil=\"true\"/>", "BadArgument", "StoreBlock"},
         {"<d:GetAccount><d:from>3</d:from><d:to>2</d:to></d:GetAccount>", "BadArgument", "from"},
@@ -264,15 +301,18 @@ static void test_store_faults(void)
 static void test_soap12(void)
 {
     int fd = dial();
-    const char *text = envelope(SOAP12, "<d:flowToS><d:tos>1</d:tos><d:from>1</d:from><d:to>2</d:to></d:flowToS>");
+    const char *text =
+        envelope(SOAP12, "<d:flowToS><d:tos>1</d:tos><d:from>1</d:from><d:to>2</d:to></d:flowToS>");
     CU_ASSERT_EQUAL(exchange(fd, "application/soap+xml", text, strlen(text)), 200);
     CU_ASSERT_TRUE(says(SOAP12));
-    text = envelope(SOAP12, "<d:flowToS><d:tos>1</d:tos><d:from>2</d:from><d:to>2</d:to></d:flowToS>");
+    text =
+        envelope(SOAP12, "<d:flowToS><d:tos>1</d:tos><d:from>2</d:from><d:to>2</d:to></d:flowToS>");
     CU_ASSERT_EQUAL(exchange(fd, "application/soap+xml", text, strlen(text)), 400);
     CU_ASSERT_TRUE(says("SOAP-ENV:Sender"));
     CU_ASSERT_TRUE(says("<wt:field>from</wt:field>"));
     fake.fail = WEIR_EBUSY;
-    text = envelope(SOAP12, "<d:flowToS><d:tos>1</d:tos><d:from>1</d:from><d:to>2</d:to></d:flowToS>");
+    text =
+        envelope(SOAP12, "<d:flowToS><d:tos>1</d:tos><d:from>1</d:from><d:to>2</d:to></d:flowToS>");
     CU_ASSERT_EQUAL(exchange(fd, "application/soap+xml", text, strlen(text)), 500);
     CU_ASSERT_TRUE(says("SOAP-ENV:Receiver"));
     fake.fail = WEIR_OK;
@@ -289,7 +329,8 @@ static void test_keep_alive(void)
         CU_ASSERT_EQUAL(exchange(fd, "text/xml", text, strlen(text)), i % 2 ? 500 : 200);
         CU_ASSERT_TRUE(says("Connection: keep-alive"));
     }
-    static const char two[] = "GET /healthz HTTP/1.1\r\n\r\nGET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n";
+    static const char two[] =
+        "GET /healthz HTTP/1.1\r\n\r\nGET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n";
     send(fd, two, sizeof two - 1, MSG_NOSIGNAL);
     size_t n = 0;
     ssize_t got;
@@ -305,7 +346,8 @@ static void test_keep_alive(void)
 static void test_slow_senders_hold_up_no_one(void)
 {
     int slow[32];
-    static const char half[] = "POST /db HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: 500\r\n\r\n<e:";
+    static const char half[] =
+        "POST /db HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: 500\r\n\r\n<e:";
     for (size_t i = 0; i < 32; i++) {
         slow[i] = dial();
         send(slow[i], half, i % 2 ? 20 : sizeof half - 1, MSG_NOSIGNAL);
@@ -317,7 +359,10 @@ static void test_slow_senders_hold_up_no_one(void)
     /* octet by octet */
     const char *text = envelope(SOAP11, "<d:GetStatus/>");
     char head[200];
-    int fd = dial(), n = snprintf(head, sizeof head, "POST /db HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: %zu\r\n\r\n", strlen(text));
+    int fd = dial(),
+        n = snprintf(head, sizeof head,
+                     "POST /db HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: %zu\r\n\r\n",
+                     strlen(text));
     for (int i = 0; i < n; i++)
         send(fd, head + i, 1, MSG_NOSIGNAL);
     for (size_t i = 0; i < strlen(text); i++) {
@@ -357,7 +402,7 @@ static void test_refusals(void)
 
 static void test_documents(void)
 {
-    static const char request[] = "GET /db?wsdl HTTP/1.1\r\nHost: flows.example:81\r\n\r\n"; 
+    static const char request[] = "GET /db?wsdl HTTP/1.1\r\nHost: flows.example:81\r\n\r\n";
     int fd = dial();
     send(fd, request, sizeof request - 1, MSG_NOSIGNAL);
     CU_ASSERT_EQUAL(receive(fd), 200);
@@ -401,15 +446,42 @@ static void test_counters_of_the_contract(void)
     CU_ASSERT_TRUE(strstr(at, "<xs:element name=") > end);
 }
 
+/* Every code that can be sent is in the contract, and a client makes a status of it that is told
+ * alike. */
+static void test_codes_of_the_contract(void)
+{
+    const char *schema = NULL;
+    for (const struct embedded *d = documents; d->name; d++)
+        if (strcmp(d->name, "weir-types.xsd") == 0)
+            schema = d->text;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(schema);
+    for (int status = WEIR_EINTERNAL; status < WEIR_OK; status++) {
+        char element[100];
+        const struct fault_kind *kind = fault_kind_of((enum weir_status)status);
+        CU_ASSERT_EQUAL(kind->status, (enum weir_status)status);
+        snprintf(element, sizeof element, "<xs:enumeration value=\"%s\">", kind->code);
+        CU_ASSERT_PTR_NOT_NULL(strstr(schema, element));
+        CU_ASSERT_STRING_EQUAL(fault_kind_of(fault_status_of(kind->code))->code, kind->code);
+    }
+    CU_ASSERT_EQUAL(fault_status_of("SomethingNew"), WEIR_EINTERNAL);
+}
+
 /* ---- blocks ---- */
 
 static void test_mtom(void)
 {
-    static const char type[] = "multipart/related; type=\"application/xop+xml\"; boundary=\"B=b\"; start=\"<r>\"; start-info=\"text/xml\"";
+    static const char type[] = "multipart/related; type=\"application/xop+xml\"; boundary=\"B=b\"; "
+                               "start=\"<r>\"; start-info=\"text/xml\"";
     for (size_t size = 0; size < 3000000; size = size ? size * 171 : 1) {
         char *body = malloc(size + 2000);
-        size_t n = (size_t)sprintf(body, "--B=b\r\nContent-Type: application/xop+xml; charset=UTF-8; type=\"text/xml\"\r\nContent-ID: <r>\r\n\r\n%s\r\n--B=b\r\nContent-Type: application/octet-stream\r\nContent-ID: <x@y>\r\n\r\n",
-                                   envelope(SOAP11, "<d:StoreBlock><d:block><x:Include xmlns:x=\"http://www.w3.org/2004/08/xop/include\" href=\"cid:x@y\"/></d:block></d:StoreBlock>"));
+        size_t n = (size_t)sprintf(
+            body,
+            "--B=b\r\nContent-Type: application/xop+xml; charset=UTF-8; "
+            "type=\"text/xml\"\r\nContent-ID: <r>\r\n\r\n%s\r\n--B=b\r\nContent-Type: "
+            "application/octet-stream\r\nContent-ID: <x@y>\r\n\r\n",
+            envelope(SOAP11, "<d:StoreBlock><d:block><x:Include "
+                             "xmlns:x=\"http://www.w3.org/2004/08/xop/include\" "
+                             "href=\"cid:x@y\"/></d:block></d:StoreBlock>"));
         char *data = body + n;
         for (size_t i = 0; i < size; i++)
             data[i] = i % 5 ? '=' : i % 7 ? '<' : '-'; /* what must not be taken for tags */
@@ -490,7 +562,8 @@ static void test_remote_sink(void)
     CU_ASSERT_EQUAL_FATAL(remote_sink_new(&settings, &r, &error), WEIR_OK);
     CU_ASSERT_EQUAL(deliver(r, 1000, &error), WEIR_EUNAVAILABLE);
     remote_sink_free(r);
-    static const char *const bad[] = {"", "ftp://a/db", "http://", "http:///db", "http://a", "http://a b/db", "http://a/d b"};
+    static const char *const bad[] = {"",         "ftp://a/db",    "http://",     "http:///db",
+                                      "http://a", "http://a b/db", "http://a/d b"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         settings.url = bad[i];
         CU_ASSERT_EQUAL(remote_sink_new(&settings, &r, &error), WEIR_EARGUMENT);
@@ -502,8 +575,13 @@ static void test_remote_sink(void)
 static int ask_collector(const char *operation)
 {
     char head[256], body[4096];
-    int length = snprintf(body, sizeof body, "<e:Envelope xmlns:e=\"" SOAP11 "\" xmlns:c=\"urn:weir:collector:1\" xmlns:w=\"urn:weir:types:1\"><e:Body>%s</e:Body></e:Envelope>", operation);
-    int n = snprintf(head, sizeof head, "POST /collector HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n", length);
+    int length = snprintf(body, sizeof body,
+                          "<e:Envelope xmlns:e=\"" SOAP11 "\" xmlns:c=\"urn:weir:collector:1\" "
+                          "xmlns:w=\"urn:weir:types:1\"><e:Body>%s</e:Body></e:Envelope>",
+                          operation);
+    int n = snprintf(
+        head, sizeof head,
+        "POST /collector HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n", length);
     int fd = dial();
     send(fd, head, (size_t)n, MSG_NOSIGNAL);
     send(fd, body, (size_t)length, MSG_NOSIGNAL);
@@ -515,19 +593,27 @@ static int ask_collector(const char *operation)
 static void test_catalogue(void)
 {
     int before = changes;
-    CU_ASSERT_EQUAL(ask_collector("<c:AddTag><c:tag><w:id>12</w:id><w:name>PoP-RN</w:name><w:prefix>2001:db8::/32</w:prefix></c:tag></c:AddTag>"), 200);
+    CU_ASSERT_EQUAL(ask_collector("<c:AddTag><c:tag><w:id>12</w:id><w:name>PoP-RN</"
+                                  "w:name><w:prefix>2001:db8::/32</w:prefix></c:tag></c:AddTag>"),
+                    200);
     CU_ASSERT_EQUAL(changes, before + 1);
     CU_ASSERT_STRING_EQUAL(fake.who, "soap 127.0.0.1");
     /* known at once to questions */
-    CU_ASSERT_EQUAL(ask("<d:flowTagSrc><d:srcTag>PoP-RN</d:srcTag><d:from>1</d:from><d:to>2</d:to></d:flowTagSrc>"), 200);
+    CU_ASSERT_EQUAL(ask("<d:flowTagSrc><d:srcTag>PoP-RN</d:srcTag><d:from>1</d:from><d:to>2</"
+                        "d:to></d:flowTagSrc>"),
+                    200);
     CU_ASSERT_STRING_EQUAL(fake.filter, "src tag 12");
-    CU_ASSERT_EQUAL(ask_collector("<c:AddTag><c:tag><w:id>12</w:id><w:name>again</w:name></c:tag></c:AddTag>"), 500);
+    CU_ASSERT_EQUAL(
+        ask_collector("<c:AddTag><c:tag><w:id>12</w:id><w:name>again</w:name></c:tag></c:AddTag>"),
+        500);
     CU_ASSERT_TRUE(says("<wt:code>Exists</wt:code>"));
     CU_ASSERT_EQUAL(changes, before + 1);
     CU_ASSERT_EQUAL(ask_collector("<c:ListTags/>"), 200);
     CU_ASSERT_TRUE(says("<wt:name>PoP-RN</wt:name><wt:prefix>2001:db8::/32</wt:prefix>"));
     CU_ASSERT_EQUAL(ask_collector("<c:DelTag><c:tag>PoP-RN</c:tag></c:DelTag>"), 200);
-    CU_ASSERT_EQUAL(ask("<d:flowTagSrc><d:srcTag>PoP-RN</d:srcTag><d:from>1</d:from><d:to>2</d:to></d:flowTagSrc>"), 500);
+    CU_ASSERT_EQUAL(ask("<d:flowTagSrc><d:srcTag>PoP-RN</d:srcTag><d:from>1</d:from><d:to>2</"
+                        "d:to></d:flowTagSrc>"),
+                    500);
 
     static const struct {
         const char *operation, *field;
@@ -535,12 +621,21 @@ static void test_catalogue(void)
         {"<c:AddTag><c:tag><w:id>0</w:id><w:name>a</w:name></c:tag></c:AddTag>", "id"},
         {"<c:AddTag><c:tag><w:id>1</w:id><w:name>123</w:name></c:tag></c:AddTag>", "name"},
         {"<c:AddTag><c:tag><w:id>1</w:id><w:name></w:name></c:tag></c:AddTag>", "name"},
-        {"<c:AddTag><c:tag><w:id>1</w:id><w:name>a</w:name><w:prefix>10.0.0.0/33</w:prefix></c:tag></c:AddTag>", "prefix"},
+        {"<c:AddTag><c:tag><w:id>1</w:id><w:name>a</w:name><w:prefix>10.0.0.0/33</w:prefix></"
+         "c:tag></c:AddTag>",
+         "prefix"},
         {"<c:AddMDev><c:mdev><w:address>x</w:address></c:mdev></c:AddMDev>", "address"},
-        {"<c:AddMDev><c:mdev><w:address>1.2.3.4</w:address><w:samplingRate>0</w:samplingRate></c:mdev></c:AddMDev>", "samplingRate"},
-        {"<c:AddMDev><c:mdev><w:address>1.2.3.4</w:address><w:samplingRate>NaN</w:samplingRate></c:mdev></c:AddMDev>", "samplingRate"},
-        {"<c:AddMDev><c:mdev><w:address>1.2.3.4</w:address><w:name>&#1;</w:name></c:mdev></c:AddMDev>", "name"},
-        {"<c:AddCompDB><c:compDB><w:url>file:///etc/passwd</w:url></c:compDB></c:AddCompDB>", "url"},
+        {"<c:AddMDev><c:mdev><w:address>1.2.3.4</w:address><w:samplingRate>0</w:samplingRate></"
+         "c:mdev></c:AddMDev>",
+         "samplingRate"},
+        {"<c:AddMDev><c:mdev><w:address>1.2.3.4</w:address><w:samplingRate>NaN</w:samplingRate></"
+         "c:mdev></c:AddMDev>",
+         "samplingRate"},
+        {"<c:AddMDev><c:mdev><w:address>1.2.3.4</w:address><w:name>&#1;</w:name></c:mdev></"
+         "c:AddMDev>",
+         "name"},
+        {"<c:AddCompDB><c:compDB><w:url>file:///etc/passwd</w:url></c:compDB></c:AddCompDB>",
+         "url"},
         {"<c:AddTag><c:tag><w:name>a</w:name></c:tag></c:AddTag>", "id"},
         {"<c:AddTag/>", "tag"},
         {"<c:DelTag><c:tag>0</c:tag></c:DelTag>", "tag"},
@@ -553,13 +648,19 @@ static void test_catalogue(void)
         CU_ASSERT_TRUE(says(field));
     }
     CU_ASSERT_EQUAL(changes, before);
-    CU_ASSERT_EQUAL(ask_collector("<c:AddMDev><c:mdev><w:address>1.2.3.4</w:address></c:mdev></c:AddMDev>"), 200);
+    CU_ASSERT_EQUAL(
+        ask_collector("<c:AddMDev><c:mdev><w:address>1.2.3.4</w:address></c:mdev></c:AddMDev>"),
+        200);
     CU_ASSERT_EQUAL(ask_collector("<c:ListMDevs/>"), 200);
     CU_ASSERT_TRUE(says("<wt:address>1.2.3.4</wt:address>"));
-    CU_ASSERT_EQUAL(ask_collector("<c:AddCompDB><c:compDB><w:url>http://a:1/db</w:url></c:compDB></c:AddCompDB>"), 200);
+    CU_ASSERT_EQUAL(
+        ask_collector(
+            "<c:AddCompDB><c:compDB><w:url>http://a:1/db</w:url></c:compDB></c:AddCompDB>"),
+        200);
     CU_ASSERT_EQUAL(ask_collector("<c:GetStatus/>"), 200);
     CU_ASSERT_TRUE(says("<wt:lastError>a? b</wt:lastError>"));
-    CU_ASSERT_EQUAL(ask_collector("<c:GetAccount><c:from>1</c:from><c:to>2</c:to></c:GetAccount>"), 200);
+    CU_ASSERT_EQUAL(ask_collector("<c:GetAccount><c:from>1</c:from><c:to>2</c:to></c:GetAccount>"),
+                    200);
     CU_ASSERT_TRUE(says("<wt:counters>"));
 }
 
@@ -568,7 +669,8 @@ static void test_catalogue(void)
 static void test_stop(void)
 {
     int idle = dial(), bulk = dial();
-    static const char half[] = "POST /db HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: 500000\r\n\r\n<e:";
+    static const char half[] =
+        "POST /db HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: 500000\r\n\r\n<e:";
     send(bulk, half, sizeof half - 1, MSG_NOSIGNAL);
     usleep(50000);
     struct timeval before, after;
@@ -599,7 +701,8 @@ int main(void)
     fake.tags[0] = (struct tag){.id = 7, .name = "PoP-BA"};
     fake.tags[1] = (struct tag){.id = 8, .name = "PoP-PE"};
     fake.tag_count = 2;
-    if (services_new(&settings, &services, &error) != WEIR_OK || services_start(services, &error) != WEIR_OK) {
+    if (services_new(&settings, &services, &error) != WEIR_OK ||
+        services_start(services, &error) != WEIR_OK) {
         printf("%s: %s\n", error.field, error.message);
         return 1;
     }
@@ -617,6 +720,7 @@ int main(void)
     CU_add_test(suite, "refusals", test_refusals);
     CU_add_test(suite, "documents", test_documents);
     CU_add_test(suite, "counters of the contract", test_counters_of_the_contract);
+    CU_add_test(suite, "codes of the contract", test_codes_of_the_contract);
     CU_add_test(suite, "MTOM", test_mtom);
     CU_add_test(suite, "inline block", test_inline_block);
     CU_add_test(suite, "remote sink", test_remote_sink);
