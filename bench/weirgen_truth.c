@@ -139,6 +139,23 @@ static void put_exporter(struct buffer *out, uint32_t tags, const struct endpoin
     buffer_put_u8(out, '}');
 }
 
+/* On a line of its own, for shell scripts. */
+static void put_total(struct buffer *out, struct exporter *const *exporters, size_t count)
+{
+    struct tally generated = {0}, received = {0};
+    const struct truth *t;
+    for (size_t i = 0; i < count; i++)
+        for (size_t d = 0; d < exporter_domains(exporters[i]); d++) {
+            (void)exporter_domain(exporters[i], d, &t);
+            tally_add(&generated, &t->generated);
+            tally_add(&received, &t->received);
+        }
+    buffer_print(out, "\"total\":{\"exporters\":%zu", count);
+    put_tally(out, "generated", &generated);
+    put_tally(out, "received", &received);
+    buffer_print(out, "},\n");
+}
+
 void truth_print(struct buffer *out, const struct settings *s, const struct endpoint *sources,
                  struct exporter *const *exporters)
 {
@@ -152,6 +169,7 @@ void truth_print(struct buffer *out, const struct settings *s, const struct endp
         put_exporter(out, (uint32_t)s->tags, &sources[i], exporters[i]);
     }
     buffer_print(out, "],\n");
+    put_total(out, exporters, s->spec_count);
     put_matrix(out, (size_t)s->tags, exporters, s->spec_count);
     buffer_print(out, "}\n");
 }
