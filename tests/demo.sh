@@ -72,6 +72,15 @@ WEIR_URL=http://$(where http)
 netflow=$(where netflow)
 export WEIR_URL
 
+# Everything from here on is captured, for softflowd: service calls and export datagrams alike.
+capture=$work/traffic.pcap
+tcpdump -i lo -U -w "$capture" "udp port ${netflow##*:} or tcp port ${WEIR_URL##*:}" \
+    >"$work/tcpdump.log" 2>&1 &
+tcpdump=$!
+started="$started $tcpdump"
+listening() { grep -q 'listening on' "$work/tcpdump.log" || ! kill -0 $tcpdump 2>/dev/null; }
+until_true 5 listening || :
+
 # ---- what the network is called: service calls -----------------------------------------------------
 
 title "name the parts of the network: tags are added through the collector's service"
@@ -85,25 +94,19 @@ weir device add 127.0.0.13 PoP-RN-edge
 
 # ---- exporters -------------------------------------------------------------------------------------
 
+sleep 1.5 # what administrators change takes effect between two batches, within a second
+
 title "three points of presence export at once: NetFlow v5, NetFlow v9 and IPFIX"
-capture=$work/traffic.pcap
-tcpdump=
-if tcpdump -i lo -U -w "$capture" udp >"$work/tcpdump.log" 2>&1 & then
-    tcpdump=$!
-    started="$started $tcpdump"
-    listening() { grep -q 'listening on' "$work/tcpdump.log" || ! kill -0 $tcpdump 2>/dev/null; }
-    until_true 5 listening || :
-fi
 echo "\$ weirgen --udp $netflow --flows $flows --duration 10m name=PoP-BA,v5 name=PoP-PE,v9,ipv6=20 name=PoP-RN,ipfix,ipv6=20,loss=2"
 "$BUILD/weirgen" --udp "$netflow" --flows $flows --rate 30000 --duration 10m --truth "$work/truth" \
     name=PoP-BA,v5 name=PoP-PE,v9,ipv6=20 name=PoP-RN,ipfix,ipv6=20,loss=2
 sed -n 's/.*"total":.*"generated":{\(.*\)},"received":{\(.*\)}},/generated \1\nreceived  \2/p' \
     "$work/truth" | tr -d '"' | sed 's/:/ /g; s/,/, /g'
-[ -z "$tcpdump" ] || { kill -INT $tcpdump 2>/dev/null && wait $tcpdump || :; }
+kill -INT $tcpdump 2>/dev/null && wait $tcpdump || :
 
 title "and softflowd meters a capture made on the spot"
 if [ -s "$capture" ]; then
-    echo "(tcpdump listened to the loopback meanwhile: the export traffic itself is the traffic)"
+    echo "(tcpdump listened meanwhile: the service calls and the export datagrams are the traffic)"
 else
     echo "(tcpdump may not listen here: a written capture of export traffic takes its place)"
     "$BUILD/weirgen" --pcap "$capture" --truth /dev/null --flows 2000
@@ -117,12 +120,14 @@ sed -n 's/^\(Number of.*\|Packets.*\|Flows.*\)/\1/p' "$work/softflowd.log" | hea
 
 received=$(sed -n 's/.*"total":.*"received":{[^}]*"records":\([0-9]*\).*/\1/p' "$work/truth")
 octets=$(sed -n 's/.*"total":.*"received":{[^}]*"octets":\([0-9]*\).*/\1/p' "$work/truth")
-pops='not ip 127.0.0.0/8'
-# One line, "octets,packets,flows,…" under its heading, of what the three exporters sent.
-stored() {
-    "$BUILD/weir" totals --format csv --filter "not net 127.0.0.0/8" 2>/dev/null |
-        awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
-                 NR == 2 { print $at["flows"], $at["octets"] }'
+# columns NAME… : those columns of a CSV with a heading, a line a row
+columns() {
+    awk -F, -v names="$*" 'BEGIN { n = split(names, name, " ") }
+        NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+        { for (i = 1; i <= n; i++) printf "%s%s", $at[name[i]], i < n ? " " : "\n" }'
+}
+stored() { # what the three exporters sent, without softflowd's
+    "$BUILD/weir" totals --format csv --filter 'not net 127.0.0.0/8' 2>/dev/null | columns flows octets
 }
 complete() { [ "$(stored)" = "$received $octets" ]; }
 until_true 15 complete ||
@@ -133,21 +138,32 @@ weir matrix
 title "what it is worth: the account"
 weir account
 
-title "check"
-lost=$(sed -n '/"name":"PoP-RN"/,$p' "$work/truth" | sed -n 's/.*"missing_knowable":\([0-9]*\).*/\1/p' | head -n 1)
-echo "weirgen dropped on purpose, and sequence numbers can show:  $lost records of PoP-RN (127.0.0.13)"
-echo "flows and octets that arrived, and that Weir stored:         $received and $octets, equal"
+title "is that true? weirgen knows what it dropped"
+dropped=$(sed -n '/"name":"PoP-RN","address"/,$p' "$work/truth" |
+    sed -n 's/.*"missing_knowable":\([0-9]*\).*/\1/p' | head -n 1)
+missing=$("$BUILD/weir" account --format csv | columns exporter missing |
+    awk '$1 == "127.0.0.13" { print $2 }')
+echo "records of PoP-RN dropped on the way:   $dropped; missing in the account: $missing"
+echo "flows and octets that arrived:          $received and $octets; stored: $(stored | tr ' ' ,)"
+sed -n '/^"total"/,$s/^{"srcTag":\([0-9]*\),"dstTag":\([0-9]*\),"octets":\([0-9]*\).*/\1 \2 \3/p' \
+    "$work/truth" >"$work/matrix.true"
+"$BUILD/weir" totals --by srcTag,dstTag --format csv --filter 'not net 127.0.0.0/8' |
+    columns srcTag dstTag octets | sort -n -k1,1 -k2,2 >"$work/matrix.stored"
+[ "$dropped" = "$missing" ] || fail "the account does not say what was dropped"
+cmp -s "$work/matrix.true" "$work/matrix.stored" ||
+    { diff "$work/matrix.true" "$work/matrix.stored" >&2 || :; fail "the matrix is not what arrived"; }
+echo "the matrix, all $(wc -l <"$work/matrix.true") cells:               as it arrived, to the octet"
 
 title "explore further"
 [ "$stay" = yes ] || echo "(\`make run\` does the same and leaves the server running)"
 cat <<END
-  export WEIR_URL=$WEIR_URL PATH=$BUILD:\$PATH
+  export WEIR_URL=$WEIR_URL PATH=$(cd "$BUILD" && pwd):\$PATH
   weir totals --by exporter                          who sent how much
   weir totals --by srcIP --top 10                    the busiest sources, IPv4 and IPv6 alike
   weir totals --by srcTag,dstTag --filter 'dst port 443 and proto tcp'
   weir matrix --measure flows --format json
-  weir call '$WEIR_URL/db?wsdl'             every operation, from the WSDL alone
-  weirgen --udp $netflow --realtime --duration 10m v9,loss=5      more traffic
+  weir call '$WEIR_URL/db?wsdl'     every operation, from the WSDL alone
+  weirgen --udp $netflow --realtime --duration 10m v9,loss=5   more traffic, live
 END
 if [ "$stay" = yes ]; then
     printf '\nweird is running (log: %s); stop it with:\n\n  kill %s\n' "$work/weird.log" "$server"
