@@ -41,6 +41,9 @@ struct store {
     bool read_only;
     pthread_mutex_t writing;
     struct sql writer;
+    /* The log beside the file, in octets: as the last commit left it, and when to insist on folding
+     * it in. Behind `writing`. */
+    int64_t page_octets, log_octets, insist_at;
     pthread_mutex_t pooling;
     struct reader *idle;
     size_t idle_count;

@@ -27,6 +27,7 @@ const size_t rollup_key_count = KEY_COUNT;
 static const uint8_t widths[KEY_COUNT] = {8, 16, 4, 8, 1, 4, 4, 0, 8, 8};
 
 #define FIRST_ROOM 1024u
+#define SHRINK_ROOM (1u << 17)
 #define FIRST_CONTEXTS 16u
 
 /* ---- life ---- */
@@ -61,8 +62,28 @@ void rollups_free(struct rollups *r)
     free(r);
 }
 
+/* One block of many groups must not make every later clearing dear. */
+static void shrink(struct rollups *r)
+{
+    struct rollup_group *groups = malloc(FIRST_ROOM * sizeof *groups);
+    uint32_t *slots = malloc(2 * FIRST_ROOM * sizeof *slots);
+    if (!groups || !slots) {
+        free(groups);
+        free(slots);
+        return;
+    }
+    free(r->groups);
+    free(r->slots);
+    r->groups = groups;
+    r->slots = slots;
+    r->room = FIRST_ROOM;
+    r->mask = 2 * FIRST_ROOM - 1;
+}
+
 void rollups_clear(struct rollups *r)
 {
+    if (r->room > SHRINK_ROOM)
+        shrink(r);
     memset(r->slots, 0, (r->mask + 1) * sizeof *r->slots);
     memset(r->context_slots, 0, (r->context_mask + 1) * sizeof *r->context_slots);
     r->count = r->context_count = 0;

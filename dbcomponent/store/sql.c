@@ -12,9 +12,6 @@ static const char *const texts[SQL_STATEMENT_COUNT] = {
 #undef SQL_TEXT
 };
 
-/* How long a writer waits for another process's transaction; readers hardly ever wait. */
-#define BUSY_MS 10000
-
 /* ---- errors ---- */
 
 static const struct {
@@ -96,7 +93,7 @@ enum weir_status sql_open(struct sql *sql, const char *path, const char *name, i
         return weir_fail(error, WEIR_ENOMEM, "", "%s: out of memory", name);
     sqlite3_extended_result_codes(sql->db, 1);
     if (code == SQLITE_OK)
-        code = sqlite3_busy_timeout(sql->db, BUSY_MS);
+        code = sqlite3_busy_timeout(sql->db, SQL_BUSY_MS);
     if (code == SQLITE_OK)
         code = sqlite3_db_config(sql->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (code == SQLITE_OK)

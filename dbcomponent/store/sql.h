@@ -26,6 +26,9 @@
 /* "weir" - how file(1) and SQLite's shell tell our files from others. */
 #define SQL_APPLICATION_ID 0x77656972
 
+/* How long a writer waits for another process's transaction; readers hardly ever wait. */
+#define SQL_BUSY_MS 10000
+
 #define ACCOUNT_SQL_NAME(name, text, help) ", " #name
 #define ACCOUNT_SQL_KEY "minute_ms, exporter, domain, port, protocol"
 #define ACCOUNT_SQL_ALL                                                                            \

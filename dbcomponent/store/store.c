@@ -12,9 +12,14 @@
 #define FILE_NAME "weir.db"
 
 /* Pages of 8 KiB: columns of a full block are tens of them, and a small block dirties few octets.
- * 16 MiB of log between checkpoints; more than 64 MiB are given back to the file system. */
+ * From 16 MiB on, the log is folded into the file at every commit, as far as readers permit: one that
+ * began earlier still needs it. Readers that overlap each other for ever would let it grow for ever; so
+ * from 64 MiB on the writer waits a moment for those that are there, while nobody commits. Who comes
+ * meanwhile finds everything in the file and does not count. What a file system lent is given back. */
 #define NEW_FILE "PRAGMA page_size = 8192"
-#define CHECKPOINT_OCTETS (16 << 20)
+#define LOG_FOLD (16 << 20)
+#define LOG_INSIST (64 << 20)
+#define LOG_INSIST_MS 250
 static const char writer_settings[] =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
     "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8192; PRAGMA secure_delete = OFF;"
@@ -34,6 +39,15 @@ static enum weir_status make_folder(const char *data, struct weir_error *error)
     return weir_fail(error, status, "data", "can not make the folder %s: %s", data, strerror(errno));
 }
 
+static int log_grown(void *context, sqlite3 *db, const char *name, int frames)
+{
+    struct store *s = context;
+    (void)db;
+    (void)name;
+    s->log_octets = frames * s->page_octets;
+    return SQLITE_OK;
+}
+
 static enum weir_status open_writer(struct store *s, struct weir_error *error)
 {
     struct sql *sql = &s->writer;
@@ -41,7 +55,7 @@ static enum weir_status open_writer(struct store *s, struct weir_error *error)
         sql_open(sql, s->path, s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
     if (status != WEIR_OK)
         return status;
-    int64_t version = 0, page = 0;
+    int64_t version = 0;
     bool empty = false;
     /* Look first: nothing is written to a file that is not ours, or is newer than we are. */
     status = store_check_file(sql, &version, &empty, error);
@@ -54,9 +68,10 @@ static enum weir_status open_writer(struct store *s, struct weir_error *error)
     if (status == WEIR_OK)
         status = store_migrate(sql, error);
     if (status == WEIR_OK)
-        status = sql_number(sql, "PRAGMA page_size", &page, error);
-    if (status == WEIR_OK && page > 0)
-        sqlite3_wal_autocheckpoint(sql->db, (int)(CHECKPOINT_OCTETS / page));
+        status = sql_number(sql, "PRAGMA page_size", &s->page_octets, error);
+    s->insist_at = LOG_INSIST;
+    if (status == WEIR_OK)
+        sqlite3_wal_hook(sql->db, log_grown, s);
     return status;
 }
 
@@ -193,6 +208,23 @@ enum weir_status store_begin(struct store *s, struct weir_error *error)
     return status;
 }
 
+/* After a commit. What fails here (a full disk, a busy reader) is tried again at the next one. */
+static void fold_log(struct store *s)
+{
+    sqlite3 *db = s->writer.db;
+    if (s->log_octets < LOG_FOLD)
+        return;
+    if (s->log_octets < s->insist_at) {
+        sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        return;
+    }
+    sqlite3_busy_timeout(db, LOG_INSIST_MS);
+    int code = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+    sqlite3_busy_timeout(db, SQL_BUSY_MS);
+    /* A reader that stays longer is not waited for again before the log has grown by as much more. */
+    s->insist_at = code == SQLITE_OK ? LOG_INSIST : s->log_octets + LOG_FOLD;
+}
+
 enum weir_status store_end(struct store *s, enum weir_status status, struct weir_error *error)
 {
     sql_release_column(&s->writer);
@@ -201,6 +233,8 @@ enum weir_status store_end(struct store *s, enum weir_status status, struct weir
     /* A full disk may have rolled back already; and a commit that failed leaves its transaction. */
     if (status != WEIR_OK && !sqlite3_get_autocommit(s->writer.db))
         sql_run(&s->writer, SQL_ROLLBACK, NULL);
+    if (status == WEIR_OK)
+        fold_log(s);
     pthread_mutex_unlock(&s->writing);
     return status;
 }

@@ -2,6 +2,7 @@
 #include "store_fixture.h"
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #define ROWS 500
 #define BLOCKS 60
@@ -116,11 +117,62 @@ static void test_writers(void)
     store_close(shared);
 }
 
+/* Readers that overlap for ever: the log is folded in all the same. */
+static void *holding(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&done)) {
+        struct reader *r;
+        if (reader_open(shared, &r, NULL) != WEIR_OK) {
+            atomic_fetch_add(&faults, 1);
+            continue;
+        }
+        usleep(20000);
+        reader_close(r);
+    }
+    return NULL;
+}
+
+static void test_log(void)
+{
+    static struct flow flows[65536];
+    pthread_t threads[READERS];
+    struct weir_error error = {0};
+    enum store_outcome outcome;
+    struct stat st;
+    char path[128];
+    off_t most = 0;
+    shared = fixture_open(fixture_folder());
+    snprintf(path, sizeof path, "%s/weir.db-wal", fixture_folder_name);
+    atomic_store(&done, false);
+    atomic_store(&faults, 0);
+    fixture_flows(flows, 65536, 1, FIXTURE_TIME, MINUTE_MS);
+    for (int i = 0; i < READERS; i++) {
+        pthread_create(&threads[i], NULL, holding, NULL);
+        usleep(7000);
+    }
+    for (uint64_t n = 1; n <= 150; n++) {
+        struct buffer block = fixture_block(flows, 65536, 1, n);
+        CU_ASSERT_EQUAL(store_append_own(shared, block.bytes, block.length, &outcome, &error), WEIR_OK);
+        buffer_free(&block);
+        CU_ASSERT_EQUAL_FATAL(stat(path, &st), 0);
+        most = st.st_size > most ? st.st_size : most;
+    }
+    atomic_store(&done, true);
+    for (int i = 0; i < READERS; i++)
+        pthread_join(threads[i], NULL);
+    printf("(at most %lld MiB of log) ", (long long)most >> 20);
+    CU_ASSERT(most < 96 << 20);
+    CU_ASSERT_EQUAL(atomic_load(&faults), 0);
+    store_close(shared);
+}
+
 int main(void)
 {
     static const struct fixture_test tests[] = {
         {"readers see whole transactions", test_readers},
         {"writers queue", test_writers},
+        {"the log among overlapping readers", test_log},
         {NULL, NULL},
     };
     return fixture_main("store: readers", tests);
