@@ -48,8 +48,8 @@ double pareto_draw(const struct pareto *p, struct random *r, double most);
 
 /* ---- weirgen_plan.c: who has which address ----
  *
- * Tag k has 10.(4(k-1)).0.0/14 and 2001:db8:k::/48, but for a /24 and a /56 inside them, which belong
- * to the next tag, so that only the longest match is right. What is elsewhere has no tag. */
+ * Tag k has 10.(4(k-1)).0.0/14 and 2001:db8:k::/48, but for a /24 and a /56 inside them, which
+ * belong to the next tag, so that only the longest match is right. What is elsewhere has no tag. */
 
 #define TAGS_MOST 60u
 const char *plan_tag_name(uint32_t tag, char out[32]);
@@ -79,8 +79,8 @@ struct flow {
 struct traffic;
 struct traffic *traffic_new(uint64_t seed, uint32_t tags);
 void traffic_free(struct traffic *t);
-/* When an exporter tells of a flow: it starts at boot_ms at the earliest, ends at earliest_ms at the
- * earliest, and at now_ms rounded down to granularity_ms at the latest. */
+/* When an exporter tells of a flow: it starts at boot_ms at the earliest, ends at earliest_ms at
+ * the earliest, and at now_ms rounded down to granularity_ms at the latest. */
 struct moment {
     int64_t now_ms, boot_ms, earliest_ms, granularity_ms;
 };

@@ -1,7 +1,7 @@
 /* weirgen_encode.c - NetFlow v5, v9 (RFC 3954) and IPFIX (RFC 7011) as exporters write them.
  *
- * A record is a list of fields: number of the element, octets, which value. The same list writes the
- * template and the records, so they can not disagree. All numbers BIG ENDIAN. Written from the
+ * A record is a list of fields: number of the element, octets, which value. The same list writes
+ * the template and the records, so they can not disagree. All numbers BIG ENDIAN. Written from the
  * documents alone: it shares nothing with lib/wire, which it tests. */
 #include "weirgen.h"
 #include <string.h>
@@ -152,8 +152,8 @@ static void put_v5_header(const struct header *h, uint32_t records, uint8_t *at)
     put(at, h->sampling ? 1u << 14 | h->sampling : 0, 2);     /* mode 1: one packet in so many */
 }
 
-/* The clock of v9 and IPFIX headers has whole seconds. sysUpTime is that of the same moment, so that
- * the time of boot comes out to the millisecond. */
+/* The clock of v9 and IPFIX headers has whole seconds. sysUpTime is that of the same moment, so
+ * that the time of boot comes out to the millisecond. */
 static void put_v9_header(const struct header *h, uint32_t records, uint8_t *at)
 {
     int64_t seconds = h->now_ms / 1000;

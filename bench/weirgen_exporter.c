@@ -187,7 +187,8 @@ static void run_ends(struct truth *t, bool knowable)
     t->run_records = t->run_datagrams = 0;
 }
 
-static void account_for(struct truth *t, const struct tally *tally, uint64_t option_records, bool lost)
+static void account_for(struct truth *t, const struct tally *tally, uint64_t option_records,
+                        bool lost)
 {
     tally_add(&t->generated, tally);
     tally_add(lost ? &t->lost : &t->received, tally);

@@ -1,11 +1,12 @@
-/* weirgen_main.c - the command line of weirgen, the traffic source of tests, demo and benchmarks. */
+/* weirgen_main.c - the command line of weirgen, traffic source of tests, demo and benchmarks. */
 #include "weirgen.h"
 #include "base/time.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PCAP_START_MS INT64_C(1767225600000) /* 2026-01-01T00:00:00Z: a file does not depend on today */
+/* 2026-01-01T00:00:00Z: a file does not depend on today. */
+#define PCAP_START_MS INT64_C(1767225600000)
 #define EXPORTERS_MOST 10000
 
 struct command {
@@ -28,11 +29,12 @@ static const char introduction[] =
     "  weirgen --pcap flows.pcap --flows 10000000 v9     one exporter, into a file\n"
     "  weirgen --udp 127.0.0.1:2055 v5,loss=2 ipfix,restarts=1,ipv6=30,domains=4\n"
     "\n"
-    "Each operand is an exporter, \"key=value,…\"; without one there are v5, v9 and ipfix. The truth is one\n"
-    "JSON document on stdout: what each exporter and domain generated, what the way dropped, doubled and\n"
-    "reordered, what of the loss its sequence numbers can show (missing_knowable, in `unit`s) and what\n"
-    "nothing can (unknown), and the matrix of what was received by source and destination tag, with the\n"
-    "prefixes of the tags. The same seed makes the same flows whatever is lost.\n"
+    "Each operand is an exporter, \"key=value,…\"; without one there are v5, v9 and ipfix. The\n"
+    "truth is one JSON document on stdout: what each exporter and domain generated, what the way\n"
+    "dropped, doubled and reordered, what of the loss its sequence numbers can show\n"
+    "(missing_knowable, in `unit`s) and what nothing can (unknown), and the matrix of what was\n"
+    "received by source and destination tag, with the prefixes of the tags. The same seed makes\n"
+    "the same flows whatever is lost.\n"
     "\n"
     "options:\n";
 
@@ -40,22 +42,34 @@ static size_t option_rows(struct command *c, struct option_row *rows)
 {
     struct settings *s = &c->settings;
     const struct option_row table[] = {
-        {"udp", "ADDRESS:PORT", "send over UDP from each exporter's address", OPTION_TEXT, &c->udp, 0, 0},
-        {"pcap", "FILE", "write a pcap file instead; - is stdout (then give --truth)", OPTION_TEXT, &c->pcap, 0, 0},
-        {"link", "TYPE", "link type of the file: ethernet or raw (ethernet)", OPTION_TEXT, &c->link, 0, 0},
-        {"to", "ADDRESS:PORT", "destination of the datagrams in the file (127.0.0.1:2055)", OPTION_TEXT, &c->to, 0, 0},
+        {"udp", "ADDRESS:PORT", "send over UDP from each exporter's address", OPTION_TEXT, &c->udp,
+         0, 0},
+        {"pcap", "FILE", "write a pcap file instead; - is stdout (then give --truth)", OPTION_TEXT,
+         &c->pcap, 0, 0},
+        {"link", "TYPE", "link type of the file: ethernet or raw (ethernet)", OPTION_TEXT, &c->link,
+         0, 0},
+        {"to", "ADDRESS:PORT", "destination of the datagrams in the file (127.0.0.1:2055)",
+         OPTION_TEXT, &c->to, 0, 0},
         {"truth", "FILE", "write the truth there instead of stdout", OPTION_TEXT, &c->truth, 0, 0},
-        {"flows", "N", "flows of all exporters together (10000)", OPTION_NUMBER, &s->flows, 1, INT64_C(1) << 40},
+        {"flows", "N", "flows of all exporters together (10000)", OPTION_NUMBER, &s->flows, 1,
+         INT64_C(1) << 40},
         {"seed", "N", "another seed, other flows (1)", OPTION_NUMBER, &s->seed, 0, INT64_MAX},
-        {"start", "TIME", "time of the first flow (UDP: now less the duration; file: 2026-01-01)", OPTION_TIME, &s->start_ms, 0, 0},
-        {"duration", "D", "time the flows spread over (1m)", OPTION_DURATION, &s->duration_ms, 0, 0},
-        {"rate", "N", "flows a second over UDP; 0 is as fast as it goes (0)", OPTION_NUMBER, &s->rate, 0, 1000000000},
+        {"start", "TIME", "time of the first flow (UDP: now less the duration; file: 2026-01-01)",
+         OPTION_TIME, &s->start_ms, 0, 0},
+        {"duration", "D", "time the flows spread over (1m)", OPTION_DURATION, &s->duration_ms, 0,
+         0},
+        {"rate", "N", "flows a second over UDP; 0 is as fast as it goes (0)", OPTION_NUMBER,
+         &s->rate, 0, 1000000000},
         {"realtime", NULL, "send as time passes, from now on", OPTION_FLAG, &s->realtime, 0, 0},
         {"tags", "N", "networks in the address plan (3)", OPTION_NUMBER, &s->tags, 1, TAGS_MOST},
-        {"exporters", "N", "repeat the exporters until there are N", OPTION_NUMBER, &s->exporters, 1, EXPORTERS_MOST},
-        {"each", "SPEC", "what all exporters have unless they say otherwise", OPTION_TEXT, &c->each, 0, 0},
-        {"template-every", "D", "resend templates so often (1m)", OPTION_DURATION, &s->template_every_ms, 0, 0},
-        {"lose-templates", NULL, "templates are lost like the rest; else they always arrive", OPTION_FLAG, &s->lose_templates, 0, 0},
+        {"exporters", "N", "repeat the exporters until there are N", OPTION_NUMBER, &s->exporters,
+         1, EXPORTERS_MOST},
+        {"each", "SPEC", "what all exporters have unless they say otherwise", OPTION_TEXT, &c->each,
+         0, 0},
+        {"template-every", "D", "resend templates so often (1m)", OPTION_DURATION,
+         &s->template_every_ms, 0, 0},
+        {"lose-templates", NULL, "templates are lost like the rest; else they always arrive",
+         OPTION_FLAG, &s->lose_templates, 0, 0},
         {"help", NULL, "this text", OPTION_FLAG, &c->help, 0, 0},
     };
     memcpy(rows, table, sizeof table);
@@ -69,7 +83,8 @@ static int usage(const struct option_row *rows, size_t count)
     struct buffer keys = {0};
     options_help(rows, count, text, sizeof text);
     spec_help(&keys);
-    printf("%s%s\nan exporter:\n%.*s", introduction, text, (int)keys.length, (const char *)keys.bytes);
+    printf("%s%s\nan exporter:\n%.*s", introduction, text, (int)keys.length,
+           (const char *)keys.bytes);
     buffer_free(&keys);
     return 0;
 }
@@ -127,7 +142,8 @@ static enum weir_status check(struct command *c, struct weir_error *error)
     if (strcmp(c->link, "ethernet") && strcmp(c->link, "raw"))
         return weir_fail(error, WEIR_EARGUMENT, "link", "\"%s\" is not ethernet or raw", c->link);
     if (c->pcap && !strcmp(c->pcap, "-") && !c->truth)
-        return weir_fail(error, WEIR_EARGUMENT, "truth", "stdout has the pcap; say where the truth goes");
+        return weir_fail(error, WEIR_EARGUMENT, "truth",
+                         "stdout has the pcap; say where the truth goes");
     if (c->settings.start_ms == INT64_MIN)
         c->settings.start_ms = c->pcap                 ? PCAP_START_MS
                                : c->settings.realtime ? clock_now_ms()
@@ -141,13 +157,14 @@ static enum weir_status open_output(const struct command *c, struct endpoint *so
                                     struct output **out, struct weir_error *error)
 {
     struct endpoint to;
-    enum weir_status status = endpoint_parse(c->udp ? c->udp : c->to, c->udp ? "udp" : "to", &to, error);
+    enum weir_status status =
+        endpoint_parse(c->udp ? c->udp : c->to, c->udp ? "udp" : "to", &to, error);
     if (status)
         return status;
     if (c->udp)
         return output_udp(to, sources, c->settings.spec_count, out, error);
-    return output_pcap(c->pcap, !strcmp(c->link, "ethernet"), to, sources, c->settings.spec_count, out,
-                       error);
+    return output_pcap(c->pcap, !strcmp(c->link, "ethernet"), to, sources, c->settings.spec_count,
+                       out, error);
 }
 
 static enum weir_status write_truth(const struct command *c, const struct buffer *truth,
@@ -159,7 +176,8 @@ static enum weir_status write_truth(const struct command *c, const struct buffer
     bool written = file && fwrite(truth->bytes, truth->length, 1, file) == 1 && fflush(file) == 0;
     if (c->truth && file)
         written = fclose(file) == 0 && written;
-    return written ? WEIR_OK : weir_fail(error, WEIR_EIO, "truth", "the truth could not be written");
+    return written ? WEIR_OK
+                   : weir_fail(error, WEIR_EIO, "truth", "the truth could not be written");
 }
 
 static enum weir_status generate(const struct command *c, struct endpoint *sources,

@@ -97,8 +97,10 @@ static enum weir_status udp_bind(struct udp_output *u, size_t i, bool ipv4, stru
         return weir_fail(error, WEIR_EIO, "address", "cannot send from %s port %u: %s",
                          address_print(&source->address, text), source->port, strerror(errno));
     in_port_t port;
-    memcpy(&port, (const char *)&from + (ipv4 ? offsetof(struct sockaddr_in, sin_port)
-                                              : offsetof(struct sockaddr_in6, sin6_port)), sizeof port);
+    memcpy(&port,
+           (const char *)&from + (ipv4 ? offsetof(struct sockaddr_in, sin_port)
+                                       : offsetof(struct sockaddr_in6, sin6_port)),
+           sizeof port);
     source->port = ntohs(port);
     return WEIR_OK;
 }
@@ -178,7 +180,8 @@ static void put_checksum(uint8_t *at, uint32_t sum)
     memcpy(at, &folded, 2);
 }
 
-static uint8_t *put_ipv4(struct pcap_output *p, uint8_t *at, const struct endpoint *from, size_t udp)
+static uint8_t *put_ipv4(struct pcap_output *p, uint8_t *at, const struct endpoint *from,
+                         size_t udp)
 {
     uint8_t *header = at;
     at = put(at, 0x4500, 2);
@@ -193,7 +196,8 @@ static uint8_t *put_ipv4(struct pcap_output *p, uint8_t *at, const struct endpoi
     return at;
 }
 
-static uint8_t *put_ipv6(struct pcap_output *p, uint8_t *at, const struct endpoint *from, size_t udp)
+static uint8_t *put_ipv6(struct pcap_output *p, uint8_t *at, const struct endpoint *from,
+                         size_t udp)
 {
     at = put(at, 0x60000000, 4);
     at = put(at, udp, 2);
@@ -230,7 +234,8 @@ static size_t put_headers(struct pcap_output *p, const struct endpoint *from, co
         memcpy(at, (const uint8_t[]){2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1}, 12);
         at = put(at + 12, ipv4 ? 0x0800 : 0x86dd, 2);
     }
-    at = ipv4 ? put_ipv4(p, at, from, UDP_HEADER + length) : put_ipv6(p, at, from, UDP_HEADER + length);
+    at = ipv4 ? put_ipv4(p, at, from, UDP_HEADER + length)
+              : put_ipv6(p, at, from, UDP_HEADER + length);
     size_t addresses = ipv4 ? 8 : 32;
     put_udp(p, at, from, at - addresses, addresses, bytes, length);
     return (size_t)(at - out) + UDP_HEADER;
@@ -238,8 +243,8 @@ static size_t put_headers(struct pcap_output *p, const struct endpoint *from, co
 
 static enum weir_status pcap_fail(const struct pcap_output *p, struct weir_error *error)
 {
-    return weir_fail(error, errno == ENOSPC ? WEIR_EFULL : WEIR_EIO, "pcap", "writing %s: %s", p->path,
-                     strerror(errno));
+    return weir_fail(error, errno == ENOSPC ? WEIR_EFULL : WEIR_EIO, "pcap", "writing %s: %s",
+                     p->path, strerror(errno));
 }
 
 static enum weir_status pcap_send(struct output *o, size_t exporter, const uint8_t *bytes,
@@ -252,8 +257,8 @@ static enum weir_status pcap_send(struct output *o, size_t exporter, const uint8
     p->last_us = now_us > p->last_us ? now_us : p->last_us + 1;
     uint32_t record[4] = {(uint32_t)(p->last_us / 1000000), (uint32_t)(p->last_us % 1000000),
                           (uint32_t)(before + length), (uint32_t)(before + length)};
-    if (fwrite(record, sizeof record, 1, p->file) != 1 || fwrite(headers, before, 1, p->file) != 1 ||
-        fwrite(bytes, 1, length, p->file) != length)
+    if (fwrite(record, sizeof record, 1, p->file) != 1 ||
+        fwrite(headers, before, 1, p->file) != 1 || fwrite(bytes, 1, length, p->file) != length)
         return pcap_fail(p, error);
     return WEIR_OK;
 }
@@ -284,8 +289,10 @@ enum weir_status output_pcap(const char *path, bool ethernet, struct endpoint to
     *p = (struct pcap_output){.base = {.send = pcap_send, .close = pcap_close},
                               .path = path, .ethernet = ethernet, .to = to, .sources = sources};
     p->file = strcmp(path, "-") ? fopen(path, "wb") : stdout;
-    uint32_t header[6] = {0xa1b2c3d4, 2 | 4 << 16, 0, 0, 65535, ethernet ? LINK_ETHERNET : LINK_RAW};
-    if (!p->file || (p->file != stdout && setvbuf(p->file, p->buffer, _IOFBF, sizeof p->buffer) != 0) ||
+    uint32_t header[6] = {0xa1b2c3d4, 2 | 4 << 16, 0,
+                          0,          65535,       ethernet ? LINK_ETHERNET : LINK_RAW};
+    if (!p->file ||
+        (p->file != stdout && setvbuf(p->file, p->buffer, _IOFBF, sizeof p->buffer) != 0) ||
         fwrite(header, sizeof header, 1, p->file) != 1) {
         enum weir_status status = pcap_fail(p, error);
         if (p->file && p->file != stdout)

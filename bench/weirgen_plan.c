@@ -70,7 +70,8 @@ uint32_t plan_address_ipv6(uint32_t tags, uint32_t tag, uint32_t host, uint8_t o
 {
     uint32_t bits = scatter(host * 64 + tag), more = scatter(bits ^ 0x5bd1e995);
     memset(out, 0, 16);
-    memcpy(out, tag ? (const uint8_t[]){0x20, 0x01, 0x0d, 0xb8} : (const uint8_t[]){0x2a, 0, 0, 1}, 4);
+    memcpy(out, tag ? (const uint8_t[]){0x20, 0x01, 0x0d, 0xb8} : (const uint8_t[]){0x2a, 0, 0, 1},
+           4);
     out[4] = (uint8_t)(tag >> 8);
     out[5] = (uint8_t)tag;
     out[6] = bits >> 27 == 0 ? NESTED_SUBNET : (uint8_t)(bits >> 8 & 0x7f);

@@ -1,4 +1,4 @@
-/* weirgen_random.c - numbers drawn from a seed, and the heavy tails that traffic has (weirgen.h). */
+/* weirgen_random.c - numbers drawn from a seed, and the heavy tails of traffic (weirgen.h). */
 #include "weirgen.h"
 #include <math.h>
 #include <stdlib.h>

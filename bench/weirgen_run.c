@@ -1,4 +1,4 @@
-/* weirgen_run.c - from the first flow to the last: time in small steps, bursts, pace (weirgen.h). */
+/* weirgen_run.c - from the first flow to the last: steps of time, bursts, pace (weirgen.h). */
 #include "weirgen.h"
 #include "base/time.h"
 #include <stdlib.h>

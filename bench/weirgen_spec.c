@@ -8,7 +8,15 @@
 
 const char *const protocol_names[PROTOCOL_COUNT] = {"v5", "v9", "ipfix"};
 
-enum key_type { KEY_NAME, KEY_PROTOCOL, KEY_ADDRESS, KEY_NUMBER, KEY_PERCENT, KEY_RUN, KEY_DURATION };
+enum key_type {
+    KEY_NAME,
+    KEY_PROTOCOL,
+    KEY_ADDRESS,
+    KEY_NUMBER,
+    KEY_PERCENT,
+    KEY_RUN,
+    KEY_DURATION
+};
 
 struct key_row {
     const char *name;
@@ -26,16 +34,20 @@ static const struct key_row keys[] = {
     {"port", KEY_NUMBER, AT(port), 0, 65535, "its source port (0: any)"},
     {"home", KEY_NUMBER, AT(home), 1, TAGS_MOST, "tag of the network it stands in (1, 2, …)"},
     {"domains", KEY_NUMBER, AT(domains), 1, 256, "observation domains, engines in v5 (1)"},
-    {"domain", KEY_NUMBER, AT(first_domain), 0, UINT32_MAX - 256, "number of the first of them (0)"},
+    {"domain", KEY_NUMBER, AT(first_domain), 0, UINT32_MAX - 256,
+     "number of the first of them (0)"},
     {"weight", KEY_NUMBER, AT(weight), 1, 1000000, "its share of the flows (1)"},
     {"loss", KEY_PERCENT, AT(loss), 0, 0, "per cent of datagrams lost on the way"},
-    {"loss-run", KEY_RUN, AT(loss_burst), 0, 0, "losses come in runs of this length on average (1)"},
+    {"loss-run", KEY_RUN, AT(loss_burst), 0, 0,
+     "losses come in runs of this length on average (1)"},
     {"duplicate", KEY_PERCENT, AT(duplicate), 0, 0, "per cent of datagrams that arrive twice"},
     {"reorder", KEY_PERCENT, AT(reorder), 0, 0, "per cent of datagrams that are overtaken"},
     {"window", KEY_NUMBER, AT(reorder_window), 1, 64, "… by so many others at most (5)"},
     {"ipv6", KEY_PERCENT, AT(ipv6), 0, 0, "per cent of IPv6 flows; none in v5"},
-    {"restarts", KEY_NUMBER, AT(restarts), 0, 1000, "times it starts anew, evenly over the duration"},
-    {"sampling", KEY_NUMBER, AT(sampling), 0, 16383, "says that it samples one packet in this many"},
+    {"restarts", KEY_NUMBER, AT(restarts), 0, 1000,
+     "times it starts anew, evenly over the duration"},
+    {"sampling", KEY_NUMBER, AT(sampling), 0, 16383,
+     "says that it samples one packet in this many"},
     {"uptime", KEY_DURATION, AT(uptime_ms), 0, 0, "how long it was up at the start (5d)"},
     {"sequence", KEY_NUMBER, AT(sequence), 0, UINT32_MAX, "its first sequence number (0)"},
 };
@@ -87,8 +99,9 @@ static enum weir_status read_number(const struct key_row *row, const char *text,
     char *end;
     long long n = strtoll(text, &end, 10);
     if (end == text || *end || n < row->least || n > row->most)
-        return weir_fail(error, WEIR_EARGUMENT, row->name, "\"%s\" is not a number from %lld to %lld",
-                         text, (long long)row->least, (long long)row->most);
+        return weir_fail(error, WEIR_EARGUMENT, row->name,
+                         "\"%s\" is not a number from %lld to %lld", text, (long long)row->least,
+                         (long long)row->most);
     *(int64_t *)target = n;
     return WEIR_OK;
 }
@@ -113,7 +126,8 @@ static enum weir_status read_run(const struct key_row *row, const char *text, vo
     char *end;
     double run = strtod(text, &end);
     if (end == text || *end || !(run >= 1 && run <= 1e6))
-        return weir_fail(error, WEIR_EARGUMENT, row->name, "\"%s\" is not a length from 1 on", text);
+        return weir_fail(error, WEIR_EARGUMENT, row->name, "\"%s\" is not a length from 1 on",
+                         text);
     *(double *)target = run;
     return WEIR_OK;
 }
@@ -137,8 +151,8 @@ static enum weir_status unknown_key(const char *name, struct weir_error *error)
     struct suggestion near = {0};
     for (size_t i = 0; i < KEYS; i++)
         suggest_consider(&near, name, keys[i].name);
-    return weir_fail(error, WEIR_EARGUMENT, "exporter", "\"%s\" is nothing an exporter has%s%s", name,
-                     near.name ? "; did you mean " : "", near.name ? near.name : "");
+    return weir_fail(error, WEIR_EARGUMENT, "exporter", "\"%s\" is nothing an exporter has%s%s",
+                     name, near.name ? "; did you mean " : "", near.name ? near.name : "");
 }
 
 static enum weir_status read_pair(char *pair, struct spec *s, struct weir_error *error)

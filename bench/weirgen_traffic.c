@@ -20,10 +20,10 @@ struct application {
 };
 
 static const struct application applications[] = {
-    {26, 6, 443, 180, 1180, 0, 4.0},  {8, 6, 80, 220, 1240, 0, 3.0},   {12, 17, 53, 72, 180, 0, 1.0},
-    {6, 17, 443, 260, 1210, 0, 6.0},  {2, 6, 22, 110, 140, 16, 8.0},   {2, 17, 123, 76, 76, 184, 1.0},
-    {2, 6, 25, 640, 90, 0, 3.0},      {2, 1, 0, 84, 84, 0, 1.0},       {1, 17, 161, 120, 160, 0, 1.0},
-    {1, 47, 0, 900, 900, 40, 20.0},   {2, 6, 3306, 140, 900, 0, 5.0},
+    {26, 6, 443, 180, 1180, 0, 4.0}, {8, 6, 80, 220, 1240, 0, 3.0},  {12, 17, 53, 72, 180, 0, 1.0},
+    {6, 17, 443, 260, 1210, 0, 6.0}, {2, 6, 22, 110, 140, 16, 8.0},  {2, 17, 123, 76, 76, 184, 1.0},
+    {2, 6, 25, 640, 90, 0, 3.0},     {2, 1, 0, 84, 84, 0, 1.0},      {1, 17, 161, 120, 160, 0, 1.0},
+    {1, 47, 0, 900, 900, 40, 20.0},  {2, 6, 3306, 140, 900, 0, 5.0},
 };
 #define APPLICATIONS (sizeof applications / sizeof *applications)
 
@@ -162,7 +162,8 @@ void traffic_draw(struct traffic *t, uint32_t home, bool ipv6, const struct mome
 {
     memset(out, 0, sizeof *out);
     out->ipv6 = ipv6;
-    const struct application *a = &applications[t->pick[random_below(&t->random, APPLICATION_DRAW)]];
+    const struct application *a =
+        &applications[t->pick[random_below(&t->random, APPLICATION_DRAW)]];
     bool answer = random_next(&t->random) & 1;
     draw_ends(t, home, out);
     draw_ports(t, a, answer, out);

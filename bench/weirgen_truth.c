@@ -20,7 +20,8 @@ static void put_number(struct buffer *out, const char *name, uint64_t n)
 
 static void put_tally(struct buffer *out, const char *name, const struct tally *t)
 {
-    buffer_print(out, ",\"%s\":{\"datagrams\":%llu,\"records\":%llu,\"octets\":%llu,\"packets\":%llu}",
+    buffer_print(out,
+                 ",\"%s\":{\"datagrams\":%llu,\"records\":%llu,\"octets\":%llu,\"packets\":%llu}",
                  name, (unsigned long long)t->datagrams, (unsigned long long)t->records,
                  (unsigned long long)t->octets, (unsigned long long)t->packets);
 }
@@ -68,7 +69,8 @@ static void truth_add(struct truth *to, const struct truth *from)
     to->unknown_gaps += from->unknown_gaps;
 }
 
-static void put_cell(struct buffer *out, size_t src, size_t dst, const struct tally *cell, bool first)
+static void put_cell(struct buffer *out, size_t src, size_t dst, const struct tally *cell,
+                     bool first)
 {
     buffer_print(out, "%s\n{\"srcTag\":%zu,\"dstTag\":%zu", first ? "" : ",", src, dst);
     put_number(out, "octets", cell->octets);
@@ -78,7 +80,8 @@ static void put_cell(struct buffer *out, size_t src, size_t dst, const struct ta
 }
 
 /* The cells that are not empty, summed over `count` exporters. */
-static void put_matrix(struct buffer *out, size_t tags, struct exporter *const *exporters, size_t count)
+static void put_matrix(struct buffer *out, size_t tags, struct exporter *const *exporters,
+                       size_t count)
 {
     bool first = true;
     buffer_print(out, "\"matrix\":[");
@@ -108,7 +111,8 @@ static void put_tags(struct buffer *out, uint32_t tags)
     buffer_print(out, "],\n");
 }
 
-static void put_domains(struct buffer *out, const struct exporter *e, int64_t protocol, struct truth *sum)
+static void put_domains(struct buffer *out, const struct exporter *e, int64_t protocol,
+                        struct truth *sum)
 {
     const struct truth *t;
     buffer_print(out, ",\n\"domains\":[");

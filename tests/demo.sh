@@ -33,7 +33,8 @@ leave() {
     [ $code = 0 ] && [ "$stay" = yes ] || {
         for pid in $started; do kill "$pid" 2>/dev/null || :; done
         for pid in $started; do wait "$pid" 2>/dev/null || :; done
-        [ $code = 0 ] || [ ! -s "$work/weird.log" ] || { echo "--- weird said:" && tail -n 20 "$work/weird.log"; } >&2
+        [ $code = 0 ] || [ ! -s "$work/weird.log" ] ||
+            { echo "--- weird said:" && tail -n 20 "$work/weird.log"; } >&2
         [ "$stay" = yes ] || rm -rf "$work"
     }
     exit $code
@@ -56,7 +57,7 @@ until_true() {
     done
 }
 
-# ---- the server ------------------------------------------------------------------------------------
+# ---- the server --------------------------------------------------------------------------------
 
 title "weird: collector, DB component and services in one program"
 "$BUILD/weird" --data "$work/data" --http 127.0.0.1:0 --netflow 127.0.0.1:0 --sflow 127.0.0.1:0 \
@@ -64,7 +65,10 @@ title "weird: collector, DB component and services in one program"
 server=$!
 started=$server
 echo $server >"$work/weird.pid"
-ready() { grep -q '^ready ' "$work/ready" || { kill -0 $server 2>/dev/null || fail "weird did not start"; false; }; }
+ready() {
+    kill -0 $server 2>/dev/null || fail "weird did not start"
+    grep -q '^ready ' "$work/ready"
+}
 until_true 15 ready || fail "weird was not ready after 15 s"
 cat "$work/ready"
 where() { sed -n "s/^ready .*$1=\([^ ]*\).*/\1/p" "$work/ready"; }
@@ -81,7 +85,7 @@ started="$started $tcpdump"
 listening() { grep -q 'listening on' "$work/tcpdump.log" || ! kill -0 $tcpdump 2>/dev/null; }
 until_true 5 listening || :
 
-# ---- what the network is called: service calls -----------------------------------------------------
+# ---- what the network is called: service calls -------------------------------------------------
 
 title "name the parts of the network: tags are added through the collector's service"
 weir tag add 1 PoP-BA 10.0.0.0/14 2001:db8:1::/48 10.8.250.0/24 2001:db8:3:ff00::/56
@@ -92,14 +96,15 @@ weir device add 127.0.0.11 PoP-BA-edge
 weir device add 127.0.0.12 PoP-PE-edge
 weir device add 127.0.0.13 PoP-RN-edge
 
-# ---- exporters -------------------------------------------------------------------------------------
+# ---- exporters ---------------------------------------------------------------------------------
 
 sleep 1.5 # what administrators change takes effect between two batches, within a second
 
 title "three points of presence export at once: NetFlow v5, NetFlow v9 and IPFIX"
-echo "\$ weirgen --udp $netflow --flows $flows --duration 10m name=PoP-BA,v5 name=PoP-PE,v9,ipv6=20 name=PoP-RN,ipfix,ipv6=20,loss=2"
-"$BUILD/weirgen" --udp "$netflow" --flows $flows --rate 30000 --duration 10m --truth "$work/truth" \
-    name=PoP-BA,v5 name=PoP-PE,v9,ipv6=20 name=PoP-RN,ipfix,ipv6=20,loss=2
+set -- name=PoP-BA,v5 name=PoP-PE,v9,ipv6=20 name=PoP-RN,ipfix,ipv6=20,loss=2
+echo "\$ weirgen --udp $netflow --flows $flows --duration 10m $*"
+"$BUILD/weirgen" --udp "$netflow" --flows $flows --rate 30000 --duration 10m \
+    --truth "$work/truth" "$@"
 sed -n 's/.*"total":.*"generated":{\(.*\)},"received":{\(.*\)}},/generated \1\nreceived  \2/p' \
     "$work/truth" | tr -d '"' | sed 's/:/ /g; s/,/, /g'
 kill -INT $tcpdump 2>/dev/null && wait $tcpdump || :
@@ -116,7 +121,7 @@ softflowd -d -r "$capture" -v 9 -n "$netflow" -c none -p "$work/softflowd.pid" \
     >"$work/softflowd.log" 2>&1 || { cat "$work/softflowd.log" >&2; fail "softflowd failed"; }
 sed -n 's/^\(Number of.*\|Packets.*\|Flows.*\)/\1/p' "$work/softflowd.log" | head -n 4
 
-# ---- answers ---------------------------------------------------------------------------------------
+# ---- answers -----------------------------------------------------------------------------------
 
 received=$(sed -n 's/.*"total":.*"received":{[^}]*"records":\([0-9]*\).*/\1/p' "$work/truth")
 octets=$(sed -n 's/.*"total":.*"received":{[^}]*"octets":\([0-9]*\).*/\1/p' "$work/truth")
@@ -127,11 +132,12 @@ columns() {
         { for (i = 1; i <= n; i++) printf "%s%s", $at[name[i]], i < n ? " " : "\n" }'
 }
 stored() { # what the three exporters sent, without softflowd's
-    "$BUILD/weir" totals --format csv --filter 'not net 127.0.0.0/8' 2>/dev/null | columns flows octets
+    "$BUILD/weir" totals --format csv --filter 'not net 127.0.0.0/8' 2>/dev/null |
+        columns flows octets
 }
 complete() { [ "$(stored)" = "$received $octets" ]; }
 until_true 15 complete ||
-    fail "stored (flows, octets): $(stored); the exporters' datagrams that arrived held $received $octets"
+    fail "stored are (flows, octets) $(stored), but arrived are $received $octets"
 
 title "the traffic matrix, by the SOAP service"
 weir matrix
@@ -151,8 +157,8 @@ sed -n '/^"total"/,$s/^{"srcTag":\([0-9]*\),"dstTag":\([0-9]*\),"octets":\([0-9]
     columns srcTag dstTag octets | sort -n -k1,1 -k2,2 >"$work/matrix.stored"
 [ "$dropped" = "$missing" ] || fail "the account does not say what was dropped"
 cmp -s "$work/matrix.true" "$work/matrix.stored" ||
-    { diff "$work/matrix.true" "$work/matrix.stored" >&2 || :; fail "the matrix is not what arrived"; }
-echo "the matrix, all $(wc -l <"$work/matrix.true") cells:               as it arrived, to the octet"
+    { diff "$work/matrix.true" "$work/matrix.stored" >&2 || :; fail "the matrix is wrong"; }
+echo "the matrix, $(wc -l <"$work/matrix.true") cells:                   as it arrived, to the octet"
 
 title "explore further"
 [ "$stay" = yes ] || echo "(\`make run\` does the same and leaves the server running)"

@@ -196,7 +196,8 @@ static void read_address(struct cursor *in, struct address *out)
         memcpy(out->octets, octets, 16);
 }
 
-static enum weir_status read_row(struct cursor *in, struct account_row *row, struct weir_error *error)
+static enum weir_status read_row(struct cursor *in, struct account_row *row,
+                                 struct weir_error *error)
 {
     read_address(in, &row->key.exporter);
     row->key.domain = cursor_u32_le(in);

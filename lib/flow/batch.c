@@ -43,7 +43,8 @@ struct heap_chunk {
     uint8_t bytes[];
 };
 
-/* Where the heap stood when the last rows were reserved, so that taking them back frees their octets. */
+/* Where the heap stood when the last rows were reserved, so that taking them back frees their
+ * octets. */
 struct heap_mark {
     struct heap_chunk *chunk;
     size_t used;
@@ -64,7 +65,7 @@ struct batch {
     struct heap_mark mark;
 };
 
-/* Never the same twice in a process: a remembered column index can not meet a batch it is not of. */
+/* Never the same twice in a process, so a remembered column index never meets another batch. */
 static uint64_t next_generation(void)
 {
     static _Atomic uint64_t last;
@@ -456,7 +457,9 @@ static void clean_ahead(struct batch *b)
 uint32_t batch_append(struct batch *b, uint32_t rows)
 {
     uint32_t first = b->rows;
-    b->mark = (struct heap_mark){.chunk = b->heap, .used = b->heap ? b->heap->used : 0, .rows = first};
+    b->mark.chunk = b->heap;
+    b->mark.used = b->heap ? b->heap->used : 0;
+    b->mark.rows = first;
     b->rows += rows;
     if (b->rows > b->clean_rows)
         clean_ahead(b);

@@ -7,10 +7,10 @@
  *   root[address >> 16] ──▶ entry: a tag, or NODE | index of 256 entries for the next octet
  *
  * IPv6 is split into its two halves, since hardly any prefix is longer than /64: prefixes become
- * the ranges between their ends, and a look-up finds the last range start not above the address. The
- * starts lie in a static B+-tree (prefix_range.h), nine ways a cache line, whose memory grows with
- * the number of prefixes and not with their length. A range that holds prefixes longer than /64 is one address
- * of the upper half; its entry is NODE | index of ranges of the lower half. */
+ * the ranges between their ends, and a look-up finds the last range start not above the address.
+ * The starts lie in a static B+-tree (prefix_range.h), nine ways a cache line, whose memory grows
+ * with the number of prefixes and not with their length. A range that holds prefixes longer than
+ * /64 is one address of the upper half; its entry is NODE | index of ranges of the lower half. */
 #include "flow/prefix.h"
 #include "flow/prefix_range.h"
 #include "base/cursor.h"
@@ -152,7 +152,8 @@ static void nodes_settle(struct prefix_table *t)
 {
     size_t size = (size_t)(t->node_count + 1) * NODE_ENTRIES * sizeof *t->nodes;
     size_t align = size >= HUGE_PAGE ? HUGE_PAGE : 64;
-    uint32_t *settled = t->node_count ? aligned_alloc(align, (size + align - 1) / align * align) : NULL;
+    uint32_t *settled =
+        t->node_count ? aligned_alloc(align, (size + align - 1) / align * align) : NULL;
     if (!settled)
         return;
     if (align == HUGE_PAGE)
@@ -171,7 +172,8 @@ static bool ipv4_build(struct prefix_table *t, const struct prefix_rule *rules, 
     t->node_count = 0;
     if (!t->root || !nodes_grow(t))
         return false;
-    memset(t->nodes, 0, NODE_ENTRIES * sizeof *t->nodes); /* node 0 is no node: NODE names the root */
+    /* Node 0 is no node: NODE alone names the root. */
+    memset(t->nodes, 0, NODE_ENTRIES * sizeof *t->nodes);
     for (unsigned length = 0; length <= 32; length++)
         for (size_t i = 0; i < count; i++)
             if (rules[i].prefix.length == V4_MAPPED + length &&
@@ -193,7 +195,7 @@ uint32_t prefix_lookup_ipv4(const struct prefix_table *t, uint32_t host_order)
     return entry;
 }
 
-/* Three passes over a small window: while one address waits for memory the others ask for theirs. */
+/* Three passes over a window: while one address waits for memory the others ask for theirs. */
 #define WINDOW 32u
 
 static void lookup_window(const struct prefix_table *t, const uint32_t *addresses, size_t n,
@@ -316,7 +318,8 @@ static bool ipv6_build(struct prefix_table *t, const struct prefix_rule *rules, 
     return built;
 }
 
-static uint32_t ipv6_lower_tag(const struct prefix_table *t, uint32_t entry, const uint8_t octets[16])
+static uint32_t ipv6_lower_tag(const struct prefix_table *t, uint32_t entry,
+                               const uint8_t octets[16])
 {
     const struct span *span = &t->spans[entry & ~NODE];
     return boundaries_find(&t->lower, span->first, span->count, load_be64(octets + 8));

@@ -25,9 +25,9 @@ struct boundaries {
     size_t count, room;
 };
 
-/* Appends the boundaries of `ranges`, sorted by (start, length); the first appended is 0. Outside all
- * ranges the value is `background`. For a value with RANGE_NODE, backgrounds[index] becomes the value
- * that surrounds it. False when memory ends. */
+/* Appends the boundaries of `ranges`, sorted by (start, length); the first appended is 0. Outside
+ * all ranges the value is `background`. For a value with RANGE_NODE, backgrounds[index] becomes the
+ * value that surrounds it. False when memory ends. */
 bool boundaries_sweep(struct boundaries *b, const struct range *ranges, size_t count,
                       uint32_t background, uint32_t *backgrounds);
 /* The value at x among boundaries [first, first + count); count > 0 and starts[first] is 0. */
@@ -48,7 +48,8 @@ void range_tree_free(struct range_tree *t);
 uint32_t range_tree_find(const struct range_tree *t, uint64_t x);
 /* n <= RANGE_WINDOW look-ups at once, each level's reads overlapping. */
 #define RANGE_WINDOW 32u
-void range_tree_find_many(const struct range_tree *t, const uint64_t *x, size_t n, uint32_t *values);
+void range_tree_find_many(const struct range_tree *t, const uint64_t *x, size_t n,
+                          uint32_t *values);
 size_t range_tree_memory(const struct range_tree *t);
 
 #endif

@@ -210,7 +210,8 @@ static enum weir_status receive(struct output *o, size_t e, const uint8_t *bytes
 
 /* ---- running ---- */
 
-static struct receiver *run(const char *const specs[EXPORTERS], struct settings s, struct buffer *truth)
+static struct receiver *run(const char *const specs[EXPORTERS], struct settings s,
+                            struct buffer *truth)
 {
     struct receiver *r = calloc(1, sizeof *r);
     struct spec parsed[EXPORTERS];
@@ -228,7 +229,8 @@ static struct receiver *run(const char *const specs[EXPORTERS], struct settings 
     }
     for (uint32_t tag = 1; tag <= TAGS; tag++)
         for (unsigned n = 0; plan_prefix(TAGS, tag, n, text); n++) {
-            CU_ASSERT_EQUAL(prefix_parse(text, "prefix", &r->prefixes[r->prefix_count], NULL), WEIR_OK);
+            CU_ASSERT_EQUAL(prefix_parse(text, "prefix", &r->prefixes[r->prefix_count], NULL),
+                            WEIR_OK);
             r->prefix_tags[r->prefix_count++] = tag;
         }
     s.specs = parsed;
@@ -292,7 +294,8 @@ static void compare_matrix(const struct receiver *r, const struct buffer *truth)
             char cell[64];
             snprintf(cell, sizeof cell, "\"srcTag\":%u,\"dstTag\":%u,\"octets\":", src, dst);
             const char *found = strstr(last, cell);
-            CU_ASSERT_EQUAL(found ? strtoull(found + strlen(cell), NULL, 10) : 0, r->matrix[src][dst]);
+            CU_ASSERT_EQUAL(found ? strtoull(found + strlen(cell), NULL, 10) : 0,
+                            r->matrix[src][dst]);
         }
 }
 
@@ -301,7 +304,8 @@ static const char *const plain[EXPORTERS] = {"v5", "v9", "ipfix"};
 static void test_plain(void)
 {
     struct buffer truth = {0};
-    struct receiver *r = run(plain, (struct settings){.flows = 20000, .seed = 1, .duration_ms = 60000}, &truth);
+    struct receiver *r =
+        run(plain, (struct settings){.flows = 20000, .seed = 1, .duration_ms = 60000}, &truth);
     CU_ASSERT_EQUAL(r->malformed, 0);
     uint64_t records = 0;
     for (size_t e = 0; e < EXPORTERS; e++) {
@@ -323,11 +327,14 @@ static void test_everything_at_once(void)
 {
     static const char *const specs[EXPORTERS] = {
         "v5,loss=7,reorder=10,duplicate=5,domains=2,domain=258,restarts=2,sampling=100",
-        "v9,loss=15,loss-run=4,reorder=20,window=9,duplicate=3,domains=2,ipv6=40,restarts=1,sampling=50",
-        "ipfix,loss=20,reorder=15,duplicate=10,domains=2,domain=7,ipv6=25,restarts=2,sampling=1000"};
+        "v9,loss=15,loss-run=4,reorder=20,window=9,duplicate=3,domains=2,ipv6=40,restarts=1,"
+        "sampling=50",
+        "ipfix,loss=20,reorder=15,duplicate=10,domains=2,domain=7,ipv6=25,restarts=2,sampling="
+        "1000"};
     for (int64_t seed = 1; seed <= 40; seed++) {
         struct buffer truth = {0};
-        struct receiver *r = run(specs, (struct settings){.flows = 30000, .seed = seed, .duration_ms = 90000}, &truth);
+        struct receiver *r = run(
+            specs, (struct settings){.flows = 30000, .seed = seed, .duration_ms = 90000}, &truth);
         CU_ASSERT_EQUAL(r->malformed, 0);
         for (size_t e = 0; e < EXPORTERS; e++) {
             compare_exporter(r, &truth, e, 2);
@@ -335,7 +342,8 @@ static void test_everything_at_once(void)
         }
         compare_matrix(r, &truth);
         CU_ASSERT(number(&truth, "127.0.0.11", NULL, "]", "\"reordered\":") > 0);
-        CU_ASSERT(number(&truth, "127.0.0.12", NULL, "]", "\"restarts\":") == 2); /* of two domains */
+        CU_ASSERT(number(&truth, "127.0.0.12", NULL, "]", "\"restarts\":") ==
+                  2); /* of two domains */
         buffer_free(&truth);
         free(r);
     }
@@ -344,11 +352,12 @@ static void test_everything_at_once(void)
 /* Sequence numbers and sysUpTime roll over in the middle. */
 static void test_rollover(void)
 {
-    static const char *const specs[EXPORTERS] = {
-        "v5,sequence=4294966000,uptime=4294937295,loss=10", "v9,sequence=4294967200,uptime=4294937295,loss=10",
-        "ipfix,sequence=4294966000,loss=10"};
+    static const char *const specs[EXPORTERS] = {"v5,sequence=4294966000,uptime=4294937295,loss=10",
+                                                 "v9,sequence=4294967200,uptime=4294937295,loss=10",
+                                                 "ipfix,sequence=4294966000,loss=10"};
     struct buffer truth = {0};
-    struct receiver *r = run(specs, (struct settings){.flows = 30000, .seed = 5, .duration_ms = 20000}, &truth);
+    struct receiver *r =
+        run(specs, (struct settings){.flows = 30000, .seed = 5, .duration_ms = 20000}, &truth);
     for (size_t e = 0; e < EXPORTERS; e++)
         compare_exporter(r, &truth, e, 1);
     CU_ASSERT(r->exporters[0].missing_of[0] > 100);
@@ -360,9 +369,11 @@ static void test_all_lost(void)
 {
     static const char *const specs[EXPORTERS] = {"v5,loss=100", "v9,loss=100", "ipfix,loss=100"};
     struct buffer truth = {0};
-    struct receiver *r = run(specs, (struct settings){.flows = 3000, .seed = 5, .duration_ms = 60000}, &truth);
+    struct receiver *r =
+        run(specs, (struct settings){.flows = 3000, .seed = 5, .duration_ms = 60000}, &truth);
     CU_ASSERT_EQUAL(r->exporters[0].records + r->exporters[1].records + r->exporters[2].records, 0);
-    /* Nothing of the v5 exporter was ever heard; the others' templates show all but the last losses. */
+    /* Nothing of the v5 exporter was ever heard; the others' templates show all but the last
+     * losses. */
     CU_ASSERT_EQUAL(number(&truth, "127.0.0.11", NULL, NULL, "\"missing_knowable\":"), 0);
     uint64_t lost = number(&truth, "127.0.0.11", NULL, "\"dropped\":", "\"records\":");
     CU_ASSERT(lost > 500);
@@ -383,7 +394,8 @@ static void test_deterministic(void)
     struct receiver *r[4];
     for (int i = 0; i < 4; i++)
         r[i] = run(i == 3 ? lossy : plain,
-                   (struct settings){.flows = 5000, .seed = i == 2 ? 9 : 8, .duration_ms = 60000}, &truths[i]);
+                   (struct settings){.flows = 5000, .seed = i == 2 ? 9 : 8, .duration_ms = 60000},
+                   &truths[i]);
     CU_ASSERT_EQUAL(r[0]->hash, r[1]->hash);
     CU_ASSERT_STRING_EQUAL((char *)truths[0].bytes, (char *)truths[1].bytes);
     CU_ASSERT_NOT_EQUAL(r[0]->hash, r[2]->hash);
@@ -404,10 +416,11 @@ static void test_specs(void)
 {
     static const struct {
         const char *text, *field;
-    } bad[] = {{"v6", "protocol"}, {"protocol=", "protocol"}, {"loss=101", "loss"}, {"loss=x", "loss"},
-               {"lose=1", "exporter"}, {"domains=0", "domains"}, {"address=1.2.3", "address"},
-               {"sampling=16384", "sampling"}, {"v5,domain=65536", "domain"}, {"uptime=-1d", "uptime"},
-               {"loss-run=0", "loss-run"}, {"window=65", "window"}};
+    } bad[] = {
+        {"v6", "protocol"},           {"protocol=", "protocol"},      {"loss=101", "loss"},
+        {"loss=x", "loss"},           {"lose=1", "exporter"},         {"domains=0", "domains"},
+        {"address=1.2.3", "address"}, {"sampling=16384", "sampling"}, {"v5,domain=65536", "domain"},
+        {"uptime=-1d", "uptime"},     {"loss-run=0", "loss-run"},     {"window=65", "window"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct spec s;
         struct weir_error error = {0};

@@ -69,7 +69,8 @@ static void pcap_of(const char *from, const char *to, bool ethernet)
     for (size_t i = 0; i < sizeof payload; i++)
         payload[i] = (uint8_t)(i * 37 + 11);
     for (size_t length = 0; length < 200; length++)
-        CU_ASSERT_EQUAL(o->send(o, 0, payload, length, 1767225600123 - (int64_t)(length % 3), NULL), WEIR_OK);
+        CU_ASSERT_EQUAL(o->send(o, 0, payload, length, 1767225600123 - (int64_t)(length % 3), NULL),
+                        WEIR_OK);
     CU_ASSERT_EQUAL(o->close(o, NULL), WEIR_OK);
     size_t size, at = 24, link = ethernet ? 14 : 0;
     uint8_t *file = read_whole(path, &size);
@@ -113,18 +114,21 @@ static void test_errors(void)
     CU_ASSERT_EQUAL(output_udp(to, &source, 1, &o, &error), WEIR_EARGUMENT);
     CU_ASSERT_STRING_EQUAL(error.field, "address");
     to = source = (struct endpoint){.address = address_from_ipv4(0xc0000201), .port = 9};
-    CU_ASSERT_EQUAL(output_udp(to, &source, 1, &o, &error), WEIR_EIO); /* not an address of this host */
+    CU_ASSERT_EQUAL(output_udp(to, &source, 1, &o, &error),
+                    WEIR_EIO); /* not an address of this host */
 }
 
 static void test_udp(void)
 {
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, from;
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
+                       from;
     socklen_t length = sizeof in;
     CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
     CU_ASSERT_EQUAL_FATAL(getsockname(fd, (struct sockaddr *)&in, &length), 0);
     struct endpoint to = {address_from_ipv4(0x7f000001), ntohs(in.sin_port)};
-    struct endpoint sources[2] = {{address_from_ipv4(0x7f00000b), 0}, {address_from_ipv4(0x7f00000c), 0}};
+    struct endpoint sources[2] = {{address_from_ipv4(0x7f00000b), 0},
+                                  {address_from_ipv4(0x7f00000c), 0}};
     struct output *o;
     CU_ASSERT_EQUAL_FATAL(output_udp(to, sources, 2, &o, NULL), WEIR_OK);
     for (size_t i = 0; i < 2; i++) {

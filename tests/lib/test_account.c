@@ -82,11 +82,11 @@ static void test_counters(void)
 /* One row with counters 0 and 19, one checkpoint: schemas/block-format.md by hand. */
 #define ADDRESS 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1
 static const uint8_t vector[] = {
-    1, 0, 0, 0, 1, 0, 0, 0,
-    ADDRESS, 4, 3, 2, 1, 0x07, 0x08, 10, 0,
-    0x60, 0xea, 0, 0, 0, 0, 0, 0,  0x61, 0xea, 0, 0, 0, 0, 0, 0,  0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    1, 0, 8, 0, 0, 0, 0, 0,  5, 0, 0, 0, 0, 0, 0, 0,  0, 0, 0, 0, 0, 0, 0, 0x80,
-    ADDRESS, 1, 0, 0, 0, 2, 0, 5, 0, 0xef, 0xbe, 0xad, 0xde, 3, 0, 0, 0, 0xe8, 3, 0, 0, 0, 0, 0, 0,
+    1,    0,    0,    0, 1, 0, 0,    0,    ADDRESS, 4, 3, 2, 1, 0x07, 0x08, 10,   0,    0x60, 0xea,
+    0,    0,    0,    0, 0, 0, 0x61, 0xea, 0,       0, 0, 0, 0, 0,    0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 1, 0, 8, 0,    0,    0,       0, 0, 5, 0, 0,    0,    0,    0,    0,    0,
+    0,    0,    0,    0, 0, 0, 0,    0x80, ADDRESS, 1, 0, 0, 0, 2,    0,    5,    0,    0xef, 0xbe,
+    0xad, 0xde, 3,    0, 0, 0, 0xe8, 3,    0,       0, 0, 0, 0, 0,
 };
 
 static void test_known_bytes(void)

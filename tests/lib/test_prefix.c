@@ -143,29 +143,57 @@ static void test_against_naive(void)
 static void test_edges(void)
 {
     struct prefix_rule rules[] = {
-        rule("0.0.0.0/0", 1),       rule("255.255.255.255/32", 2), rule("0.0.0.0/32", 3),
-        rule("10.0.0.0/8", 4),      rule("10.1.0.0/16", 5),        rule("10.1.2.0/23", 6),
-        rule("10.1.2.128/25", 7),   rule("::/0", 11),              rule("::1/128", 12),
-        rule("2001:db8::/32", 13),  rule("2001:db8::/64", 14),     rule("2001:db8::8000:0:0:0/65", 15),
+        rule("0.0.0.0/0", 1),
+        rule("255.255.255.255/32", 2),
+        rule("0.0.0.0/32", 3),
+        rule("10.0.0.0/8", 4),
+        rule("10.1.0.0/16", 5),
+        rule("10.1.2.0/23", 6),
+        rule("10.1.2.128/25", 7),
+        rule("::/0", 11),
+        rule("::1/128", 12),
+        rule("2001:db8::/32", 13),
+        rule("2001:db8::/64", 14),
+        rule("2001:db8::8000:0:0:0/65", 15),
         rule("2001:db8:0:0:8000::5/128", 16),
-        rule("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", 17),   rule("ffff:ffff:ffff:ffff::/64", 18),
+        rule("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", 17),
+        rule("ffff:ffff:ffff:ffff::/64", 18),
     };
     static const struct {
         const char *address;
         uint32_t tag;
     } cases[] = {
-        {"255.255.255.255", 2}, {"255.255.255.254", 1}, {"0.0.0.0", 3}, {"0.0.0.1", 1},
-        {"10.2.0.0", 4}, {"10.1.255.255", 5}, {"10.1.3.255", 6}, {"10.1.2.127", 6}, {"10.1.2.128", 7},
-        {"10.1.2.255", 7}, {"10.1.4.0", 5}, {"11.0.0.0", 1}, {"9.255.255.255", 1},
-        {"::", 11}, {"::1", 12}, {"::2", 11}, {"2001:db8::1", 14}, {"2001:db8:0:1::", 13},
-        {"2001:db8:0:0:7fff:ffff:ffff:ffff", 14}, {"2001:db8:0:0:8000::5", 16},
-        {"2001:db8:0:0:8000::6", 15}, {"2001:db9::", 11}, {"2001:db7:ffff::", 11},
-        {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 17}, {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", 18},
+        {"255.255.255.255", 2},
+        {"255.255.255.254", 1},
+        {"0.0.0.0", 3},
+        {"0.0.0.1", 1},
+        {"10.2.0.0", 4},
+        {"10.1.255.255", 5},
+        {"10.1.3.255", 6},
+        {"10.1.2.127", 6},
+        {"10.1.2.128", 7},
+        {"10.1.2.255", 7},
+        {"10.1.4.0", 5},
+        {"11.0.0.0", 1},
+        {"9.255.255.255", 1},
+        {"::", 11},
+        {"::1", 12},
+        {"::2", 11},
+        {"2001:db8::1", 14},
+        {"2001:db8:0:1::", 13},
+        {"2001:db8:0:0:7fff:ffff:ffff:ffff", 14},
+        {"2001:db8:0:0:8000::5", 16},
+        {"2001:db8:0:0:8000::6", 15},
+        {"2001:db9::", 11},
+        {"2001:db7:ffff::", 11},
+        {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 17},
+        {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", 18},
         {"ffff:ffff:ffff:fffe:ffff:ffff:ffff:ffff", 11},
     };
     struct prefix_table *t;
     rules[11] = rule("2001:db8:0:0:8000::/65", 15);
-    CU_ASSERT_EQUAL_FATAL(prefix_table_new(rules, sizeof rules / sizeof *rules, NULL, 0, &t, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(prefix_table_new(rules, sizeof rules / sizeof *rules, NULL, 0, &t, NULL),
+                          0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct address a = address_of(cases[i].address);
         uint32_t tag = prefix_lookup_ipv6(t, a.octets);
@@ -178,7 +206,8 @@ static void test_edges(void)
 
 static void test_conflicts(void)
 {
-    struct prefix_rule rules[] = {rule("10.0.0.0/8", 4), rule("10.0.0.0/9", 5), rule("10.0.0.0/8", 4)};
+    struct prefix_rule rules[] = {rule("10.0.0.0/8", 4), rule("10.0.0.0/9", 5),
+                                  rule("10.0.0.0/8", 4)};
     struct as_rule ases[] = {{65000, 9}, {4200000000, 8}, {65000, 9}};
     struct prefix_table *t;
     struct weir_error error;
@@ -205,14 +234,16 @@ static void test_conflicts(void)
     prefix_lookup_ipv4_many(t, &address, 1, &tag);
     prefix_lookup_ipv6_many(t, (const uint8_t(*)[16])v6, 1, &tag);
     CU_ASSERT_EQUAL(tag, 0);
-    CU_ASSERT_EQUAL(prefix_lookup_ipv4(t, 5) + prefix_lookup_as(t, 5) + prefix_lookup_ipv6(t, v6[0]), 0);
+    CU_ASSERT_EQUAL(
+        prefix_lookup_ipv4(t, 5) + prefix_lookup_as(t, 5) + prefix_lookup_ipv6(t, v6[0]), 0);
     prefix_table_free(t);
     prefix_table_free(NULL);
 }
 
 static void test_small_tables_are_small(void)
 {
-    struct prefix_rule rules[] = {rule("10.0.0.0/12", 1), rule("10.1.2.0/30", 2), rule("2001:db8::/48", 3)};
+    struct prefix_rule rules[] = {rule("10.0.0.0/12", 1), rule("10.1.2.0/30", 2),
+                                  rule("2001:db8::/48", 3)};
     struct prefix_table *t;
     CU_ASSERT_EQUAL(prefix_table_new(rules, 3, NULL, 0, &t, NULL), WEIR_OK);
     CU_ASSERT(prefix_table_memory(t) < 300000);
@@ -281,11 +312,13 @@ static void large(size_t count, bool ipv4, bool print)
     double built = (double)(clock_monotonic_us() - start) / 1000.0;
     for (size_t i = 0; i < count; i += count / 997) {
         const struct address *a = &rules[i].prefix.address;
-        uint32_t tag = ipv4 ? prefix_lookup_ipv4(t, address_ipv4(a)) : prefix_lookup_ipv6(t, a->octets);
+        uint32_t tag =
+            ipv4 ? prefix_lookup_ipv4(t, address_ipv4(a)) : prefix_lookup_ipv6(t, a->octets);
         CU_ASSERT_EQUAL(tag, rules[i].tag);
     }
     if (print) {
-        double one = lookups(t, rules, count, ipv4, false), many = lookups(t, rules, count, ipv4, true);
+        double one = lookups(t, rules, count, ipv4, false),
+               many = lookups(t, rules, count, ipv4, true);
         printf("%s %8zu prefixes: built in %.0f ms, %zu KiB; look-up %.1f ns, in batches %.1f ns\n",
                ipv4 ? "IPv4" : "IPv6", count, built, prefix_table_memory(t) >> 10, one, many);
     }
@@ -308,11 +341,12 @@ static void print_figures(void)
 int main(int argc, char **argv)
 {
     static const struct unit_test figures[] = {{"figures", print_figures}};
-    static const struct unit_test tests[] = {{"against naive", test_against_naive},
-                                             {"edges", test_edges},
-                                             {"conflicts", test_conflicts},
-                                             {"small tables are small", test_small_tables_are_small},
-                                             {"large", test_large}};
+    static const struct unit_test tests[] = {
+        {"against naive", test_against_naive},
+        {"edges", test_edges},
+        {"conflicts", test_conflicts},
+        {"small tables are small", test_small_tables_are_small},
+        {"large", test_large}};
     if (argc > 1 && !strcmp(argv[1], "bench"))
         return unit_main("prefix figures", figures, 1);
     return unit_main("prefix", tests, sizeof tests / sizeof *tests);

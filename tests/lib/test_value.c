@@ -9,7 +9,8 @@ static void expect(const struct vector *v, enum ie_type type, const char *json, 
     struct buffer out = {0};
     value_print_json(&out, v, 0, type);
     if (out.length != strlen(json) || memcmp(out.bytes, json, out.length))
-        printf("\n%s: %.*s, not %s\n", ie_type_name(type), (int)out.length, (const char *)out.bytes, json);
+        printf("\n%s: %.*s, not %s\n", ie_type_name(type), (int)out.length, (const char *)out.bytes,
+               json);
     CU_ASSERT(out.length == strlen(json) && !memcmp(out.bytes, json, out.length));
     buffer_clear(&out);
     value_print_text(&out, v, 0, type);
@@ -17,13 +18,15 @@ static void expect(const struct vector *v, enum ie_type type, const char *json, 
     buffer_free(&out);
 }
 
-static void number(uint64_t value, uint8_t width, enum ie_type type, const char *json, const char *text)
+static void number(uint64_t value, uint8_t width, enum ie_type type, const char *json,
+                   const char *text)
 {
     struct vector v = {.key = IANA(1), .width = width, .rows = 1, .values = &value};
     expect(&v, type, json, text ? text : json);
 }
 
-static void octets(const char *bytes, size_t length, enum ie_type type, const char *json, const char *text)
+static void octets(const char *bytes, size_t length, enum ie_type type, const char *json,
+                   const char *text)
 {
     struct octets o = {(const uint8_t *)bytes, (uint32_t)length};
     struct vector v = {.key = IANA(82), .width = 0, .rows = 1, .values = &o};
@@ -80,10 +83,11 @@ static void test_floats(void)
 
 static void test_structured(void)
 {
-    number(UINT64_C(0xdbd06faf00085f98), 8, IE_MICROSECONDS, "{\"ntp_s\":3687870383,\"ntp_f\":548760}",
-           "3687870383:548760");
+    number(UINT64_C(0xdbd06faf00085f98), 8, IE_MICROSECONDS,
+           "{\"ntp_s\":3687870383,\"ntp_f\":548760}", "3687870383:548760");
     number(0xac10000a, 4, IE_IPV4, "\"172.16.0.10\"", "172.16.0.10");
-    number(UINT64_C(0x44d9e7beef89), 8, IE_MAC_ADDRESS, "\"44:d9:e7:be:ef:89\"", "44:d9:e7:be:ef:89");
+    number(UINT64_C(0x44d9e7beef89), 8, IE_MAC_ADDRESS, "\"44:d9:e7:be:ef:89\"",
+           "44:d9:e7:be:ef:89");
 }
 
 static void test_octets(void)
@@ -95,14 +99,16 @@ static void test_octets(void)
     octets("a b\0", 4, IE_STRING, "\"a b\"", "a b");
     octets("say \"x\"\n", 8, IE_STRING, "\"say \\\"x\\\"\\n\"", "say \"x\"\n");
     octets("\0\0\0", 3, IE_STRING, "\"\"", "");
-    octets("\x01\x02\x03\x04\x05\x06", 6, IE_MAC_ADDRESS, "\"01:02:03:04:05:06\"", "01:02:03:04:05:06");
+    octets("\x01\x02\x03\x04\x05\x06", 6, IE_MAC_ADDRESS, "\"01:02:03:04:05:06\"",
+           "01:02:03:04:05:06");
     octets("\x01\x02", 2, IE_UNSIGNED64, "\"0x0102\"", "0x0102");
 }
 
 static void test_addresses(void)
 {
     static const char mapped[16] = "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\x01";
-    address(IANA(27), "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", "\"2001:db8::1\"", "2001:db8::1");
+    address(IANA(27), "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", "\"2001:db8::1\"",
+            "2001:db8::1");
     address(IANA(27), mapped, "\"::ffff:127.0.0.1\"", "::ffff:127.0.0.1");
     address(WEIR_EXPORTER, mapped, "\"127.0.0.1\"", "127.0.0.1");
 }
