@@ -267,7 +267,7 @@ static double code_bits(const struct dictionary *d, uint32_t rows)
 static double value_bits(const struct values *v)
 {
     if (v->width == 16)
-        return 80; /* prefixes compress, interface identifiers do not */
+        return split_bits(v);
     if (v->width == 0) {
         const struct octets *o = v->at;
         double octets = 0;
@@ -288,6 +288,7 @@ static double guess_distinct(struct value_encoder *e, const struct values *v)
     size_t size = value_size(v->width);
     uint8_t *sample = scratch_take(e, SCRATCH_SAMPLE, SAMPLE_ROWS * size);
     uint32_t step = (v->count / SAMPLE_ROWS) | 1, n = 0, once = 0, twice = 0;
+    e->sample.count = 0;
     if (!sample)
         return v->count;
     for (uint64_t i = 0; i < v->count && n < SAMPLE_ROWS; i += step)
@@ -298,7 +299,8 @@ static double guess_distinct(struct value_encoder *e, const struct values *v)
         once += e->sample.counts[c] == 1, twice += e->sample.counts[c] == 2;
     double skewed = (sqrt((double)v->count / n) - 1) * once;
     double even = (double)once * once / (2.0 * twice + 1);
-    return e->sample.count + (skewed > even ? skewed : even);
+    double distinct = e->sample.count + (skewed > even ? skewed : even);
+    return distinct < v->count ? distinct : v->count;
 }
 
 #define NEVER 1e9 /* bits: what is not possible */
@@ -394,7 +396,7 @@ static uint32_t choose_common(const struct dictionary *sample, double rare, doub
     uint32_t all = 0, best = 0, covered = 0;
     for (uint32_t c = 0; c < sample->count; c++)
         all += sample->counts[c];
-    *bits = NEVER;
+    *bits = NEVER; /* no sample: nothing is common */
     for (uint32_t c = 0; c < sample->count && c < COMMON_MOST && sample->counts[c] >= COMMON_LEAST; c++) {
         covered += sample->counts[c];
         double share = (double)covered / all;
@@ -492,8 +494,10 @@ static enum codec encode_numbers(struct value_encoder *e, const struct values *v
         bool mixable = nesting < NEST_PART && plan.bits > 4 && v->count > SAMPLE_WHOLE &&
                        (v->width <= 2 || !advice->hot);
         double coded = try_dictionary(e, v, rival, advice);
-        if (mixable && coded > MIXED_GAIN_HOT * rival && guess_distinct(e, v) < v->count)
+        if (mixable && coded > MIXED_GAIN_HOT * rival) {
+            (void)guess_distinct(e, v); /* for its sample */
             common = choose_common(&e->sample, plan.bits, &mixed);
+        }
         if (coded < rival && coded < mixed)
             return write_dictionary(e, v, advice->hot, out);
         if (mixed < (advice->hot ? MIXED_GAIN_HOT : MIXED_GAIN_COLD) * rival && write_mixed(e, v, advice, common, out))
@@ -506,7 +510,7 @@ static enum codec encode_numbers(struct value_encoder *e, const struct values *v
 static enum codec encode_strings(struct value_encoder *e, const struct values *v, const struct advice *advice,
                                  struct buffer *out)
 {
-    double flat = v->width ? 100 : value_bits(v) + 8;
+    double flat = v->width ? value_bits(v) * price_of(advice->hot) : value_bits(v) + 8;
     if (try_dictionary(e, v, flat, advice) < flat)
         return write_dictionary(e, v, advice->hot, out);
     return encode_flat(e, v, price_of(advice->hot), out);

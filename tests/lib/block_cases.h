@@ -9,7 +9,7 @@
 #include <string.h>
 
 static uint64_t case_state = 88172645463325252u;
-static uint64_t case_next(void)
+static inline uint64_t case_next(void)
 {
     case_state ^= case_state << 13;
     case_state ^= case_state >> 7;
@@ -18,7 +18,7 @@ static uint64_t case_next(void)
 
 /* Value `row` of a column of shape `shape`; the same arguments give the same value only in sequence. */
 enum { CASE_SHAPES = 12 };
-static uint64_t case_value(unsigned shape, uint32_t row)
+static inline uint64_t case_value(unsigned shape, uint32_t row)
 {
     uint64_t r = case_next();
     switch (shape) {
@@ -39,7 +39,7 @@ static uint64_t case_value(unsigned shape, uint32_t row)
 
 /* How rows lack the element. */
 enum { CASE_HOLES = 6 };
-static bool case_present(unsigned hole, uint32_t row, uint32_t rows)
+static inline bool case_present(unsigned hole, uint32_t row, uint32_t rows)
 {
     switch (hole) {
     case 0: return true;
@@ -51,7 +51,7 @@ static bool case_present(unsigned hole, uint32_t row, uint32_t rows)
     }
 }
 
-static void case_octets(struct batch *b, size_t column, uint32_t row, unsigned shape)
+static inline void case_octets(struct batch *b, size_t column, uint32_t row, unsigned shape)
 {
     uint8_t bytes[200];
     uint64_t v = case_value(shape, row);
@@ -61,7 +61,7 @@ static void case_octets(struct batch *b, size_t column, uint32_t row, unsigned s
     CU_ASSERT_EQUAL_FATAL(batch_put_octets(b, column, row, bytes, length), WEIR_OK);
 }
 
-static void case_column(struct batch *b, ie_key key, uint8_t width, unsigned shape, unsigned hole)
+static inline void case_column(struct batch *b, ie_key key, uint8_t width, unsigned shape, unsigned hole)
 {
     size_t index;
     uint32_t rows = batch_rows(b);
@@ -83,7 +83,7 @@ static void case_column(struct batch *b, ie_key key, uint8_t width, unsigned sha
 }
 
 /* Decodes with all bases. */
-static enum weir_status case_decode(const struct block *b, const struct block_column *c, struct arena *a,
+static inline enum weir_status case_decode(const struct block *b, const struct block_column *c, struct arena *a,
                                     struct vector *out, struct weir_error *error)
 {
     struct vector base = {.rows = 0};
