@@ -1,5 +1,6 @@
 /* account.c - what an answer covers and what was lost on the way: the stored account rows of the
- * interval, added up by exporter, domain and protocol (a protocol decides what its sequence counts).
+ * interval, added up by exporter, domain and protocol (a protocol decides what its sequence
+ * counts).
  *
  * The state of a row, the worst that applies:
  *   unknown   the exporter restarted, or its sequence jumped past reason, or its protocol has no
@@ -26,7 +27,8 @@ static const struct protocol {
     {8, UNIT_RECORDS, false}, {9, UNIT_DATAGRAMS, false}, {10, UNIT_RECORDS, false},
     {105, UNIT_DATAGRAMS, false},
 };
-static const char *const unit_names[] = {[UNIT_RECORDS] = "records", [UNIT_DATAGRAMS] = "datagrams"};
+static const char *const unit_names[] = {
+    [UNIT_RECORDS] = "records", [UNIT_DATAGRAMS] = "datagrams"};
 
 static const struct protocol *protocol_of(uint16_t number)
 {
@@ -175,8 +177,8 @@ static enum weir_status visit(void *context, const struct account_row *from)
     return WEIR_OK;
 }
 
-/* What is missing less what came late. Late ones may be counted in a later minute than their gap, so
- * an interval can hold more of the second. */
+/* What is missing less what came late. Late ones may be counted in a later minute than their gap,
+ * so an interval can hold more of the second. */
 static uint64_t net(uint64_t missing, uint64_t recovered)
 {
     return missing > recovered ? missing - recovered : 0;

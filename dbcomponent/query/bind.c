@@ -137,7 +137,8 @@ static bool bind(struct binding *b, const struct run *run, struct arena *a)
     return true;
 }
 
-/* Numbers can only be coded as numbers: a column of another shape than the survey said is damage. */
+/* Numbers can only be coded as numbers: a column of another shape than the survey said is damage.
+ */
 static bool shape_fits(const struct component *c, const struct vector *v)
 {
     return !v || c->kind == COMPONENT_INTERNED || c->kind == COMPONENT_EITHER || is_number(v);
@@ -220,7 +221,8 @@ static const struct vector *address_of_row(const struct binding *b, uint32_t row
     return has ? b->v : NULL;
 }
 
-/* Gathers the row's address when it is a plain one of 16 octets; false: it has to be coded alone. */
+/* Gathers the row's address when it is a plain one of 16 octets; false: it has to be coded alone.
+ */
 static bool gather(const struct component *c, const struct vector *v, uint32_t row, uint32_t place,
                    struct gathered *g)
 {
@@ -236,7 +238,8 @@ static bool gather(const struct component *c, const struct vector *v, uint32_t r
     return true;
 }
 
-/* The value coded last: neighbours are often equal, and a look-up is a hundred times a comparison. */
+/* The value coded last: neighbours are often equal, and a look-up is a hundred times a comparison.
+ */
 struct last {
     const struct vector *v;
     uint64_t value[2], code;
@@ -331,7 +334,8 @@ bool binding_encode(const struct tally *t, const struct binding *b, bool local, 
         return true;
     }
     if (b->form == BIND_CODES && local) {
-        *all = t->loops->encode[1](index ? v->codes : v->codes + first, index, n, 0, 0, shift, word);
+        *all =
+            t->loops->encode[1](index ? v->codes : v->codes + first, index, n, 0, 0, shift, word);
         return true;
     }
     return false;
@@ -368,7 +372,8 @@ uint64_t binding_widen(const struct binding *b, uint64_t local)
     case BIND_MAYBE: return local ? b->lacking : b->code;
     case BIND_CODES: return local <= b->v->code_count ? b->lut[local] : b->lacking;
     case BIND_NUMBER:
-        return b->v->present && local > b->span ? b->lacking : local + b->least - b->component->base;
+        return b->v->present && local > b->span ? b->lacking
+                                                : local + b->least - b->component->base;
     case BIND_BIN: return local + b->least;
     default: return b->code;
     }

@@ -1,4 +1,5 @@
-/* bind.h - a component of the layout bound to the columns of one run. Private to dbcomponent/query. */
+/* bind.h - a component of the layout bound to the columns of one run. Private to dbcomponent/query.
+ */
 #ifndef WEIR_QUERY_BIND_H
 #define WEIR_QUERY_BIND_H
 
@@ -29,12 +30,13 @@ struct binding {
 enum weir_status bind_component(struct tally *t, unsigned index, const struct run *run,
                                 struct arena *a, struct binding *out, struct weir_error *error);
 
-/* Values of rows first…first + n - 1, or of rows index[0…n - 1], as numbers; absent ones are zero. */
+/* Values of rows first…first + n - 1, or of rows index[0…n - 1], as numbers; absent ones are zero.
+ */
 void load_numbers(const struct loops *loops, const struct vector *v, uint32_t first, uint32_t n,
                   const uint32_t *index, uint64_t *out);
 
-/* Puts the codes of those rows into their words, in one go, when the binding's form allows: true, and
- * *all is the codes or-ed together. False: use binding_codes(). */
+/* Puts the codes of those rows into their words, in one go, when the binding's form allows: true,
+ * and *all is the codes or-ed together. False: use binding_codes(). */
 bool binding_encode(const struct tally *t, const struct binding *b, bool local, uint32_t first,
                     uint32_t n, const uint32_t *index, uint64_t *word, uint64_t *all);
 /* Codes of those rows, local to the run or the layout's, into `out`. False: budget or memory. */

@@ -1,10 +1,10 @@
-/* finish.c - from groups to an answer: fold the hidden sampling rate into estimates, rank, and write
- * the rows down.
+/* finish.c - from groups to an answer: fold the hidden sampling rate into estimates, rank, and
+ * write the rows down.
  *
  * An estimate is the sum over records of count times sampling rate, rounded once, at the end. The
  * rate is taken as a multiple of 2^-24 and the sum kept in 128 bits, so it does not depend on the
- * order of additions, and roll-ups and blocks give the same. A rate that no sampling can have (below
- * one in 2^24, past one in 2^32, not a number) counts as unknown. */
+ * order of additions, and roll-ups and blocks give the same. A rate that no sampling can have
+ * (below one in 2^24, past one in 2^32, not a number) counts as unknown. */
 #include "query/question.h"
 
 #include <stdlib.h>
@@ -102,8 +102,8 @@ static void words_without_rate(const struct layout *l, const uint64_t *words, ui
 }
 
 /* Groups that differ in nothing but the rate become one, with the estimate behind its words. */
-static bool fold(const struct question *q, const struct tally *t, const uint64_t *records, size_t count,
-                 struct groups *out)
+static bool fold(const struct question *q, const struct tally *t, const uint64_t *records,
+                 size_t count, struct groups *out)
 {
     const struct layout *l = &q->layout;
     for (size_t i = 0; i < count; i++) {
@@ -122,7 +122,8 @@ static bool fold(const struct question *q, const struct tally *t, const uint64_t
     }
     return true;
 }
-_Static_assert(sizeof(struct estimate) == ESTIMATE_WORDS * sizeof(uint64_t), "room for an estimate");
+_Static_assert(sizeof(struct estimate) == ESTIMATE_WORDS * sizeof(uint64_t),
+               "room for an estimate");
 
 /* ---- ranking ---- */
 
@@ -202,7 +203,8 @@ static bool rank_groups(struct ranking *r, uint32_t top)
         r->rows[i] = (struct ranked){r->records[i * r->stride + r->order], i};
     if (r->row_count && r->row_count < r->count)
         keep_best(r);
-    qsort_r(r->rows, r->row_count, sizeof *r->rows, r->question->layout.bin >= 0 ? by_bin : by_rank, r);
+    qsort_r(r->rows, r->row_count, sizeof *r->rows, r->question->layout.bin >= 0 ? by_bin : by_rank,
+            r);
     return true;
 }
 
@@ -245,7 +247,8 @@ static bool write_rows(const struct ranking *r, struct totals *out)
     struct arena *a = out->memory;
     struct question *q = r->question;
     size_t keys = r->row_count * q->key_count;
-    if (!budget_take(&q->budget, r->row_count * sizeof *out->rows + keys * sizeof(struct key_value)))
+    if (!budget_take(&q->budget,
+                     r->row_count * sizeof *out->rows + keys * sizeof(struct key_value)))
         return false;
     struct key_value *values = arena_alloc(a, keys * sizeof *values);
     out->rows = arena_alloc(a, r->row_count * sizeof *out->rows);

@@ -1,5 +1,5 @@
-/* groups.c - hash aggregation; see groups.h. The probing loops are written once and instantiated for
- * one word, two words, and any number. */
+/* groups.c - hash aggregation; see groups.h. The probing loops are written once and instantiated
+ * for one word, two words, and any number. */
 #include "query/groups.h"
 
 #include <stdlib.h>
@@ -13,9 +13,9 @@
 #define CACHED_OCTETS ((size_t)512 << 10) /* below it prefetching costs more than it saves */
 #define INLINE static inline __attribute__((always_inline))
 
-/* Zeroed, aligned to a cache line so that no record of 32 or 64 octets straddles two. Big tables are
- * mapped, which zeroes them once and not twice, and ask for huge pages: a random look-up would miss
- * the TLB nearly every time. */
+/* Zeroed, aligned to a cache line so that no record of 32 or 64 octets straddles two. Big tables
+ * are mapped, which zeroes them once and not twice, and ask for huge pages: a random look-up would
+ * miss the TLB nearly every time. */
 static void *zeroed(size_t octets)
 {
     if (octets < HUGE_PAGE) {
@@ -95,16 +95,27 @@ INLINE bool same_words(const uint64_t *record, const uint64_t *words, unsigned c
     return true;
 }
 
-/* The record of these words, where it is or where it goes. */
-INLINE uint64_t *probe(const struct groups *g, uint64_t hash, const uint64_t *words, unsigned count,
-                       unsigned stride)
+/* The table as a probing loop wants it: in registers, which stores to records do not disturb. */
+struct view {
+    uint64_t *records;
+    size_t mask;
+    unsigned down, stride, words;
+};
+
+INLINE struct view view_of(const struct groups *g, unsigned words, unsigned stride)
 {
-    size_t slot = hash >> g->down;
+    return (struct view){g->records, g->capacity - 1, g->down, stride, words};
+}
+
+/* The record of these words, where it is or where it goes. */
+INLINE uint64_t *probe(struct view v, uint64_t hash, const uint64_t *words)
+{
+    size_t slot = hash >> v.down;
     for (;;) {
-        uint64_t *record = g->records + slot * stride;
-        if (!record[2] || same_words(record, words, count))
+        uint64_t *record = v.records + slot * v.stride;
+        if (!record[2] || same_words(record, words, v.words))
             return record;
-        slot = (slot + 1) & (g->capacity - 1);
+        slot = (slot + 1) & v.mask;
     }
 }
 
@@ -137,7 +148,8 @@ static bool grow(struct groups *g)
         if (!from[2])
             continue;
         const uint64_t *words = from + GROUP_SUMS;
-        uint64_t *to = probe(g, hash_words(g, words, g->words), words, g->words, g->stride);
+        uint64_t *to =
+            probe(view_of(g, g->words, g->stride), hash_words(g, words, g->words), words);
         memcpy(to, from, g->stride * sizeof *to);
     }
     give_back(old, old_octets);
@@ -156,31 +168,33 @@ static bool make_room(struct groups *g, size_t more)
 INLINE void add_run(struct groups *g, const uint64_t *const *words, const uint64_t *octets,
                     const uint64_t *packets, const uint64_t *flows, uint32_t n, unsigned count)
 {
-    unsigned stride = GROUP_SUMS + count;
+    const struct view v = view_of(g, count, GROUP_SUMS + count);
+    const uint64_t seed = g->seed;
     uint64_t hashes[LOOP_ROWS + AHEAD], key[GROUP_WORDS_MOST];
-    bool far = g->capacity * stride * sizeof(uint64_t) > CACHED_OCTETS;
+    bool far = g->capacity * v.stride * sizeof(uint64_t) > CACHED_OCTETS;
+    size_t added = 0;
     for (uint32_t i = 0; i < n; i++) {
-        uint64_t h = g->seed;
+        uint64_t h = seed;
         for (unsigned w = 0; w < count; w++)
             h = mix(h, words[w][i]);
         hashes[i] = h;
     }
-    for (uint32_t i = n; i < n + AHEAD; i++)
-        hashes[i] = 0;
+    memset(hashes + n, 0, AHEAD * sizeof *hashes);
     for (uint32_t i = 0; i < n; i++) {
         if (far)
-            __builtin_prefetch(g->records + (hashes[i + AHEAD] >> g->down) * stride, 1);
+            __builtin_prefetch(v.records + (hashes[i + AHEAD] >> v.down) * v.stride, 1);
         for (unsigned w = 0; w < count; w++)
             key[w] = words[w][i];
-        uint64_t *record = probe(g, hashes[i], key, count, stride);
+        uint64_t *record = probe(v, hashes[i], key);
         if (!record[2]) {
             memcpy(record + GROUP_SUMS, key, count * sizeof *key);
-            g->count++;
+            added++;
         }
         record[0] += octets[i];
         record[1] += packets[i];
         record[2] += flows[i];
     }
+    g->count += added;
 }
 
 bool groups_add(struct groups *g, const uint64_t *const *words, const uint64_t *octets,
@@ -209,7 +223,7 @@ uint64_t *groups_add_one(struct groups *g, const uint64_t *words, const struct c
     } else {
         if (!make_room(g, 1))
             return NULL;
-        record = probe(g, hash_words(g, words, g->words), words, g->words, g->stride);
+        record = probe(view_of(g, g->words, g->stride), hash_words(g, words, g->words), words);
         if (!record[2]) {
             memcpy(record + GROUP_SUMS, words, g->words * sizeof *words);
             g->count++;
@@ -221,8 +235,10 @@ uint64_t *groups_add_one(struct groups *g, const uint64_t *words, const struct c
     return record;
 }
 
-/* A cell and a record of one word have the same size, and the index fits where the spare word is. */
-_Static_assert(sizeof(struct cell) == (GROUP_SUMS + 1) * sizeof(uint64_t), "cell and record differ");
+/* A cell and a record of one word have the same size, and the index fits where the spare word is.
+ */
+_Static_assert(sizeof(struct cell) == (GROUP_SUMS + 1) * sizeof(uint64_t),
+               "cell and record differ");
 
 static void turn_cells(struct groups *g)
 {

@@ -1,11 +1,11 @@
 /* groups.h - the groups of a question: a key of one or more 64-bit words, and its sums.
  *
- *   record   [ octets | packets | flows | word 0 | word 1 … | extra … ]     u64 each; flows 0: empty
+ *   record   [ octets | packets | flows | word 0 | word 1 … | extra … ]   u64 each; flows 0: empty
  *
- * Two shapes. DIRECT: one word below 2^direct_bits indexes an array of cells. HASHED: open addressing
- * with linear probing over records, a power of two of them, at most two thirds full; the hash is seeded at
- * random, since who sends flows chooses their keys. Additions come in runs: hash and prefetch many,
- * then probe, so that memory latency overlaps.
+ * Two shapes. DIRECT: one word below 2^direct_bits indexes an array of cells. HASHED: open
+ * addressing with linear probing over records, a power of two of them, at most two thirds full; the
+ * hash is seeded at random, since who sends flows chooses their keys. Additions come in runs:
+ * records are prefetched well before they are looked at, so that memory latency overlaps.
  *
  * Invariant: every group that exists has flows > 0, which is what tells a used record from an empty
  * one; so adding 0 flows is never asked for.
@@ -40,12 +40,12 @@ void groups_free(struct groups *g);
 /* Adds n <= LOOP_ROWS rows; words[w] is an array of n. False: budget or memory. */
 bool groups_add(struct groups *g, const uint64_t *const *words, const uint64_t *octets,
                 const uint64_t *packets, const uint64_t *flows, uint32_t n);
-/* Adds to one group; words is an array of g->words. NULL: budget or memory; else the record (HASHED)
- * or its cell (DIRECT), valid until the next addition. */
+/* Adds to one group; words is an array of g->words. NULL: budget or memory; else the record
+ * (HASHED) or its cell (DIRECT), valid until the next addition. */
 uint64_t *groups_add_one(struct groups *g, const uint64_t *words, const struct cell *sums);
 
-/* Moves the used records together, to the front of `records`, in no order, and returns them; *count of
- * them. The table can not be added to afterwards. NULL with *count > 0: memory. */
+/* Moves the used records together, to the front of `records`, in no order, and returns them; *count
+ * of them. The table can not be added to afterwards. NULL with *count > 0: memory. */
 uint64_t *groups_compact(struct groups *g, size_t *count);
 
 #endif

@@ -1,5 +1,5 @@
-/* intern.c - numbering of wide values; see intern.h. Hash tables with linear probing; the values lie
- * in an arena, in order of first appearance. */
+/* intern.c - numbering of wide values; see intern.h. Hash tables with linear probing; the values
+ * lie in an arena, in order of first appearance. */
 #include "query/intern.h"
 
 #include <stdlib.h>
@@ -138,8 +138,8 @@ static inline uint32_t hash_wide(const struct intern *t, const uint64_t half[2])
 }
 
 /* The slot where it is, or where it goes. */
-static inline struct wide_slot *probe_wide(struct wide_slot *table, uint32_t capacity, uint32_t hash,
-                                           const uint64_t half[2])
+static inline struct wide_slot *probe_wide(struct wide_slot *table, uint32_t capacity,
+                                           uint32_t hash, const uint64_t half[2])
 {
     uint32_t at = hash & (capacity - 1);
     while (table[at].number && (table[at].half[0] != half[0] || table[at].half[1] != half[1]))

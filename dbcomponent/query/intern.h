@@ -8,7 +8,7 @@
  * so one component may meet different storage widths in different blocks and still be one key.
  *
  * Addresses come by the million, so they have a table of their own beside the general one: the
- * address lies in the slot, one cache line answers, and a run of them is looked up with prefetching.
+ * address lies in the slot, one cache line answers, and a run of them is looked up together.
  *
  * Threads: a table belongs to one thread; the budget behind it is shared. */
 #ifndef WEIR_QUERY_INTERN_H

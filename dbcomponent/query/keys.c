@@ -42,7 +42,9 @@ void key_mask(uint8_t octets[16], int length, bool both)
     if (both && is_mapped(octets))
         length = length > 32 ? 128 : 96 + length;
     for (int i = 0; i < 16; i++, length -= 8)
-        octets[i] = (uint8_t)(octets[i] & (length >= 8 ? 0xff : length <= 0 ? 0 : 0xff00 >> length));
+        octets[i] = (uint8_t)(octets[i] & (length >= 8   ? 0xff
+                                           : length <= 0 ? 0
+                                                         : 0xff00 >> length));
 }
 
 static bool find_own(const char *name, size_t length, ie_key *out)
@@ -70,10 +72,11 @@ static enum weir_status unknown_key(const char *name, size_t length, struct weir
     if (s.name)
         return weir_fail(error, WEIR_EARGUMENT, "by", "unknown key \"%s\"; did you mean %s?", wrong,
                          s.name);
-    return weir_fail(error, WEIR_EARGUMENT, "by",
-                     "unknown key \"%s\"; expected an IPFIX element name, srcTag, dstTag, exporter, "
-                     "domain, srcIP or dstIP, with /LEN for prefixes of addresses",
-                     wrong);
+    return weir_fail(
+        error, WEIR_EARGUMENT, "by",
+        "unknown key \"%s\"; expected an IPFIX element name, srcTag, dstTag, exporter, "
+        "domain, srcIP or dstIP, with /LEN for prefixes of addresses",
+        wrong);
 }
 
 static int bits_of(enum ie_type type)
@@ -93,7 +96,8 @@ static enum weir_status parse_length(const char *name, const char *text, struct 
     long length = *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : -1;
     if (length < 0 || *end || length > most)
         return weir_fail(error, WEIR_EARGUMENT, "by",
-                         "\"%s\": expected a prefix length from 0 to %d after the slash", name, most);
+                         "\"%s\": expected a prefix length from 0 to %d after the slash", name,
+                         most);
     out->prefix_length = (int16_t)length;
     return WEIR_OK;
 }

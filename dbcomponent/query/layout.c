@@ -1,5 +1,5 @@
-/* layout.c - packing keys into words and reading them back; see layout.h. The columns of a block are
- * coded by bind.c, which is written for speed; what is here works on single values. */
+/* layout.c - packing keys into words and reading them back; see layout.h. The columns of a block
+ * are coded by bind.c, which is written for speed; what is here works on single values. */
 #include "query/layout.h"
 #include "query/keys.h"
 

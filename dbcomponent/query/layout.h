@@ -1,12 +1,12 @@
 /* layout.h - how the keys of a question are packed into the words of a group. Private to query.
  *
  * A question's keys, its time bin and, when records of different sampling rates meet, the rate
- * (hidden: folded away at the end, it keeps estimates exact) are components, in that order. Each has
- * a code of a fixed number of bits:
+ * (hidden: folded away at the end, it keeps estimates exact) are components, in that order. Each
+ * has a code of a fixed number of bits:
  *
  *   NUMBER    (value >> drop) - base        drop: bits that a prefix cuts; span + 1: absent
- *   EITHER    an address of either family: the IPv4 address, or 2^32 + number of an interned IPv6 one
- *             (2^32 itself: absent)
+ *   EITHER    an address of either family: the IPv4 address, or 2^32 + number of an interned IPv6
+ *             one (2^32 itself: absent)
  *   INTERNED  number of the interned value (intern.h); 0: absent
  *   BIN       number of the time bin
  *
@@ -14,8 +14,8 @@
  *   word 1   [ 0… | … | bin | rate ]
  *
  * So codes of NUMBER and BIN compare like the values they stand for. What a survey of the blocks'
- * directories found (least, most, widths, absences) makes the codes as short as they can be, which is
- * what lets small questions index an array.
+ * directories found (least, most, widths, absences) makes the codes as short as they can be, which
+ * is what lets small questions index an array.
  *
  * Threads: fixed before the scan, then read-only; interned values belong to a thread's tables. */
 #ifndef WEIR_QUERY_LAYOUT_H

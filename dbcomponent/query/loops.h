@@ -1,7 +1,7 @@
 /* loops.h - the inner loops of a scan: widen, pick, sum, code, add. Private to dbcomponent/query.
  *
- * Two sets of the same functions: plain C, and compiled for AVX2, picked when the processor has it; a
- * test proves them equal. All work on runs of at most LOOP_ROWS rows but for the sums, which take
+ * Two sets of the same functions: plain C, and compiled for AVX2, picked when the processor has it;
+ * a test proves them equal. All work on runs of at most LOOP_ROWS rows but for the sums, which take
  * whole columns.
  *
  * Threads: pure functions on the caller's memory. */
@@ -36,8 +36,9 @@ struct loops {
     void (*rebase)(uint64_t *value, uint32_t n, unsigned drop, uint64_t base);
     /* value[i] = (value[i] - from) / step, for differences below 2^52 */
     void (*divide)(uint64_t *value, uint32_t n, uint64_t from, uint64_t step);
-    /* All of it at once, the common case: code = (values[i] >> drop) - base, word[i] |= code << shift;
-     * by width, with or without index. Returns the codes or-ed together, as combine() does. */
+    /* All of it at once, the common case: code = (values[i] >> drop) - base, word[i] |= code <<
+     * shift; by width, with or without index. Returns the codes or-ed together, as combine() does.
+     */
     uint64_t (*encode[4])(const void *values, const uint32_t *index, uint32_t n, unsigned drop,
                           uint64_t base, unsigned shift, uint64_t *word);
     /* word[i] |= code[i] << shift. Returns all the codes or-ed together: what tells whether any of
@@ -51,8 +52,8 @@ struct loops {
 extern const struct loops loops_plain;
 const struct loops *loops_best(void);
 
-/* Row numbers of the set bits in words [first / 64, (first + n) / 64) of `bits`; first is a multiple
- * of 64. Returns how many. */
+/* Row numbers of the set bits in words [first / 64, (first + n) / 64) of `bits`; first is a
+ * multiple of 64. Returns how many. */
 uint32_t loop_index(const uint64_t *bits, uint32_t first, uint32_t n, uint32_t *index);
 
 #endif

@@ -25,24 +25,27 @@ static bool is_whole_minute(int64_t t_ms)
     return t_ms % MINUTE_MS == 0 || t_ms == INT64_MIN || t_ms == INT64_MAX;
 }
 
-/* Why roll-ups can not answer exactly, as an error on the field that is why; WEIR_OK when they can. */
+/* Why roll-ups can not answer exactly, as an error on the field that is why; WEIR_OK when they can.
+ */
 static enum weir_status judge_rollups(const struct question *q, struct weir_error *error)
 {
     char name[IE_NAME_SIZE];
     for (size_t i = 0; i < q->key_count; i++)
         if (!rollups_know(q->keys[i].key))
-            return weir_fail(error, WEIR_EARGUMENT, "by",
-                             "roll-ups do not keep %s; they keep exporter, domain, srcTag, dstTag and "
-                             "protocolIdentifier; ask with source auto or blocks",
-                             q->keys[i].name);
+            return weir_fail(
+                error, WEIR_EARGUMENT, "by",
+                "roll-ups do not keep %s; they keep exporter, domain, srcTag, dstTag and "
+                "protocolIdentifier; ask with source auto or blocks",
+                q->keys[i].name);
     size_t count = 0;
     const ie_key *wanted = q->filter ? filter_keys(q->filter, &count) : NULL;
     for (size_t i = 0; i < count; i++)
         if (!rollups_know(wanted[i]))
-            return weir_fail(error, WEIR_EARGUMENT, "filter",
-                             "the filter looks at %s, which roll-ups do not keep; ask with source auto "
-                             "or blocks",
-                             ie_key_print(wanted[i], name));
+            return weir_fail(
+                error, WEIR_EARGUMENT, "filter",
+                "the filter looks at %s, which roll-ups do not keep; ask with source auto "
+                "or blocks",
+                ie_key_print(wanted[i], name));
     if (!is_whole_minute(q->when.from_ms))
         return weir_fail(error, WEIR_EARGUMENT, "from", "roll-ups need a whole minute");
     if (!is_whole_minute(q->when.to_ms))
@@ -65,10 +68,11 @@ static enum weir_status plan_bins(struct question *q, struct weir_error *error)
                          (long long)step);
     uint64_t bins = width / (uint64_t)step + (width % (uint64_t)step != 0);
     if (bins > BINS_MOST || width >> 52)
-        return weir_fail(error, WEIR_EARGUMENT, "step",
-                         "%llu time bins between from and to; at most %u are allowed: give a longer "
-                         "step or a shorter interval",
-                         (unsigned long long)bins, BINS_MOST);
+        return weir_fail(
+            error, WEIR_EARGUMENT, "step",
+            "%llu time bins between from and to; at most %u are allowed: give a longer "
+            "step or a shorter interval",
+            (unsigned long long)bins, BINS_MOST);
     q->bins.step = (uint64_t)step;
     q->bins.count = bins;
     return WEIR_OK;
@@ -157,10 +161,11 @@ enum weir_status question_overdue(const struct question *q, struct weir_error *e
 {
     if (!q->deadline_us || clock_monotonic_us() < q->deadline_us)
         return WEIR_OK;
-    return weir_fail(error, WEIR_ECANCELLED, NULL,
-                     "no answer within the deadline of %lld ms; narrow the interval or the filter, or "
-                     "allow more time",
-                     (long long)q->request->deadline_ms);
+    return weir_fail(
+        error, WEIR_ECANCELLED, NULL,
+        "no answer within the deadline of %lld ms; narrow the interval or the filter, or "
+        "allow more time",
+        (long long)q->request->deadline_ms);
 }
 
 uint64_t question_bin(const struct question *q, int64_t t_ms)

@@ -1,5 +1,5 @@
-/* query.c - where questions start: store_totals() and store_account() of store.h. One reader, so one
- * consistent state, serves a whole question: blocks or roll-ups, and the account. */
+/* query.c - where questions start: store_totals() and store_account() of store.h. One reader, so
+ * one consistent state, serves a whole question: blocks or roll-ups, and the account. */
 #include "query/question.h"
 
 #include <stdlib.h>

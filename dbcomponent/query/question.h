@@ -1,6 +1,6 @@
-/* question.h - one question on its way: read (plan.c), surveyed and scanned (survey.c, scan.c, columns.c)
- * or put to the roll-ups (rollup.c), ranked and written down (finish.c), with its account (account.c).
- * query.c is where store.h's calls start. Private to dbcomponent/query.
+/* question.h - one question on its way: read (plan.c), surveyed and scanned (survey.c, scan.c,
+ * columns.c) or put to the roll-ups (rollup.c), ranked and written down (finish.c), with its
+ * account (account.c). query.c is where store.h's calls start. Private to dbcomponent/query.
  *
  * Threads: a struct question is filled by one thread; the scan's threads only read it, but for the
  * counters that say atomic. */
@@ -48,12 +48,14 @@ struct question {
     _Atomic uint64_t rows_scanned, cpu_us; /* cpu: of the helping threads */
 };
 
-/* plan.c: reads the request. Errors as store_totals(). After it, and after a failure, question_free(). */
+/* plan.c: reads the request. Errors as store_totals(). After it, and after a failure,
+ * question_free(). */
 enum weir_status question_plan(struct question *q, struct store *s, struct reader *r,
                             const struct totals_request *request, struct weir_error *error);
 void question_free(struct question *q);
 enum weir_status question_overdue(const struct question *q, struct weir_error *error);
-static inline uint64_t question_width(struct interval i) /* its length, mod 2^64: INTERVAL_ALL fits */
+static inline uint64_t
+question_width(struct interval i) /* its length, mod 2^64: INTERVAL_ALL fits */
 {
     return (uint64_t)i.to_ms - (uint64_t)i.from_ms;
 }
@@ -69,7 +71,8 @@ enum weir_status question_rollups(struct question *q, struct tally *t, struct we
 /* Lays out the groups for roll-up rows, of which nothing is known beforehand. */
 void question_layout_rollups(struct question *q);
 
-/* finish.c: ranks the groups of *t into rows and sums of *out, all in out->memory (a struct arena). */
+/* finish.c: ranks the groups of *t into rows and sums of *out, all in out->memory (a struct arena).
+ */
 enum weir_status question_finish(struct question *q, struct tally *t, struct totals *out,
                               struct weir_error *error);
 

@@ -40,7 +40,10 @@ static void make_frame(const struct batch_rows *r, uint32_t count, struct vector
         [DOMAIN] = {.key = WEIR_DOMAIN, .width = 4, .values = r->domain},
         [SRC_TAG] = {.key = WEIR_SRC_TAG, .width = 4, .values = r->src_tag},
         [DST_TAG] = {.key = WEIR_DST_TAG, .width = 4, .values = r->dst_tag},
-        [PROTOCOL] = {.key = IANA(4), .width = 4, .values = r->protocol, .present = r->has_protocol},
+        [PROTOCOL] = {.key = IANA(4),
+                      .width = 4,
+                      .values = r->protocol,
+                      .present = r->has_protocol},
         [RATE] = {.key = WEIR_SAMPLING_RATE, .width = 8, .values = r->rate},
         [ORIGIN] = {.key = WEIR_SAMPLING_ORIGIN, .width = 1, .values = r->origin},
         [MINUTE] = {.key = WEIR_FLOW_END, .width = 8, .values = r->minute},
@@ -58,7 +61,8 @@ static enum weir_status select_rows(struct feed *f, struct run *run)
     run->selected_count = f->count;
     if (!f->question->filter)
         return WEIR_OK;
-    run->selected_count = filter_select(f->question->filter, &run->frame, &f->arena, f->rows->selected);
+    run->selected_count =
+        filter_select(f->question->filter, &run->frame, &f->arena, f->rows->selected);
     run->selected = run->selected_count < f->count ? f->rows->selected : NULL;
     return run->selected_count == UINT32_MAX
                ? weir_fail(f->error, WEIR_ENOMEM, NULL, "out of memory while filtering roll-ups")

@@ -1,9 +1,10 @@
-/* scan.c - the scan over blocks, by one thread or several. A block is taken in two steps: the columns
- * that decide which rows count (filter, flow end), and only if any do, the columns that are added.
+/* scan.c - the scan over blocks, by one thread or several. A block is taken in two steps: the
+ * columns that decide which rows count (filter, flow end), and only if any do, the columns that are
+ * added.
  *
  * Helping threads have readers of their own, opened after the survey; should a block have been
- * rewritten in between, its columns do not match the surveyed directory, and the block is left to the
- * first thread, whose reader still sees the surveyed state. */
+ * rewritten in between, its columns do not match the surveyed directory, and the block is left to
+ * the first thread, whose reader still sees the surveyed state. */
 #include "query/question.h"
 #include "query/bind.h"
 #include "query/columns.h"
@@ -95,7 +96,8 @@ static enum weir_status select_by_time(struct pass *p, struct weir_error *error)
     for (uint32_t first = 0; first < rows; first += LOOP_ROWS) {
         uint32_t n = rows - first < LOOP_ROWS ? rows - first : LOOP_ROWS;
         load_numbers(p->question->loops, end, first, n, NULL, room);
-        count += p->question->loops->inside(room, n, p->question->bins.from, width, bits + first / 64);
+        count +=
+            p->question->loops->inside(room, n, p->question->bins.from, width, bits + first / 64);
     }
     if (p->run.selected) {
         count = 0;

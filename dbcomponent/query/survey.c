@@ -35,7 +35,8 @@ static bool is_listed(const ie_key *keys, size_t count, ie_key key)
     return false;
 }
 
-static const struct block_column *find(const struct block_column *columns, uint32_t count, ie_key key)
+static const struct block_column *find(const struct block_column *columns, uint32_t count,
+                                       ie_key key)
 {
     uint32_t low = 0, high = count;
     while (low < high) {

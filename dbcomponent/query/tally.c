@@ -42,7 +42,8 @@ struct adding {
 static enum weir_status misfit(const struct binding *b, struct weir_error *error)
 {
     char name[IE_NAME_SIZE];
-    return weir_fail(error, WEIR_ECORRUPT, NULL, "column %s has values outside its directory's bounds",
+    return weir_fail(error, WEIR_ECORRUPT, NULL,
+                     "column %s has values outside its directory's bounds",
                      ie_key_print(b->component->column, name));
 }
 
@@ -294,7 +295,8 @@ enum weir_status tally_merge(struct tally *to, struct tally *from, struct weir_e
     for (; count; count--, record += from->groups.stride) {
         uint64_t words[GROUP_WORDS_MOST];
         struct cell sums = {record[0], record[1], record[2], 0};
-        if (!layout_translate(to->layout, &from->interns, &to->interns, record + GROUP_SUMS, words) ||
+        if (!layout_translate(to->layout, &from->interns, &to->interns, record + GROUP_SUMS,
+                              words) ||
             !groups_add_one(&to->groups, words, &sums))
             return budget_error(to->groups.budget, error);
     }

@@ -5,8 +5,8 @@
  *
  *   no key varies within the run        sums, vectorised; one addition to the one group
  *   few codes within the run            a small array of cells indexed by codes local to the run
- *                                       (dictionary codes, numbers minus the run's least), then each
- *                                       used cell is added to its group
+ *                                       (dictionary codes, numbers minus the run's least), then
+ *                                       each used cell is added to its group
  *   few codes in all                    the groups are an array themselves: indexed straight
  *   anything else                       hashed, with prefetching
  *
@@ -21,7 +21,8 @@
 #include "query/layout.h"
 
 #define LOCAL_BITS_MOST 12u
-#define COPIED_BITS_MOST 9u /* up to here the small array has four copies: they fit the first cache */
+#define COPIED_BITS_MOST                                                                           \
+    9u /* up to here the small array has four copies: they fit the first cache */
 
 struct bins {
     uint64_t from;  /* as the two's complement of when.from_ms */

@@ -36,8 +36,31 @@ struct target {
     uint8_t width;
     size_t index;
 };
-enum { EXP, DOM, STAG, DTAG, RATE, ORIGIN, START, END, OCT, PKT, IOCT, IPKT, SRC, DST, NEXT6, SPORT, DPORT,
-       PROTO, TOS, FLAGS, IN, OUT, TARGETS };
+enum {
+    EXP,
+    DOM,
+    STAG,
+    DTAG,
+    RATE,
+    ORIGIN,
+    START,
+    END,
+    OCT,
+    PKT,
+    IOCT,
+    IPKT,
+    SRC,
+    DST,
+    NEXT6,
+    SPORT,
+    DPORT,
+    PROTO,
+    TOS,
+    FLAGS,
+    IN,
+    OUT,
+    TARGETS
+};
 static struct target targets[TARGETS] = {
     {WEIR_EXPORTER, 16, 0}, {WEIR_DOMAIN, 4, 0}, {WEIR_SRC_TAG, 4, 0}, {WEIR_DST_TAG, 4, 0},
     {WEIR_SAMPLING_RATE, 8, 0}, {WEIR_SAMPLING_ORIGIN, 1, 0}, {WEIR_FLOW_START, 8, 0},
@@ -151,7 +174,8 @@ int main(int argc, char **argv)
     uint64_t rows = argc > 2 ? strtoull(argv[2], NULL, 10) : 10000000;
     int repeats = argc > 3 ? atoi(argv[3]) : 3;
     if (argc < 2 || store_open(argv[1], STORE_CREATE, &s, &error)) {
-        fprintf(stderr, "bench_query FOLDER [ROWS [REPEATS [WORD]]]: %s\n", argc < 2 ? "" : error.message);
+        fprintf(stderr, "bench_query FOLDER [ROWS [REPEATS [WORD]]]: %s\n",
+                argc < 2 ? "" : error.message);
         return 1;
     }
     if (store_status(s, &status, &error) || (status.records == 0 && make(s, rows)) ||
@@ -160,10 +184,13 @@ int main(int argc, char **argv)
     printf("%llu rows, %.1f octets a row\n", (unsigned long long)status.records,
            (double)status.block_octets / (double)status.records);
     for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
-        struct totals_request r = {.by = questions[i].by, .by_count = questions[i].keys,
-                                   .filter = questions[i].filter, .top = questions[i].top,
-                                   .step_ms = questions[i].step_ms, .source = strstr(questions[i].name, "roll-ups")
-                                                 ? SOURCE_ROLLUP : SOURCE_BLOCKS,
+        struct totals_request r = {.by = questions[i].by,
+                                   .by_count = questions[i].keys,
+                                   .filter = questions[i].filter,
+                                   .top = questions[i].top,
+                                   .step_ms = questions[i].step_ms,
+                                   .source = strstr(questions[i].name, "roll-ups") ? SOURCE_ROLLUP
+                                                                                   : SOURCE_BLOCKS,
                                    .when = {status.first_ms, status.last_ms + 1}};
         if (argc > 4 && !strstr(questions[i].name, argv[4]))
             continue;
@@ -171,7 +198,8 @@ int main(int argc, char **argv)
         if (!questions[i].step_ms)
             r.when = INTERVAL_ALL;
         if (strstr(questions[i].name, "one minute"))
-            r.when = (struct interval){minute_of(status.last_ms) - 60000, minute_of(status.last_ms)};
+            r.when =
+                (struct interval){minute_of(status.last_ms) - 60000, minute_of(status.last_ms)};
         for (int k = 0; k < repeats; k++) {
             struct totals t;
             if (store_totals(s, &r, &t, &error)) {
@@ -187,7 +215,8 @@ int main(int argc, char **argv)
             totals_free(&t);
         }
         printf("%-26s %9.3f ms  %6.2f ns/row  cpu %6.2f  %9llu groups\n", questions[i].name,
-               (double)best / 1e3, (double)best * 1e3 / (double)scanned, (double)cpu * 1e3 / (double)scanned, (unsigned long long)groups);
+               (double)best / 1e3, (double)best * 1e3 / (double)scanned,
+               (double)cpu * 1e3 / (double)scanned, (unsigned long long)groups);
     }
     store_close(s);
     return 0;

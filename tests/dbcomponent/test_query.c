@@ -306,7 +306,9 @@ static bool halves_equal(const struct counts *estimated, const struct counts *ha
 
 static uint64_t measure_of(const struct totals_row *r, enum measure m)
 {
-    return m == MEASURE_OCTETS ? r->raw.octets : m == MEASURE_PACKETS ? r->raw.packets : r->raw.flows;
+    return m == MEASURE_OCTETS    ? r->raw.octets
+           : m == MEASURE_PACKETS ? r->raw.packets
+                                  : r->raw.flows;
 }
 
 static int order_of_values(const struct key_value *a, const struct key_value *b)
@@ -372,7 +374,8 @@ static bool same_row(const struct totals *t, const struct totals_row *a, const s
     char x[320], y[320];
     row_text(t, a, x);
     row_text(t, b, y);
-    return !strcmp(x, y) && counts_equal(&a->raw, &b->raw) && counts_equal(&a->estimated, &b->estimated);
+    return !strcmp(x, y) && counts_equal(&a->raw, &b->raw) &&
+           counts_equal(&a->estimated, &b->estimated);
 }
 
 static enum weir_status ask(const struct totals_request *r, struct totals *t)
@@ -412,16 +415,18 @@ static void check_question(const struct question_text *q, enum answer_source sou
                                .order = (enum measure)random_below(3),
                                .threads = random_below(3)};
     recompute(q, &sum);
-    if (naive_count == 0 && q->key_count == 0 && (q->step_ms == 0 || q->step_ms >= q->when.to_ms - q->when.from_ms))
+    if (naive_count == 0 && q->key_count == 0 &&
+        (q->step_ms == 0 || q->step_ms >= q->when.to_ms - q->when.from_ms))
         naive_count = 1, memset(naive, 0, sizeof *naive),
         sprintf(naive->key, "%lld", (long long)q->when.from_ms);
     CU_ASSERT_EQUAL_FATAL(ask(&r, &t), WEIR_OK);
     size_t wrong = differences(&t, &sum, r.order, q->step_ms != 0);
     if (wrong)
-        fprintf(stderr, "%zu differences: by %zu keys (%s %s %s) filter \"%s\" step %lld source %s\n",
-                wrong, q->key_count, q->key_count > 0 ? names[0] : "", q->key_count > 1 ? names[1] : "",
-                q->key_count > 2 ? names[2] : "", q->filter.text, (long long)q->step_ms,
-                t.account.source);
+        fprintf(stderr,
+                "%zu differences: by %zu keys (%s %s %s) filter \"%s\" step %lld source %s\n",
+                wrong, q->key_count, q->key_count > 0 ? names[0] : "",
+                q->key_count > 1 ? names[1] : "", q->key_count > 2 ? names[2] : "", q->filter.text,
+                (long long)q->step_ms, t.account.source);
     CU_ASSERT_EQUAL(wrong, 0);
     check_top(r, &t);
     totals_free(&t);

@@ -1,5 +1,5 @@
-/* test_query_account.c - the account beside an answer: coverage, loss, states, from rows that the test
- * chose, through a store. */
+/* test_query_account.c - the account beside an answer: coverage, loss, states, from rows that the
+ * test chose, through a store. */
 #include "dbcomponent/query_data.h"
 
 static struct store *store;
@@ -45,7 +45,8 @@ static struct account_answer ask(int from_minute, int to_minute)
 {
     struct account_answer a;
     struct weir_error e;
-    struct interval when = {DATA_FROM_MS + from_minute * MINUTE_MS, DATA_FROM_MS + to_minute * MINUTE_MS};
+    struct interval when = {DATA_FROM_MS + from_minute * MINUTE_MS,
+                            DATA_FROM_MS + to_minute * MINUTE_MS};
     enum weir_status status = store_account(store, when, &a, &e);
     CU_ASSERT_EQUAL_FATAL(status, WEIR_OK);
     return a;
@@ -170,7 +171,8 @@ static void many_exporters(void)
     for (uint32_t e = EXPORTERS; e-- > 0;)
         for (int m = 0; m < MINUTES; m++)
             if ((e + (uint32_t)m) % 3)
-                rows[n++] = row_of(0x0a000000 + e, e % 4, 10, m, COUNTS(.datagrams = 1, .records = e));
+                rows[n++] =
+                    row_of(0x0a000000 + e, e % 4, 10, m, COUNTS(.datagrams = 1, .records = e));
     open_store();
     add_rows(rows, n);
     struct account_answer a = ask(0, MINUTES);

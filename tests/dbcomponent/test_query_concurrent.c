@@ -1,5 +1,6 @@
-/* test_query_concurrent.c - questions while blocks arrive and stored tags change: each answer is of one
- * consistent state, with one scan thread and with several, whose readers open at different moments. */
+/* test_query_concurrent.c - questions while blocks arrive and stored tags change: each answer is of
+ * one consistent state, with one scan thread and with several, whose readers open at different
+ * moments. */
 #include "dbcomponent/query_data.h"
 
 #include <pthread.h>

@@ -1,5 +1,5 @@
-/* test_query_limits.c - questions that are refused: what is said, of which field; bounds of memory and
- * time; damaged blocks. */
+/* test_query_limits.c - questions that are refused: what is said, of which field; bounds of memory
+ * and time; damaged blocks. */
 #include "dbcomponent/query_data.h"
 
 #include <sqlite3.h>
@@ -75,8 +75,8 @@ static void memory_is_bounded(void)
     for (uint32_t threads = 1; threads <= 2; threads++) {
         refused(REQUEST(.by = by, .by_count = 2, .memory_most = 1 << 20, .threads = threads),
                 WEIR_ELIMIT, "memory", "--query-memory");
-        refused(REQUEST(.by = by, .by_count = 1, .memory_most = 100, .threads = threads), WEIR_ELIMIT,
-                "memory", "narrow");
+        refused(REQUEST(.by = by, .by_count = 1, .memory_most = 100, .threads = threads),
+                WEIR_ELIMIT, "memory", "narrow");
     }
     struct totals t;
     struct totals_request r = {.by = by, .by_count = 1, .when = INTERVAL_ALL, .top = 3,
@@ -86,8 +86,8 @@ static void memory_is_bounded(void)
     totals_free(&t);
 }
 
-/* A millisecond is far too little for this question, but for a machine that nobody has: so one of many
- * tries must be cancelled, and all of them be over soon. */
+/* A millisecond is far too little for this question, but for a machine that nobody has: so one of
+ * many tries must be cancelled, and all of them be over soon. */
 static void time_is_bounded(void)
 {
     const char *by[] = {"destinationIPv4Address", "sourceIPv4Address", "sourceTransportPort"};

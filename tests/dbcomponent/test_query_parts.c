@@ -1,5 +1,5 @@
-/* test_query_parts.c - the pieces of dbcomponent/query alone: names of keys, masks, interned values,
- * group tables, the packing of keys, and the inner loops, plain against vectorised. */
+/* test_query_parts.c - the pieces of dbcomponent/query alone: names of keys, masks, interned
+ * values, group tables, the packing of keys, and the inner loops, plain against vectorised. */
 #include "query/groups.h"
 #include "query/intern.h"
 #include "query/keys.h"
@@ -303,8 +303,11 @@ static void loops_equal(void)
     for (int density = 0; density < 5; density++) {
         uint64_t want = 0;
         for (uint32_t w = 0; w < LOOP_ROWS / 64; w++) {
-            bits[w] = density == 0 ? 0 : density == 1 ? next() & next() & next() : density == 2 ? next()
-                      : density == 3 ? next() | next() | next() : UINT64_MAX;
+            bits[w] = density == 0   ? 0
+                      : density == 1 ? next() & next() & next()
+                      : density == 2 ? next()
+                      : density == 3 ? next() | next() | next()
+                                     : UINT64_MAX;
             if (w == LOOP_ROWS / 64 - 1)
                 bits[w] &= UINT64_MAX >> 3;
         }
@@ -327,7 +330,10 @@ static void times_and_bins(void)
     const uint64_t from = (uint64_t)INT64_C(-5000), steps[] = {1, 7, 60000, 86400000, 999999937};
     for (size_t s = 0; s < sizeof steps / sizeof steps[0]; s++) {
         for (uint32_t i = 0; i < LOOP_ROWS; i++) /* many at the edges of bins */
-            v[i] = from + (next() % 100000) * steps[s] + (i % 3 ? next() % steps[s] : i % 2 ? steps[s] - 1 : 0);
+            v[i] = from + (next() % 100000) * steps[s] +
+                   (i % 3   ? next() % steps[s]
+                    : i % 2 ? steps[s] - 1
+                            : 0);
         memcpy(a, v, sizeof v);
         memcpy(b, v, sizeof v);
         loops_plain.divide(a, LOOP_ROWS, from, steps[s]);
