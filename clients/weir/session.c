@@ -97,9 +97,6 @@ enum outcome session_fail(struct session *s, struct weir_error *error)
 {
     struct soap *soap = s->soap;
     struct envelope_fault fault = {0};
-    /* gSOAP gives the standard fault codes Client and Server errors of their own. */
-    if (soap->error == SOAP_CLI_FAULT || soap->error == SOAP_SVR_FAULT)
-        soap->error = SOAP_FAULT;
     if (envelope_fault_read(soap, &fault)) {
         const char *field = fault.field && *fault.field ? fault.field : NULL;
         bool named = !field || strstr(fault.message, field);
