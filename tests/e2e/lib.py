@@ -6,7 +6,6 @@ anything else failed. Use check() and finish(), or plain assert.
 import json
 import os
 import pathlib
-import re
 import select
 import shutil
 import signal
