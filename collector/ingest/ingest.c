@@ -11,6 +11,7 @@
 #define PARK_OCTETS (16u << 20)
 #define PARK_MS 600000
 #define EXPORTERS 65536u
+#define RECORD_LIKELY 16u /* octets: few exporters send shorter records */
 
 /* ---- the account ---- */
 
@@ -259,6 +260,15 @@ static void decode(struct ingest *in, const struct protocol *p, const struct ope
         account_sequence(in, o, hash, &sum);
 }
 
+/* A batch that leaves in the middle of a datagram has some of its records, but a sequence position
+ * before it: after a kill these would count as missing too. So it leaves before, when the datagram
+ * might not fit. Records shorter than RECORD_LIKELY octets can still split it. */
+static bool might_split(const struct ingest *in, const struct datagram *d)
+{
+    const struct batch *b = in->batches[RECORD_FLOW];
+    return b && batch_rows(b) > 0 && batch_room(b) < d->length / RECORD_LIKELY;
+}
+
 enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
 {
     const struct protocol *p = recognise(d->bytes, d->length);
@@ -268,7 +278,7 @@ enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
     in->stats.datagrams++;
     in->stats.last_received_ms = d->received_ms;
     in->trouble = WEIR_OK;
-    if (account_book_full(in->book))
+    if (account_book_full(in->book) || might_split(in, d))
         (void)handover_all(in);
     if (!p || p->open(&o) != WEIR_OK)
         return refuse(in, d);
