@@ -301,7 +301,7 @@ static void begin_anew(struct sequence *s, const struct sequence_message *m, uin
     s->next = position;
     s->advanced = 0;
     s->first_export_ms = s->last_export_ms = m->export_ms;
-    s->has_candidate = false;
+    s->has_suspect = false;
     s->restart_arrival = s->arrivals;
     gaps_forget(s);
     advance(s, m, position, units);
@@ -434,10 +434,11 @@ static uint64_t reasonable(const struct sequence *s, const struct sequence_messa
 static void suspect(struct sequence *s, const struct sequence_message *m, uint32_t position,
                     uint32_t units, bool ahead)
 {
-    (void)m;
-    s->has_candidate = true;
-    s->candidate_ahead = ahead;
-    s->candidate = position + units;
+    s->has_suspect = true;
+    s->suspect_ahead = ahead;
+    s->suspect = *m;
+    s->suspect_position = position;
+    s->suspect_units = units;
 }
 
 /* What lies between the place expected and this message is missing. */
@@ -451,28 +452,24 @@ static void take_ahead(struct sequence *s, const struct sequence_message *m, uin
     advance(s, m, position, units);
 }
 
-/* Decides a suspicion. True when the message goes on from the suspected place; then the suspect was
- * the first of a new run, and what lies between the two is missing. */
-static bool decide(struct sequence *s, const struct sequence_message *m, uint32_t position,
-                   uint32_t units, struct sequence_outcome *out)
+/* Decides a suspicion: the message at `position` lies nearer to the suspected place, or to the old one.
+ * It is placed afterwards as any other. */
+static void decide(struct sequence *s, uint32_t position, struct sequence_outcome *out)
 {
-    int64_t from_candidate = ahead_of(position, s->candidate), from_old = ahead_of(position, s->next);
-    s->has_candidate = false;
-    if (llabs(from_candidate) >= llabs(from_old)) {
+    int64_t from_suspect = ahead_of(position, s->suspect_position + s->suspect_units);
+    int64_t from_old = ahead_of(position, s->next);
+    s->has_suspect = false;
+    if (llabs(from_suspect) >= llabs(from_old)) {
         out->reordered++; /* the suspect was a stray */
-        return false;
+        return;
     }
-    if (s->candidate_ahead) {
+    if (s->suspect_ahead) {
         out->unknown_gaps++;
-        begin_anew(s, m, s->candidate, 0);
+        begin_anew(s, &s->suspect, s->suspect_position, s->suspect_units);
     } else {
-        restart(s, m, s->candidate, 0, out);
+        restart(s, &s->suspect, s->suspect_position, s->suspect_units, out);
     }
-    if (from_candidate < 0)
-        out->reordered++;
-    else
-        take_ahead(s, m, position, units, out);
-    return true;
+    s->restart_arrival = s->arrivals - 1; /* the suspect is of the new run */
 }
 
 /* Does sysUpTime say that the message belongs to the run that is going on? */
@@ -553,8 +550,8 @@ static void place_behind(struct sequence *s, const struct sequence_message *m, u
 static void place(struct sequence *s, const struct sequence_message *m, uint32_t position,
                   uint32_t units, struct sequence_outcome *out)
 {
-    if (s->has_candidate && decide(s, m, position, units, out))
-        return;
+    if (s->has_suspect)
+        decide(s, position, out);
     if (position == s->next) {
         prove(s, m, out);
         advance(s, m, position, units);

@@ -103,18 +103,20 @@ struct sequence_extra { /* what only sessions with gaps need */
 };
 
 struct sequence {
-    bool started, proven, desynchronised, options_uncounted, has_up_time, has_candidate, has_former;
+    bool started, proven, desynchronised, options_uncounted, has_up_time, has_suspect, suspect_ahead;
+    bool has_former;
     uint8_t rule, protocol_rule;  /* enum sequence_rule */
     uint8_t doubt_rule, doubts;   /* rule 8: in a row, by the same rule */
     uint8_t doubtful;             /* all since the start */
     uint8_t heard_bits;           /* memory for 1 << bits datagrams */
     uint32_t next;                /* position expected */
     uint32_t former, former_arrival, restart_arrival;
-    uint32_t candidate, candidate_ahead;
+    uint32_t suspect_position, suspect_units;
     uint32_t last_sequence, last_flows, last_options, last_units;
     uint32_t sys_up_time_ms, arrivals, units_most;
     uint64_t held, advanced;      /* missing held back (rule 8); units since the start */
     int64_t first_export_ms, last_export_ms, last_received_ms;
+    struct sequence_message suspect; /* rule 5d: where the sequence may go on */
     struct sequence_heard *heard; /* the last arrivals, at arrival modulo its size */
     struct sequence_extra *extra;
 };

@@ -1,0 +1,418 @@
+/* test_sequence.c - the sequence account against a model that knows what was sent: random schedules of loss,
+ * reordering, duplication, wrap and restart; and exporters that count something else. */
+#include "ingest/sequence.h"
+#include "unit.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define SENT_MOST 4000
+
+static uint64_t state;
+static uint32_t rnd(uint32_t below)
+{
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(state >> 33) % below;
+}
+
+struct sent {
+    struct sequence_message m;
+    uint32_t units, run;
+    uint32_t delay;   /* datagrams it is overtaken by */
+    bool lost, twice;
+};
+
+struct total {
+    uint64_t missing, recovered, reordered, duplicates, restarts, unknown_gaps;
+};
+
+static void add(struct total *t, const struct sequence_outcome *o)
+{
+    t->missing += o->missing;
+    t->recovered += o->recovered;
+    t->reordered += o->reordered;
+    t->restarts += o->restarts;
+    t->unknown_gaps += o->unknown_gaps;
+}
+
+static void hear(struct sequence *s, struct total *t, const struct sequence_message *m)
+{
+    struct sequence_outcome o;
+    if (sequence_is_duplicate(s, m->sequence, m->hash)) {
+        t->duplicates++;
+        return;
+    }
+    (void)sequence_account(s, m, &o);
+    add(t, &o);
+}
+
+/* ---- what an exporter sends ---- */
+
+struct kind {
+    enum sequence_rule rule;
+    bool up_time, whole_seconds, fixed;
+};
+static const struct kind kinds[] = {
+    {COUNTS_RECORDS, true, false, false},   /* v5 */
+    {COUNTS_RECORDS, true, false, true},    /* v5, always 30 */
+    {COUNTS_DATAGRAMS, true, true, false},  /* v9 */
+    {COUNTS_RECORDS, false, true, false},   /* IPFIX */
+    {COUNTS_RECORDS, false, true, true},
+};
+
+static void make_runs(struct sent *sent, uint32_t n, const struct kind *k, uint32_t start,
+                      uint32_t runs, uint32_t step_ms)
+{
+    int64_t now = 1700000000000;
+    uint32_t up = 5000 + rnd(1000000), sequence = start;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t run = i * runs / n;
+        if (i && run != sent[i - 1].run) {
+            now += 3000 + rnd(20000);
+            sequence = 0;
+            up = rnd(2000);
+        }
+        uint32_t elapsed = rnd(step_ms);
+        now += elapsed;
+        up += elapsed;
+        struct sent *x = &sent[i];
+        *x = (struct sent){.run = run};
+        x->m.sequence = sequence;
+        x->m.hash = rnd(1u << 30);
+        x->m.export_ms = k->whole_seconds ? now / 1000 * 1000 : now;
+        x->m.has_up_time = k->up_time;
+        x->m.sys_up_time_ms = up;
+        x->m.flow_records = k->fixed ? 30 : 1 + rnd(40);
+        x->m.option_records = k->fixed || k->up_time ? 0 : rnd(20) == 0;
+        x->units = k->rule == COUNTS_DATAGRAMS ? 1 : x->m.flow_records + x->m.option_records;
+        sequence += x->units;
+    }
+}
+
+/* ---- the network, and what can be known behind it ---- */
+
+struct arrival {
+    uint64_t at;
+    const struct sent *what;
+};
+
+static int by_time(const void *a, const void *b)
+{
+    const struct arrival *x = a, *y = b;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* A message that leaves at i and is overtaken by d others arrives at i + d + 1/2. */
+static uint32_t schedule(const struct sent *sent, uint32_t n, struct arrival *out)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t at = ((uint64_t)i << 32) + (sent[i].delay ? ((uint64_t)sent[i].delay << 32) + (1u << 31) + i : i);
+        if (!sent[i].lost)
+            out[count++] = (struct arrival){at, &sent[i]};
+        if (!sent[i].lost && sent[i].twice)
+            out[count++] = (struct arrival){at + ((uint64_t)rnd(50) << 32) + (1u << 30) + i, &sent[i]};
+    }
+    qsort(out, count, sizeof *out, by_time);
+    return count;
+}
+
+/* What was lost between the first message heard of a run and the last place heard of it. */
+static uint64_t knowable(const struct sent *sent, uint32_t n, const struct arrival *heard,
+                         uint32_t count, uint32_t runs)
+{
+    uint64_t missing = 0;
+    for (uint32_t run = 0; run < runs; run++) {
+        const struct sent *first = NULL, *last = NULL;
+        for (uint32_t i = 0; i < count; i++)
+            if (heard[i].what->run == run) {
+                first = first ? first : heard[i].what;
+                last = !last || heard[i].what > last ? heard[i].what : last;
+            }
+        for (const struct sent *x = sent; first && x < sent + n; x++)
+            if (x->lost && x > first && x < last)
+                missing += x->units;
+    }
+    return missing;
+}
+
+static void disturb(struct sent *sent, uint32_t n, uint32_t loss, uint32_t late, uint32_t twice,
+                    uint32_t window)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        bool near_end = i + 130 > n || (i && sent[i].run != sent[i - 1].run);
+        for (uint32_t j = i; j < n && j < i + 130; j++)
+            near_end |= sent[j].run != sent[i].run; /* nothing passes a restart */
+        sent[i].lost = !near_end && rnd(1000) < loss;
+        sent[i].delay = !near_end && rnd(1000) < late ? 1 + rnd(window) : 0;
+        sent[i].twice = !near_end && rnd(1000) < twice;
+    }
+}
+
+static bool one_schedule(uint64_t seed)
+{
+    static struct sent sent[SENT_MOST];
+    static struct arrival heard[2 * SENT_MOST];
+    state = seed * 7919;
+    const struct kind *k = &kinds[seed % 5];
+    uint32_t n = 300 + rnd(SENT_MOST - 300), runs = rnd(3) == 0 ? 2 + rnd(2) : 1;
+    uint32_t start = rnd(3) == 0 ? 0u - rnd(2000) : rnd(3) == 0 ? 0 : rnd(UINT32_MAX);
+    if (n < 600)
+        runs = 1;
+    make_runs(sent, n, k, start, runs, 1 + rnd(300));
+    disturb(sent, n, rnd(300), rnd(100), rnd(60), 1 + rnd(60));
+    uint32_t count = schedule(sent, n, heard), twice = 0;
+    struct sequence s;
+    struct total t = {0};
+    sequence_init(&s, k->rule);
+    for (uint32_t i = 0; i < count; i++)
+        hear(&s, &t, &heard[i].what->m);
+    sequence_free(&s);
+    for (uint32_t i = 0; i < n; i++)
+        twice += sent[i].twice && !sent[i].lost;
+    uint64_t expected = knowable(sent, n, heard, count, runs);
+    if (t.missing - t.recovered == expected && t.duplicates == twice && t.restarts == runs - 1 &&
+        t.unknown_gaps == runs - 1)
+        return true;
+    printf("seed %lu kind %lu: missing %lu of %lu, duplicates %lu of %u, restarts %lu and unknown %lu of %u\n",
+           seed, seed % 5, t.missing - t.recovered, expected, t.duplicates, twice, t.restarts,
+           t.unknown_gaps, runs - 1);
+    return false;
+}
+
+static void random_schedules(void)
+{
+    unsigned wrong = 0;
+    for (uint64_t seed = 1; seed <= 2000; seed++)
+        wrong += !one_schedule(seed);
+    CU_ASSERT_EQUAL(wrong, 0);
+}
+
+/* ---- single rules ---- */
+
+static struct sequence_message message(uint32_t sequence, uint32_t records, int64_t second)
+{
+    static uint32_t hash;
+    return (struct sequence_message){.sequence = sequence,
+                                     .hash = ++hash,
+                                     .export_ms = 1700000000000 + second * 1000,
+                                     .flow_records = records};
+}
+
+static void hear_plain(struct sequence *s, struct total *t, uint32_t sequence, uint32_t records,
+                       int64_t second)
+{
+    struct sequence_message m = message(sequence, records, second);
+    hear(s, t, &m);
+}
+
+static void wraps(void)
+{
+    struct sequence s;
+    struct total t = {0};
+    sequence_init(&s, COUNTS_RECORDS);
+    hear_plain(&s, &t, 0xffffffe0, 20, 0);
+    hear_plain(&s, &t, 0xfffffff4, 20, 0); /* ends at 8 */
+    hear_plain(&s, &t, 18, 20, 1);         /* 10 are missing */
+    hear_plain(&s, &t, 8, 10, 1);          /* late */
+    CU_ASSERT_EQUAL(t.missing, 10);
+    CU_ASSERT_EQUAL(t.recovered, 10);
+    CU_ASSERT_EQUAL(t.reordered, 1);
+    CU_ASSERT_EQUAL(t.restarts + t.unknown_gaps, 0);
+    sequence_free(&s);
+}
+
+/* sysUpTime rolls over after 49.7 days: with loss beside it, still no restart. */
+static void up_time_rolls_over(void)
+{
+    struct sequence s;
+    struct total t = {0};
+    sequence_init(&s, COUNTS_DATAGRAMS);
+    for (uint32_t i = 0; i < 20; i++) {
+        struct sequence_message m = message(i + (i > 10), 5, i);
+        m.has_up_time = true;
+        m.sys_up_time_ms = 0xffffd8f0u + i * 1000;
+        hear(&s, &t, &m);
+    }
+    CU_ASSERT_EQUAL(t.missing, 1);
+    CU_ASSERT_EQUAL(t.restarts, 0);
+    sequence_free(&s);
+}
+
+static void impossible_jump(void)
+{
+    struct sequence s;
+    struct total t = {0};
+    sequence_init(&s, COUNTS_RECORDS);
+    for (uint32_t i = 0; i < 50; i++)
+        hear_plain(&s, &t, i * 7, 7, i);
+    hear_plain(&s, &t, 1000000000, 7, 50); /* one stray moves nothing */
+    for (uint32_t i = 50; i < 60; i++)
+        hear_plain(&s, &t, i * 7, 7, i);
+    CU_ASSERT_EQUAL(t.missing + t.unknown_gaps + t.restarts, 0);
+    CU_ASSERT_EQUAL(t.reordered, 1);
+    for (uint32_t i = 0; i < 10; i++) /* it goes on there: an unknown amount, once */
+        hear_plain(&s, &t, 2000000000 + i * 7, 7, 60 + i);
+    CU_ASSERT_EQUAL(t.missing, 0);
+    CU_ASSERT_EQUAL(t.unknown_gaps, 1);
+    sequence_free(&s);
+}
+
+static void long_outage_is_counted(void)
+{
+    struct sequence s;
+    struct total t = {0};
+    struct account_checkpoint from = {.next_sequence = 1000, .export_ms = 1700000000000};
+    sequence_init(&s, COUNTS_RECORDS);
+    sequence_resume(&s, &from);
+    hear_plain(&s, &t, 1000 + 36000000, 10, 3600); /* 10,000 records a second for an hour */
+    CU_ASSERT_EQUAL(t.missing, 36000000);
+    CU_ASSERT_EQUAL(t.unknown_gaps, 0);
+    sequence_free(&s);
+}
+
+static void resumed_after_a_restart(void)
+{
+    struct sequence s;
+    struct total t = {0};
+    struct account_checkpoint from = {.next_sequence = 100000, .sys_up_time_ms = 7000000,
+                                      .export_ms = 1700000000000};
+    sequence_init(&s, COUNTS_DATAGRAMS);
+    sequence_resume(&s, &from);
+    struct sequence_message m = message(200000, 5, 60);
+    m.has_up_time = true;
+    m.sys_up_time_ms = 30000;
+    hear(&s, &t, &m);
+    CU_ASSERT_EQUAL(t.restarts, 1);
+    CU_ASSERT_EQUAL(t.unknown_gaps, 1);
+    CU_ASSERT_EQUAL(t.missing, 0);
+    sequence_free(&s);
+}
+
+static void lost_track(void)
+{
+    struct sequence s;
+    struct total t = {0};
+    sequence_init(&s, COUNTS_RECORDS);
+    hear_plain(&s, &t, 0, 10, 0);
+    sequence_lose_track(&s);
+    hear_plain(&s, &t, 500, 10, 1);
+    hear_plain(&s, &t, 510, 10, 1);
+    CU_ASSERT_EQUAL(t.unknown_gaps, 1);
+    CU_ASSERT_EQUAL(t.missing, 0);
+    sequence_free(&s);
+}
+
+/* ---- exporters that count something else (rule 8) ---- */
+
+struct counter {
+    enum sequence_rule protocol;
+    enum { OTHER_DATAGRAMS, OTHER_RECORDS, OTHER_INCLUSIVE, OTHER_NOTHING, OTHER_FLOWS,
+           OTHER_NO_OPTIONS } counts;
+    uint64_t unknown_gaps;
+};
+
+static void other_counting(void)
+{
+    static const struct counter cases[] = {
+        {COUNTS_RECORDS, OTHER_DATAGRAMS, 0}, {COUNTS_RECORDS, OTHER_INCLUSIVE, 0},
+        {COUNTS_RECORDS, OTHER_NO_OPTIONS, 0}, {COUNTS_RECORDS, OTHER_NOTHING, 1},
+        {COUNTS_DATAGRAMS, OTHER_RECORDS, 0}, {COUNTS_DATAGRAMS, OTHER_FLOWS, 1},
+        {COUNTS_DATAGRAMS, OTHER_NOTHING, 1},
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct sequence s;
+        struct total t = {0};
+        uint32_t sequence = 77;
+        state = c + 5;
+        sequence_init(&s, cases[c].protocol);
+        for (uint32_t i = 0; i < 40; i++) {
+            struct sequence_message m = message(sequence, 3 + rnd(20), 0);
+            m.option_records = i % 7 == 3;
+            switch (cases[c].counts) {
+            case OTHER_DATAGRAMS: sequence++; break;
+            case OTHER_RECORDS: sequence += m.flow_records + m.option_records; break;
+            case OTHER_INCLUSIVE: m.sequence = sequence += m.flow_records; break;
+            case OTHER_FLOWS: sequence += (m.flow_records + 1) / 2 + (m.flow_records > 8); break;
+            case OTHER_NO_OPTIONS: sequence += m.flow_records; break;
+            default: break;
+            }
+            hear(&s, &t, &m);
+        }
+        if (t.missing || t.restarts || t.unknown_gaps != cases[c].unknown_gaps)
+            printf("case %zu: missing %lu, restarts %lu, unknown %lu\n", c, t.missing, t.restarts,
+                   t.unknown_gaps);
+        CU_ASSERT_EQUAL(t.missing, 0);
+        CU_ASSERT_EQUAL(t.restarts, 0);
+        CU_ASSERT_EQUAL(t.unknown_gaps, cases[c].unknown_gaps);
+        sequence_free(&s);
+    }
+}
+
+/* ---- data sets that were not decoded at once (rule 9) ---- */
+
+static uint32_t hear_unknown(struct sequence *s, struct total *t, uint32_t sequence,
+                             uint32_t records, uint32_t octets)
+{
+    struct sequence_outcome o;
+    struct sequence_message m = message(sequence, records, 0);
+    m.unknown_sets = 1;
+    m.unknown_octets = octets;
+    uint32_t token = sequence_account(s, &m, &o);
+    add(t, &o);
+    return token;
+}
+
+static void settle(struct sequence *s, struct total *t, struct sequence_settlement set)
+{
+    struct sequence_outcome o = {0};
+    sequence_settle(s, &set, &o);
+    add(t, &o);
+}
+
+static void settled_later(void)
+{
+    struct sequence s;
+    struct total t = {0};
+    sequence_init(&s, COUNTS_RECORDS);
+    hear_plain(&s, &t, 0, 10, 0);
+    uint32_t a = hear_unknown(&s, &t, 10, 5, 400); /* really 5 + 12 */
+    hear_plain(&s, &t, 27, 3, 0);                  /* nothing lost */
+    uint32_t b = hear_unknown(&s, &t, 30, 0, 400); /* really 20, and 15 are lost behind */
+    hear_plain(&s, &t, 65, 3, 0);
+    CU_ASSERT_EQUAL(t.missing, 0);
+    settle(&s, &t, (struct sequence_settlement){a, true, 12, 0, 400});
+    CU_ASSERT_EQUAL(t.missing, 0);
+    settle(&s, &t, (struct sequence_settlement){b, true, 20, 0, 400});
+    CU_ASSERT_EQUAL(t.missing, 15);
+    uint32_t c = hear_unknown(&s, &t, 68, 0, 400); /* settled before the next comes */
+    settle(&s, &t, (struct sequence_settlement){c, true, 7, 0, 400});
+    hear_plain(&s, &t, 75, 3, 0);
+    CU_ASSERT_EQUAL(t.missing, 15);
+    CU_ASSERT_EQUAL(t.unknown_gaps + t.restarts, 0);
+    sequence_free(&s);
+}
+
+static void never_settled(void)
+{
+    struct sequence s;
+    struct total t = {0};
+    sequence_init(&s, COUNTS_RECORDS);
+    hear_plain(&s, &t, 0, 10, 0);
+    uint32_t a = hear_unknown(&s, &t, 10, 5, 400);
+    hear_plain(&s, &t, 27, 3, 0); /* 12 records of 33 octets explain it */
+    settle(&s, &t, (struct sequence_settlement){.token = a});
+    CU_ASSERT_EQUAL(t.missing + t.unknown_gaps, 0);
+    uint32_t b = hear_unknown(&s, &t, 30, 0, 400);
+    hear_plain(&s, &t, 3000, 3, 0); /* nothing that fits explains this */
+    settle(&s, &t, (struct sequence_settlement){.token = b});
+    CU_ASSERT_EQUAL(t.missing, 0);
+    CU_ASSERT_EQUAL(t.unknown_gaps, 1);
+    sequence_free(&s);
+}
+
+UNIT_MAIN("sequence", {"random schedules", random_schedules}, {"wrap", wraps},
+          {"sysUpTime rolls over", up_time_rolls_over}, {"an impossible jump", impossible_jump},
+          {"a long outage is counted", long_outage_is_counted},
+          {"resumed after a restart", resumed_after_a_restart}, {"lost track", lost_track},
+          {"exporters that count something else", other_counting},
+          {"sets settled later", settled_later}, {"sets never settled", never_settled})
