@@ -280,6 +280,7 @@ enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
     in->trouble = WEIR_OK;
     if (account_book_full(in->book) || might_split(in, d))
         (void)handover_all(in);
+    handover_take_knowledge(in); /* or the first batch after a change would go without it */
     if (!p || p->open(&o) != WEIR_OK)
         return refuse(in, d);
     o.key.protocol = p->version;
