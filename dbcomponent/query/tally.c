@@ -202,7 +202,8 @@ static enum weir_status add_rows(struct adding *add, struct weir_error *error)
 
 /* ---- the small array of a run, into the groups ---- */
 
-static bool flush_cell(struct adding *add, uint64_t at, const struct cell *sums)
+static enum weir_status flush_cell(struct adding *add, uint64_t at, const struct cell *sums,
+                                   struct weir_error *error)
 {
     const struct layout *l = add->t->layout;
     uint64_t words[GROUP_WORDS_MOST];
@@ -214,29 +215,32 @@ static bool flush_cell(struct adding *add, uint64_t at, const struct cell *sums)
         uint64_t local = at >> b->local_shift & ((UINT64_C(1) << b->local_bits) - 1);
         uint64_t code = binding_widen(b, local);
         if (!fits(code, b->component->bits))
-            return false;
+            return misfit(b, error);
         words[b->component->word] |= code << b->component->shift;
     }
-    return groups_add_one(&add->t->groups, words, sums) != NULL;
+    return groups_add_one(&add->t->groups, words, sums)
+               ? WEIR_OK
+               : budget_error(add->t->groups.budget, error);
 }
 
-static bool flush_local(struct adding *add)
+static enum weir_status flush_local(struct adding *add, struct weir_error *error)
 {
     size_t cells = (size_t)1 << add->local_bits;
     unsigned copies = add->local_bits <= COPIED_BITS_MOST ? 4 : 1;
     struct cell *local = add->t->local;
-    for (size_t i = 0; i < cells; i++) {
+    enum weir_status status = WEIR_OK;
+    for (size_t i = 0; i < cells && status == WEIR_OK; i++) {
         struct cell sums = local[i];
         for (unsigned k = 1; k < copies; k++) {
             sums.octets += local[k * cells + i].octets;
             sums.packets += local[k * cells + i].packets;
             sums.flows += local[k * cells + i].flows;
         }
-        if (sums.flows && !flush_cell(add, i, &sums))
-            return false;
+        if (sums.flows)
+            status = flush_cell(add, i, &sums, error);
     }
     memset(local, 0, cells * copies * sizeof *local);
-    return true;
+    return status;
 }
 
 /* Worth it when the cells to flush are few beside the rows, and the groups are no array themselves
@@ -268,9 +272,7 @@ static enum weir_status add_run(struct adding *add, struct arena *a, struct weir
         return add_sums(add, error);
     add->local = local_pays(add) && have_local(add->t);
     status = add_rows(add, error);
-    if (status == WEIR_OK && add->local && !flush_local(add))
-        return budget_error(add->t->groups.budget, error);
-    return status;
+    return status == WEIR_OK && add->local ? flush_local(add, error) : status;
 }
 
 enum weir_status tally_add(struct tally *t, const struct run *run, struct arena *a,
