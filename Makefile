@@ -15,6 +15,9 @@ OWN       = $(BASE) $(WARN) $(CFLAGS) $(SANITIZE)
 FOREIGN   = $(BASE) -w $(CFLAGS) $(SANITIZE)
 PREFIX   ?= /usr/local
 VERSION   = 0.1.0
+JOBS     ?= $(shell nproc 2>/dev/null || echo 1)
+# One line a file; make V=1 shows the commands.
+say       = $(if $(V),,@echo "  $(1)  $(patsubst $(BUILD)/%,%,$@)";)
 
 # ---- what a Debian 12 machine needs; names of packages, nothing else --------------------------
 BUILD_PACKAGES = gcc make pkg-config gsoap libgsoap-dev libpcap-dev libsqlite3-dev libxml2-dev \
@@ -32,7 +35,6 @@ DB_SRC       = $(call find_c,dbcomponent)
 SERVICES_SRC = $(call find_c,services)
 WEIR_SRC     = $(call find_c,clients/weir)
 GEN_SRC      = $(wildcard bench/weirgen*.c)
-UNIT_SRC     = $(filter-out tests/fuzz/%,$(call find_c,tests))
 FUZZ_SRC     = $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/fuzz_*.c))
 
 INC_lib         = -Ilib
@@ -57,7 +59,7 @@ LIBS_col  = -lpcap $(LIBS_lib)
 LIBS_soap = -lgsoap
 
 PROGRAMS  = $(BUILD)/weird $(BUILD)/weir $(BUILD)/weirgen
-UNITS     = $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter tests/%/test_%.c,$(UNIT_SRC)))
+UNITS     = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/test_*.c))
 REPLAYS   = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRC))
 FUZZERS   = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzzers/%,$(FUZZ_SRC))
 
@@ -67,7 +69,7 @@ FUZZERS   = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzzers/%,$(FUZZ_SRC))
 .SECONDARY:
 
 all: need-build                       ## build weird, weir and weirgen into build/
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory -j$(JOBS) programs
 programs: $(PROGRAMS)
 units: $(UNITS) $(REPLAYS)
 
@@ -96,7 +98,7 @@ $(BUILD)/gen/documents.c: schemas/embed.awk $(sort $(wildcard wsdl/*.wsdl schema
 	@mkdir -p $(@D)
 	LC_ALL=C awk -f schemas/embed.awk -v table=documents $(sort $(wildcard wsdl/*.wsdl schemas/xsd/*.xsd)) > $@
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
-	$(CC) $(OWN) -Ilib -Ischemas -c -o $@ $<
+	$(call say,CC)$(CC) $(OWN) -Ilib -Ischemas -c -o $@ $<
 
 include services/soap.mk
 
@@ -104,7 +106,7 @@ include services/soap.mk
 define room_rule
 $$(BUILD)/obj/$(1)/%.o: $(1)/%.c | $(3)
 	@mkdir -p $$(@D)
-	$$(CC) $$(OWN) $$(INC_$(2)) -Ischemas $$(SOAP_FLAGS_$(2)) -c -o $$@ $$<
+	$$(call say,CC)$$(CC) $$(OWN) $$(INC_$(2)) -Ischemas $$(SOAP_FLAGS_$(2)) -c -o $$@ $$<
 endef
 $(eval $(call room_rule,lib,lib,))
 $(eval $(call room_rule,collector,collector,))
@@ -120,49 +122,49 @@ $(BUILD)/obj/tests/%.o: OWN += $(XML_CFLAGS)
 
 $(BUILD)/libweir.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 $(BUILD)/libcollector.a: $(call obj,$(COLLECTOR_SRC))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 $(BUILD)/libdbcomponent.a: $(DB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 # Services without their main, so that tests can link them.
 $(BUILD)/libservices.a: $(filter-out %_main.o,$(call obj,$(SERVICES_SRC))) $(SOAP_SERVER_OBJ) $(BUILD)/gen/documents.o
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 ROOMS = $(BUILD)/libcollector.a $(BUILD)/libdbcomponent.a $(BUILD)/libweir.a
 $(BUILD)/weird: $(BUILD)/obj/services/weird_main.o $(BUILD)/libservices.a $(ROOMS)
-	$(CC) $(OWN) -o $@ $^ $(LIBS_soap) -lsqlite3 -lpcap -ljansson -lssl -lcrypto $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(LIBS_soap) -lsqlite3 -lpcap -ljansson -lssl -lcrypto $(LIBS_lib)
 $(BUILD)/weir: $(call obj,$(WEIR_SRC)) $(SOAP_CLIENT_OBJ) $(BUILD)/libweir.a
-	$(CC) $(OWN) -o $@ $^ $(LIBS_soap) -lxml2 -ljansson $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(LIBS_soap) -lxml2 -ljansson $(LIBS_lib)
 $(BUILD)/weirgen: $(call obj,$(GEN_SRC)) $(BUILD)/libweir.a
-	$(CC) $(OWN) -o $@ $^ -lpcap $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lpcap $(LIBS_lib)
 
 # ---- tests: a program a file, linked with its own room and lib only ---------------------------
 $(BUILD)/tests/lib/%: $(BUILD)/obj/tests/lib/%.o $(BUILD)/libweir.a
 	@mkdir -p $(@D)
-	$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_lib)
 $(BUILD)/tests/collector/%: $(BUILD)/obj/tests/collector/%.o $(BUILD)/libcollector.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
-	$(CC) $(OWN) -o $@ $^ -lcunit -lssl -lcrypto $(LIBS_col)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit -lssl -lcrypto $(LIBS_col)
 $(BUILD)/tests/dbcomponent/%: $(BUILD)/obj/tests/dbcomponent/%.o $(BUILD)/libdbcomponent.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
-	$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_db)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_db)
 $(BUILD)/tests/services/%: $(BUILD)/obj/tests/services/%.o $(BUILD)/libservices.a $(ROOMS)
 	@mkdir -p $(@D)
-	$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_soap) -lsqlite3 -lpcap -ljansson -lssl -lcrypto $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_soap) -lsqlite3 -lpcap -ljansson -lssl -lcrypto $(LIBS_lib)
 $(BUILD)/tests/clients/%: $(BUILD)/obj/tests/clients/%.o $(filter-out %_main.o,$(call obj,$(WEIR_SRC))) $(SOAP_CLIENT_OBJ) $(BUILD)/libweir.a
 	@mkdir -p $(@D)
-	$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_soap) -lxml2 -ljansson $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_soap) -lxml2 -ljansson $(LIBS_lib)
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(filter-out %_main.o,$(call obj,$(GEN_SRC))) $(BUILD)/libweir.a
 	@mkdir -p $(@D)
-	$(CC) $(OWN) -o $@ $^ -lcunit -lpcap $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit -lpcap $(LIBS_lib)
 # Fuzz targets replay their corpus in `make check`; `make fuzzers` builds them for libFuzzer.
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(ROOMS)
 	@mkdir -p $(@D)
-	$(CC) $(OWN) -o $@ $^ $(BUILD)/libweir.a -lsqlite3 -lpcap -lssl -lcrypto $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(BUILD)/libweir.a -lsqlite3 -lpcap -lssl -lcrypto $(LIBS_lib)
 # A parser of the client's room; libweir.a stands once more on the command line, after it.
 $(BUILD)/tests/fuzz/fuzz_http_answer $(BUILD)/fuzzers/fuzz_http_answer: $(BUILD)/obj/clients/weir/http_answer.o
 
@@ -173,13 +175,14 @@ fuzzers:                              ## build the fuzz targets with clang's lib
 fuzz-link: $(FUZZERS)
 $(BUILD)/fuzzers/%: $(BUILD)/obj/tests/fuzz/%.o $(ROOMS)
 	@mkdir -p $(@D)
-	$(CC) $(OWN) -fsanitize=fuzzer -o $@ $^ $(BUILD)/libweir.a -lsqlite3 -lpcap -lssl -lcrypto $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -fsanitize=fuzzer -o $@ $^ $(BUILD)/libweir.a -lsqlite3 -lpcap -lssl -lcrypto $(LIBS_lib)
 
 check:                                ## install what is needed, build, and run every test
 	@$(MAKE) --no-print-directory setup
 	@$(MAKE) --no-print-directory check-run
 check-run:
-	@$(MAKE) --no-print-directory programs units layers
+	@$(MAKE) --no-print-directory -j$(JOBS) programs units
+	@$(MAKE) --no-print-directory layers
 	@BUILD=$(BUILD) sh tests/run.sh
 
 asan:                                 ## the same under AddressSanitizer and UBSan, in build/asan
@@ -192,16 +195,16 @@ layers: $(ROOMS)                      ## prove the walls: includes and symbols
 
 demo:                                 ## three points of presence, a lossy exporter, a matrix with its account
 	@$(MAKE) --no-print-directory setup-demo
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory -j$(JOBS) programs
 	@BUILD=$(BUILD) sh tests/demo.sh
 run:                                  ## the same, and leave it running
 	@$(MAKE) --no-print-directory setup-demo
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory -j$(JOBS) programs
 	@BUILD=$(BUILD) sh tests/demo.sh --stay
 
 bench:                                ## beside nfcapd and nfdump, in one run
 	@$(MAKE) --no-print-directory setup-bench
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory -j$(JOBS) programs
 	@BUILD=$(BUILD) sh bench/bench.sh
 
 install: all                          ## into PREFIX (/usr/local)
