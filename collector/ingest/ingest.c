@@ -278,8 +278,9 @@ enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
     in->stats.datagrams++;
     in->stats.last_received_ms = d->received_ms;
     in->trouble = WEIR_OK;
-    if (account_book_full(in->book) || might_split(in, d))
-        (void)handover_all(in);
+    if (account_book_full(in->book) || might_split(in, d) ||
+        atomic_load_explicit(&in->knowledge_waits, memory_order_relaxed))
+        (void)handover_all(in); /* what is configured is in force for the next datagram */
     handover_take_knowledge(in); /* or the first batch after a change would go without it */
     if (!p || p->open(&o) != WEIR_OK)
         return refuse(in, d);
