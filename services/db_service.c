@@ -6,8 +6,6 @@
 #include "dbStub.h"
 #include "fault.h"
 #include "services_private.h"
-#include <errno.h>
-#include <time.h>
 
 #define QUERY_WAIT_MS 100
 #define ROWS_CHUNKED                                                                               \
@@ -15,21 +13,9 @@
 
 /* ---- asking ---- */
 
-/* Short questions pass one another within the wait; it fails when long ones take all the slots. */
 static int begin_query(struct soap *soap)
 {
-    sem_t *queries = &services_of(soap)->queries;
-    struct timespec until;
-    if (sem_trywait(queries) == 0)
-        return SOAP_OK;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += QUERY_WAIT_MS * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    int code;
-    while ((code = sem_timedwait(queries, &until)) != 0 && errno == EINTR)
-        continue;
-    if (code == 0)
+    if (serve_slot(&services_of(soap)->queries, QUERY_WAIT_MS))
         return SOAP_OK;
     return fault_make(soap, WEIR_EBUSY, NULL, "too many questions at a time; try again");
 }

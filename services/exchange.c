@@ -1,5 +1,6 @@
 /* exchange.c - one request: wait for it to be whole, read it, have it answered. Between serve.c,
  * which hands over connections, and the handler. */
+#include "chunks.h"
 #include "serve_private.h"
 #include "base/time.h"
 #include <errno.h>
@@ -13,7 +14,9 @@
 #define DRAIN_MS      5000
 #define KEPT_CAPACITY (8u << 20) /* a worker's buffer grown past this is given back */
 #define RUN_MOST      32         /* requests served in a row before others have their turn */
-#define SLICE_MS      200        /* how long a stop may go unnoticed while waiting for a peer */
+#define SLOWEST       8192       /* octets a second of a large request, at least */
+#define BULK_WAIT_MS  20
+#define SLICE_MS      200 /* how long a stop may go unnoticed while waiting for a peer */
 
 /* Waits for the peer; false: it stalled until `until_us`, or the server stops and we were reading.
  */
@@ -155,30 +158,70 @@ static void buffer_trim(struct worker *w)
     }
 }
 
-/* Reads until `total` octets are in w->in. Memory grows with what arrives, not with what was
- * promised. */
-static bool read_all(struct worker *w, struct connection *c, size_t total)
+/* How long a large request may take: it may not stall, nor drip. */
+struct reading {
+    uint64_t start_us, until_us;
+    uint64_t received;
+};
+
+static struct reading reading_begin(const struct worker *w)
 {
-    size_t have = 0;
-    uint64_t stall_us = (uint64_t)w->server->settings.stall_ms * 1000;
-    uint64_t until_us = clock_monotonic_us() + stall_us;
-    /* A drip that never stalls ends too: the whole may take as long as 64 KB/s would. */
-    uint64_t end_us = until_us + (uint64_t)total * 1000000 / 65536;
-    while (have < total) {
-        if (w->capacity == have && !buffer_room(w, have * 2 < total ? have * 2 : total))
-            return false;
-        size_t room = (w->capacity < total ? w->capacity : total) - have;
+    uint64_t now = clock_monotonic_us();
+    return (struct reading){now, now + (uint64_t)w->server->settings.stall_ms * 1000, 0};
+}
+
+/* Receives up to `most` octets behind the `have` in w->in, and waits for at least one; 0: none will
+ * come. Memory grows with what arrives, not with what was promised. */
+static size_t read_more(struct worker *w, struct connection *c, struct reading *r, size_t have,
+                        size_t most)
+{
+    if (w->capacity == have && !buffer_room(w, have < most ? have * 2 : have + most))
+        return 0;
+    size_t room = w->capacity - have < most ? w->capacity - have : most;
+    for (;;) {
         ssize_t n = recv(c->fd, w->in + have, room, MSG_DONTWAIT);
         if (n > 0) {
-            have += (size_t)n;
-            until_us = clock_monotonic_us() + stall_us;
-        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-            return false;
-        } else if (!wait_for(w->server, c->fd, POLLIN, until_us < end_us ? until_us : end_us)) {
-            return false;
+            uint64_t stall_us = (uint64_t)w->server->settings.stall_ms * 1000;
+            r->received += (uint64_t)n;
+            uint64_t slowest_us = r->start_us + stall_us + r->received * 1000000 / SLOWEST;
+            r->until_us = clock_monotonic_us() + stall_us;
+            r->until_us = slowest_us < r->until_us ? slowest_us : r->until_us;
+            return (size_t)n;
         }
+        if (n == 0 || (errno != EAGAIN && errno != EINTR) ||
+            !wait_for(w->server, c->fd, POLLIN, r->until_us))
+            return 0;
     }
-    return true;
+}
+
+static bool read_all(struct worker *w, struct connection *c, size_t total)
+{
+    struct reading r = reading_begin(w);
+    size_t have = 0, n = 1;
+    for (; have < total && n; have += n)
+        n = read_more(w, c, &r, have, total - have);
+    return have == total;
+}
+
+/* The head, which was peeked at, and a chunked body of at most `most` octets, decoded, behind it.
+ * The whole length; 0: it did not come, or is malformed; most + 1 and more: too large. */
+static size_t read_chunked(struct worker *w, struct connection *c, size_t head, size_t most,
+                           bool *more)
+{
+    struct reading r = reading_begin(w);
+    struct chunks chunks = {0};
+    size_t have = head;
+    if (recv(c->fd, w->in, head, MSG_DONTWAIT) != (ssize_t)head)
+        return 0;
+    while (chunks.state != CHUNK_DONE && have - head <= most) {
+        size_t n = read_more(w, c, &r, have, REQUEST_SMALL);
+        size_t data = n ? chunks_decode(&chunks, w->in + have, n) : 0;
+        if (n == 0 || chunks.failed)
+            return 0;
+        have += data;
+    }
+    *more = chunks.after > 0;
+    return have;
 }
 
 static struct exchange exchange_on(struct worker *w, struct connection *c,
@@ -235,6 +278,7 @@ static bool answer(struct worker *w, struct connection *c, const struct http_hea
     return false;
 }
 
+/* Reads a large request that is framed by its length. */
 static bool run_large(struct worker *w, struct connection *c, size_t total)
 {
     struct http_head head;
@@ -246,17 +290,38 @@ static bool run_large(struct worker *w, struct connection *c, size_t total)
     return answer(w, c, &head, total);
 }
 
-static bool large(struct worker *w, struct connection *c, const struct http_head *head,
-                  size_t total)
+/* Reads one that comes in chunks, and lets it look as if it had not: the engine reads octets to
+ * their end. */
+static bool run_chunked(struct worker *w, struct connection *c, size_t head_length, size_t most)
 {
-    if (atomic_fetch_sub(&w->server->bulk_free, 1) <= 0) {
-        atomic_fetch_add(&w->server->bulk_free, 1);
+    struct http_head head;
+    bool more = false;
+    size_t total = read_chunked(w, c, head_length, most, &more);
+    if (http_head_read(w->in, head_length, &head) != HTTP_DONE) {
+        connection_close(w->server, c);
+        return false;
+    }
+    if (total == 0 || total - head_length > most) {
+        refuse(w, c, &head, total ? 413 : 400,
+               total ? NULL : "the chunks are malformed or do not end");
+        return false;
+    }
+    memset(w->in + (head.transfer_coding.at - w->in), '-', head.transfer_coding.length);
+    head.keep_alive = head.keep_alive && !more; /* a next request came along: it is gone */
+    return answer(w, c, &head, total);
+}
+
+static bool large(struct worker *w, struct connection *c, const struct http_head *head,
+                  size_t total, size_t most)
+{
+    if (!serve_slot(&w->server->bulk, BULK_WAIT_MS)) {
         refuse(w, c, head, 503, "too many large requests at a time; try again");
         return false;
     }
     send_continue(w, c, head);
-    bool kept = run_large(w, c, total);
-    atomic_fetch_add(&w->server->bulk_free, 1);
+    bool kept = head->transfer_coding.length ? run_chunked(w, c, head->length, most)
+                                             : run_large(w, c, total);
+    sem_post(&w->server->bulk);
     return kept;
 }
 
@@ -277,13 +342,13 @@ static bool run_one(struct worker *w, struct connection *c, bool peer_done)
     int status = http_head_read(w->in, have, &head), refused = 413;
     if (status == HTTP_DONE) {
         uint64_t most = w->server->handler.admit(w->server->handler.context, &head, &refused);
-        if (head.body_length > most) {
+        if (head.body_length > most || (head.transfer_coding.length && most == 0)) {
             refuse(w, c, &head, refused, NULL);
             return false;
         }
         total = head.length + (size_t)head.body_length;
-        if (total > REQUEST_SMALL)
-            return large(w, c, &head, total);
+        if (total > REQUEST_SMALL || head.transfer_coding.length)
+            return large(w, c, &head, total, (size_t)most);
     } else if (status != HTTP_MORE) {
         refuse(w, c, &head, status, NULL);
         return false;

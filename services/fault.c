@@ -10,24 +10,15 @@
 /* clang-format off: a row a status */
 static const struct fault_kind kinds[] = {
     /* the first row of a code is the status that a client makes of it */
-    {WEIR_EARGUMENT, "BadArgument", true, false},
-    {WEIR_ESYNTAX, "BadArgument", true, false},
-    {WEIR_ENOTFOUND, "NotFound", true, false},
-    {WEIR_EEXISTS, "Exists", true, false},
-    {WEIR_EMALFORMED, "BadBlock", true, false},
-    {WEIR_ETRUNCATED, "BadBlock", true, false},
-    {WEIR_ECHECKSUM, "BadBlock", true, false},
-    {WEIR_EVERSION, "BadBlock", true, false},
-    {WEIR_ELIMIT, "TooLarge", true, false},
-    {WEIR_ECANCELLED, "Deadline", false, true},
-    {WEIR_EDENIED, "Denied", true, false},
-    {WEIR_EBUSY, "Overload", false, true},
-    {WEIR_ENOMEM, "Overload", false, true},
-    {WEIR_EFULL, "Full", false, true},
-    {WEIR_EUNAVAILABLE, "Unavailable", false, true},
-    {WEIR_EIO, "Unavailable", false, true},
-    {WEIR_ECORRUPT, "Corrupt", false, false},
-    {WEIR_EINTERNAL, "Internal", false, false},
+    {WEIR_EARGUMENT, "BadArgument", true, false},    {WEIR_ESYNTAX, "BadArgument", true, false},
+    {WEIR_ENOTFOUND, "NotFound", true, false},       {WEIR_EEXISTS, "Exists", true, false},
+    {WEIR_EMALFORMED, "BadBlock", true, false},      {WEIR_ETRUNCATED, "BadBlock", true, false},
+    {WEIR_ECHECKSUM, "BadBlock", true, false},       {WEIR_EVERSION, "BadBlock", true, false},
+    {WEIR_ELIMIT, "TooLarge", true, false},          {WEIR_ECANCELLED, "Deadline", false, true},
+    {WEIR_EDENIED, "Denied", true, false},           {WEIR_EBUSY, "Overload", false, true},
+    {WEIR_ENOMEM, "Overload", false, true},          {WEIR_EFULL, "Full", false, true},
+    {WEIR_EUNAVAILABLE, "Unavailable", false, true}, {WEIR_EIO, "Unavailable", false, true},
+    {WEIR_ECORRUPT, "Corrupt", false, false},        {WEIR_EINTERNAL, "Internal", false, false},
 };
 /* clang-format on */
 #define KINDS (sizeof kinds / sizeof *kinds)

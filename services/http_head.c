@@ -30,6 +30,7 @@ static const struct {
     {417, "Expectation Failed"},
     {431, "Request Header Fields Too Large"},
     {500, "Internal Server Error"},
+    {501, "Not Implemented"},
     {503, "Service Unavailable"},
     {505, "HTTP Version Not Supported"},
 };
@@ -104,9 +105,10 @@ static int field_length(struct http_head *h, struct text value)
 
 static int field_transfer(struct http_head *h, struct text value)
 {
-    (void)h;
-    (void)value;
-    return 411;
+    if (h->transfer_coding.length || h->minor == 0)
+        return 400;
+    h->transfer_coding = value;
+    return text_is(value, "chunked") ? HTTP_DONE : 501;
 }
 
 static int field_encoding(struct http_head *h, struct text value)
@@ -271,7 +273,10 @@ int http_head_read(const char *bytes, size_t length, struct http_head *head)
             return 400;
         if (lines && line.length == 0) {
             head->length = at;
-            if (head->method == HTTP_POST && !head->has_body_length)
+            if (head->has_body_length && head->transfer_coding.length)
+                return 400; /* where it ends is a matter of opinion */
+            if (head->method == HTTP_POST && !head->has_body_length &&
+                !head->transfer_coding.length)
                 return 411;
             return HTTP_DONE;
         }

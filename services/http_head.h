@@ -36,16 +36,17 @@ struct http_head {
     struct text host; /* Host:, checked to be name or address with an optional port; else empty */
     struct text content_type;
     struct text soap_action;
-    struct text boundary; /* of a multipart/related content type; else empty */
+    struct text transfer_coding; /* "chunked", else empty */
+    struct text boundary;        /* of a multipart/related content type; else empty */
 };
 
 /* The value is HTTP_MORE, or HTTP_DONE, or the status code to refuse the request with. */
 enum { HTTP_MORE = 0, HTTP_DONE = 1 };
 /* Reads the head at the start of `bytes`. HTTP_MORE: it does not end within `length` octets, all of
- * them good so far. HTTP_DONE: *head is filled. 400 not HTTP or malformed; 411 chunked or a POST
- * without Content-Length; 413 a body length past 2^53; 415 a Content-Encoding; 417 another Expect;
- * 431 a head too long or with too many fields; 505 another version. *head is undefined but after
- * HTTP_DONE. */
+ * them good so far. HTTP_DONE: *head is filled. 400 not HTTP or malformed; 411 a POST with
+ * neither Content-Length nor chunks; 413 a body length past 2^53; 415 a Content-Encoding; 417
+ * another Expect; 501 a transfer coding but chunked; 431 a head too long or with too many fields;
+ * 505 another version. *head is undefined but after HTTP_DONE. */
 int http_head_read(const char *bytes, size_t length, struct http_head *head);
 
 bool text_is(struct text t, const char *word);     /* equal, ASCII case ignored */

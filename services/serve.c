@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ACCEPT_RUN 64
@@ -135,6 +136,21 @@ static void accept_some(struct server *s)
 
 /* ---- workers ---- */
 
+bool serve_slot(sem_t *slots, int64_t wait_ms)
+{
+    struct timespec until;
+    if (sem_trywait(slots) == 0)
+        return true;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += wait_ms * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    int code;
+    while ((code = sem_timedwait(slots, &until)) != 0 && errno == EINTR)
+        continue;
+    return code == 0;
+}
+
 static void tick(struct server *s)
 {
     uint64_t ticks;
@@ -216,7 +232,7 @@ enum weir_status server_new(const struct serve_settings *settings,
     s->settings = *settings;
     s->handler = *handler;
     s->listener = s->epoll = s->timer = s->wake = -1;
-    atomic_store(&s->bulk_free, (int)settings->bulk);
+    sem_init(&s->bulk, 0, settings->bulk);
     pthread_mutex_init(&s->lock, NULL);
     enum weir_status status = open_listener(s, error);
     if (status == WEIR_OK)
@@ -288,6 +304,7 @@ void server_free(struct server *s)
         if (fds[i] >= 0)
             close(fds[i]);
     pthread_mutex_destroy(&s->lock);
+    sem_destroy(&s->bulk);
     free(s->workers);
     free(s);
 }

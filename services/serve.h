@@ -15,6 +15,7 @@
 #include "base/address.h"
 #include "base/status.h"
 #include "http_head.h"
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,6 +45,10 @@ void exchange_reply(struct exchange *x, int status, const char *type, const void
                     size_t length);
 /* An error as one line of text. */
 void exchange_refuse(struct exchange *x, int status, const char *why);
+
+/* Takes a slot of work that only some workers may do at a time: short ones pass one another within
+ * the wait; false when long ones hold all of them. Give it back with sem_post(). */
+bool serve_slot(sem_t *slots, int64_t wait_ms);
 
 struct serve_handler {
     void *context;

@@ -5,6 +5,7 @@
 
 #include "serve.h"
 #include <pthread.h>
+#include <semaphore.h>
 
 /* WAITING and DRAINING connections are armed in epoll and owned by whoever moves them to BUSY
  * first: the worker that gets the event, or the sweeper whose clock ran out. BUSY ones belong to
@@ -41,7 +42,7 @@ struct server {
     int listener, epoll, timer, wake;
     uint16_t port;
     _Atomic bool stopping, accept_paused;
-    _Atomic int bulk_free;
+    sem_t bulk; /* large requests that may still be read */
     struct worker *workers;
     struct connection *table; /* connections_most of them */
     uint32_t *free_list;      /* indexes of FREE ones; a stack under `lock` */

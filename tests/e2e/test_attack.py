@@ -159,7 +159,15 @@ def test_http():
             ("not HTTP", b"hello\r\n\r\n", {400}),
             ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xaa" * 500, {400}),
             ("no length", (plain + "\r\n").encode() + body, {411}),
-            ("chunks", (plain + "Transfer-Encoding: chunked\r\n\r\n").encode(), {411}),
+            ("chunks that are none", (plain + "Transfer-Encoding: chunked\r\n\r\n").encode() + body, {400}),
+            ("chunks and a length", (plain + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n").encode(),
+             {400}),
+            ("another coding", (plain + "Transfer-Encoding: gzip\r\n\r\n").encode(), {501}),
+            ("chunks of one octet", (plain + "Transfer-Encoding: chunked\r\n\r\n").encode()
+             + b"".join(b"1\r\n%c\r\n" % octet for octet in body) + b"0\r\n\r\n", {200}),
+            ("attributes behind chunk extensions", (plain + "Transfer-Encoding: chunked\r\n\r\n").encode()
+             + b"%x\r\n" % len(HEAD + "<d:x") + (HEAD + "<d:x").encode() + b"\r\n"
+             + b'9;a=">"\r\n attr="1"\r\n' * 40000 + b"0\r\n\r\n", {500}),
             ("a length of -5", (plain + "Content-Length: -5\r\n\r\n").encode(), {400}),
             ("a length of 99999999999", (plain + "Content-Length: 99999999999\r\n\r\n").encode(), {413}),
             ("two lengths", (plain + "Content-Length: 5\r\nContent-Length: 6\r\n\r\n").encode(), {400}),

@@ -1,5 +1,6 @@
 /* test_guard.c - what the parser is protected from (tag_scan.h), and how attachments are cut out
  * (mime.h). */
+#include "chunks.h"
 #include "mime.h"
 #include "tag_scan.h"
 #include <CUnit/Basic.h>
@@ -116,6 +117,49 @@ static void test_mime_bad(void)
     CU_ASSERT_EQUAL(split(PART1 PART2 "data" PART2 "more\r\n--B--"), WEIR_ELIMIT);
 }
 
+/* Decodes `text` in pieces of `step` octets; what the data is, or NULL when refused or unfinished.
+ */
+static const char *decode(const char *text, size_t step)
+{
+    static char out[4096];
+    struct chunks c = {0};
+    size_t have = 0, n = strlen(text);
+    for (size_t at = 0; at < n && c.state != CHUNK_DONE && !c.failed; at += step) {
+        size_t part = n - at < step ? n - at : step;
+        memcpy(out + have, text + at, part);
+        have += chunks_decode(&c, out + have, part);
+    }
+    out[have] = '\0';
+    return c.failed || c.state != CHUNK_DONE ? NULL : out;
+}
+
+static void test_chunks(void)
+{
+    static const char good[] =
+        "5\r\nhello\r\n1;a=\"b\"\r\n \r\n0000A\r\n0123456789\r\n0\r\nT: x\r\n\r\n";
+    for (size_t step = 1; step < sizeof good; step++) {
+        const char *data = decode(good, step);
+        CU_ASSERT_TRUE(data && strcmp(data, "hello 0123456789") == 0);
+    }
+    CU_ASSERT_STRING_EQUAL(decode("0\r\n\r\n", 1), "");
+    static const char *const bad[] = {
+        "\r\n",
+        "x\r\n",
+        "-5\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhelloX\r\n0\r\n\r\n",
+        "FFFFFFFFF\r\n",
+        "5\r\nhello\r\n",
+        "5\r\nhell",
+        "",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CU_ASSERT_PTR_NULL(decode(bad[i], 3));
+    struct chunks c = {0};
+    char next[] = "1\r\nx\r\n0\r\n\r\nGET /";
+    CU_ASSERT_EQUAL(chunks_decode(&c, next, sizeof next - 1), 1);
+    CU_ASSERT_EQUAL(c.after, 5);
+}
+
 int main(void)
 {
     CU_initialize_registry();
@@ -125,6 +169,7 @@ int main(void)
     CU_add_test(suite, "limits", test_limits);
     CU_add_test(suite, "mime", test_mime);
     CU_add_test(suite, "mime, malformed", test_mime_bad);
+    CU_add_test(suite, "chunks", test_chunks);
     CU_basic_set_mode(CU_BRM_VERBOSE);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();

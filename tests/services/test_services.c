@@ -374,6 +374,33 @@ static void test_slow_senders_hold_up_no_one(void)
     close(fd);
 }
 
+/* The same request in chunks of every size, then one by length on the same connection. */
+static void test_chunks(void)
+{
+    int fd = dial();
+    for (size_t size = 1; size < 700; size = size * 3 + 1) {
+        static const char head[] = "POST /db HTTP/1.1\r\nContent-Type: text/xml\r\n"
+                                   "Transfer-Encoding: chunked\r\n\r\n";
+        const char *text = envelope(SOAP11, "<d:flowToS><d:tos>9</d:tos><d:from>1</d:from>"
+                                            "<d:to>2</d:to></d:flowToS>");
+        send(fd, head, sizeof head - 1, MSG_NOSIGNAL);
+        for (size_t at = 0, n = strlen(text); at < n; at += size) {
+            char chunk[1000];
+            size_t part = n - at < size ? n - at : size;
+            int length =
+                snprintf(chunk, sizeof chunk, "%zx;x=y\r\n%.*s\r\n", part, (int)part, text + at);
+            send(fd, chunk, (size_t)length, MSG_NOSIGNAL);
+        }
+        send(fd, "0\r\nTrailer: x\r\n\r\n", 17, MSG_NOSIGNAL);
+        fake.filter[0] = '\0';
+        CU_ASSERT_EQUAL(receive(fd), 200);
+        CU_ASSERT_STRING_EQUAL(fake.filter, "tos 9");
+    }
+    const char *text = envelope(SOAP11, "<d:GetStatus/>");
+    CU_ASSERT_EQUAL(exchange(fd, "text/xml", text, strlen(text)), 200);
+    close(fd);
+}
+
 static void test_refusals(void)
 {
     static const struct {
@@ -383,7 +410,11 @@ static void test_refusals(void)
         {"hello\r\n", 400},
         {"POST /db HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: 99999999999\r\n\r\n", 413},
         {"POST /db HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: -5\r\n\r\n", 400},
-        {"POST /db HTTP/1.1\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n", 411},
+        {"POST /db HTTP/1.1\r\nContent-Type: text/xml\r\nTransfer-Encoding: gzip\r\n\r\n", 501},
+        {"POST /db HTTP/1.1\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+         400},
+        {"POST /nope HTTP/1.1\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n",
+         404},
         {"POST /db HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 5\r\n\r\nhello", 415},
         {"POST /nope HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: 5\r\n\r\nhello", 404},
         {"PUT /db HTTP/1.1\r\nContent-Length: 0\r\n\r\n", 405},
@@ -717,6 +748,7 @@ int main(void)
     CU_add_test(suite, "SOAP 1.2", test_soap12);
     CU_add_test(suite, "keep-alive", test_keep_alive);
     CU_add_test(suite, "slow senders", test_slow_senders_hold_up_no_one);
+    CU_add_test(suite, "chunks", test_chunks);
     CU_add_test(suite, "refusals", test_refusals);
     CU_add_test(suite, "documents", test_documents);
     CU_add_test(suite, "counters of the contract", test_counters_of_the_contract);
