@@ -34,7 +34,7 @@ struct services_settings {
     uint64_t block_most;       /* octets of a request to /db; 0: 64 MiB. Elsewhere 4 MiB */
 
     int64_t query_deadline_ms; /* a query's time; 0: 60,000 */
-    uint64_t query_memory;     /* octets for a query's groups; 0: 1 GiB over all workers' share */
+    uint64_t query_memory;     /* octets for the groups of one query; 0: 1 GiB */
     uint32_t query_threads;    /* scan threads a query; 0: 1 */
     uint32_t rows_most;        /* rows in an answer; more is a fault, TooLarge; 0: 1,000,000 */
 
