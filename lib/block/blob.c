@@ -20,7 +20,8 @@ struct compressor *compressor_new(int level)
     if (!c)
         return NULL;
     c->context = ZSTD_createCCtx();
-    if (!c->context || ZSTD_isError(ZSTD_CCtx_setParameter(c->context, ZSTD_c_compressionLevel, level))) {
+    if (!c->context ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(c->context, ZSTD_c_compressionLevel, level))) {
         compressor_free(c);
         return NULL;
     }
@@ -65,8 +66,8 @@ void blob_write(struct compressor *c, const uint8_t *bytes, size_t length, struc
     put_head(out, head, BLOB_RAW, length);
 }
 
-static enum weir_status unzstd(struct decompressor *d, const uint8_t *bytes, size_t stored, uint8_t *out,
-                               size_t length)
+static enum weir_status unzstd(struct decompressor *d, const uint8_t *bytes, size_t stored,
+                               uint8_t *out, size_t length)
 {
     if (ZSTD_getFrameContentSize(bytes, stored) != length)
         return WEIR_EMALFORMED;

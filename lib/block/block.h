@@ -114,7 +114,8 @@ enum weir_status block_column_read(const uint8_t head[BLOCK_COLUMN_HEAD_SIZE], c
 
 /* Decodes one column into memory from `a`; form FLAT, CONSTANT or DICTIONARY, whichever the codec
  * gives for nothing. `base` is the decoded base column when c->base is not 0 (its key must match, and
- * its form be the one column_decode() gave it), else NULL. WEIR_ECHECKSUM, WEIR_EMALFORMED: the element is named. WEIR_ENOMEM. */
+ * its form be the one column_decode() gave it), else NULL. WEIR_ECHECKSUM, WEIR_EMALFORMED: the
+ * element is named. WEIR_ENOMEM. */
 enum weir_status column_decode(const struct block_column *c, const struct vector *base,
                                struct arena *a, struct vector *out, struct weir_error *error);
 /* Any vector as FLAT, memory from `a`; the same vector when it is FLAT already. False: no memory. */

@@ -1,4 +1,5 @@
-/* check.c - block_check(): every column decodes and is what its directory entry says. See block.h. */
+/* check.c - block_check(): every column decodes and is what its directory entry says. See block.h.
+ */
 #include "block/block.h"
 #include "block/codec.h"
 #include <string.h>
@@ -30,31 +31,40 @@ static enum weir_status decode_chain(const struct block *b, const struct block_c
     return s;
 }
 
-/* Bounds over the rows that have the element, of a FLAT vector. */
-static void number_bounds(const struct vector *v, uint64_t *least, uint64_t *most)
+/* Bounds are taken over the values that occur: bit i of `occurs` stands for value i of the vector;
+ * NULL: all of `count` values do. */
+static bool value_occurs(const uint64_t *occurs, uint32_t i)
 {
-    if (!v->present) {
-        kernels_best()->range[width_index(v->width)](v->values, v->rows, least, most);
+    return !occurs || (occurs[i / 64] >> (i % 64) & 1);
+}
+
+static void number_bounds(const struct vector *v, const uint64_t *occurs, uint32_t count,
+                          uint64_t *least, uint64_t *most)
+{
+    const struct vector flat = {.width = v->width, .form = VECTOR_FLAT, .values = v->values};
+    if (!occurs) {
+        kernels_best()->range[width_index(v->width)](v->values, count, least, most);
         return;
     }
     *least = UINT64_MAX;
     *most = 0;
-    for (uint32_t r = 0; r < v->rows; r++) {
-        if (!vector_has(v, r))
+    for (uint32_t i = 0; i < count; i++) {
+        if (!value_occurs(occurs, i))
             continue;
-        uint64_t value = vector_u64(v, r);
+        uint64_t value = vector_u64(&flat, i);
         *least = value < *least ? value : *least;
         *most = value > *most ? value : *most;
     }
 }
 
-static void address_bounds(const struct vector *v, uint8_t least[16], uint8_t most[16])
+static void address_bounds(const struct vector *v, const uint64_t *occurs, uint32_t count,
+                           uint8_t least[16], uint8_t most[16])
 {
     bool any = false;
-    for (uint32_t r = 0; r < v->rows; r++) {
-        if (!vector_has(v, r))
+    for (uint32_t i = 0; i < count; i++) {
+        if (!value_occurs(occurs, i))
             continue;
-        const uint8_t *value = (const uint8_t *)v->values + 16 * (size_t)r;
+        const uint8_t *value = (const uint8_t *)v->values + 16 * (size_t)i;
         if (!any || memcmp(value, least, 16) < 0)
             memcpy(least, value, 16);
         if (!any || memcmp(value, most, 16) > 0)
@@ -63,39 +73,63 @@ static void address_bounds(const struct vector *v, uint8_t least[16], uint8_t mo
     }
 }
 
-static bool bounds_true(const struct block_column *c, const struct vector *flat)
+/* Which dictionary values occur in rows that have the element. */
+static const uint64_t *codes_that_occur(const struct vector *v, struct arena *a)
 {
-    if (c->width == 0)
-        return true;
-    if (c->width == 16) {
-        uint8_t least[16] = {0}, most[16] = {0};
-        address_bounds(flat, least, most);
-        return memcmp(least, c->least_octets, 16) == 0 && memcmp(most, c->most_octets, 16) == 0;
-    }
+    uint8_t *seen = arena_zero(a, v->code_count);
+    uint64_t *occurs = arena_zero(a, ((size_t)v->code_count + 63) / 64 * 8);
+    if (!seen || !occurs)
+        return NULL;
+    if (!v->present)
+        for (uint32_t row = 0; row < v->rows; row++)
+            seen[v->codes[row]] = 1;
+    else
+        for (uint32_t row = 0; row < v->rows; row++)
+            seen[v->codes[row]] |= (uint8_t)(v->present[row / 64] >> (row % 64) & 1);
+    for (uint32_t i = 0; i < v->code_count; i++)
+        occurs[i / 64] |= (uint64_t)seen[i] << (i % 64);
+    return occurs;
+}
+
+static enum weir_status check_bounds(const struct block_column *c, const struct vector *v,
+                                     struct arena *a, struct weir_error *error)
+{
+    const uint64_t *occurs = v->form == VECTOR_FLAT ? v->present : NULL;
+    uint32_t count = v->form == VECTOR_FLAT         ? v->rows
+                     : v->form == VECTOR_DICTIONARY ? v->code_count
+                                                    : 1;
+    uint8_t low[16] = {0}, high[16] = {0};
     uint64_t least, most;
-    number_bounds(flat, &least, &most);
-    return least == c->least && most == c->most;
+    bool right = true;
+    if (v->form == VECTOR_DICTIONARY && c->width && !(occurs = codes_that_occur(v, a)))
+        return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to check a block");
+    if (c->width == 16) {
+        address_bounds(v, occurs, count, low, high);
+        right = memcmp(low, c->least_octets, 16) == 0 && memcmp(high, c->most_octets, 16) == 0;
+    } else if (c->width) {
+        number_bounds(v, occurs, count, &least, &most);
+        right = least == c->least && most == c->most;
+    }
+    return right ? WEIR_OK
+                 : fail_column(c, "its least and most are not those of its values", error);
 }
 
 static enum weir_status check_column(const struct block *b, const struct block_column *c,
-                                     struct dictionary *d, struct arena *a, struct weir_error *error)
+                                     struct dictionary *d, struct arena *a,
+                                     struct weir_error *error)
 {
-    struct vector v, flat;
+    struct vector v;
     enum weir_status s = decode_chain(b, c, a, &v, error);
     if (s)
         return s;
     if (v.form == VECTOR_DICTIONARY) {
-        switch (dictionary_build(d, v.values, v.code_count, v.width, DICTIONARY_MOST, v.code_count)) {
-        case DICTIONARY_NO_MEMORY: return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to check a block");
-        default: break;
-        }
+        if (dictionary_find(d, v.values, v.code_count, v.width, DICTIONARY_MOST, v.code_count) !=
+            DICTIONARY_DONE)
+            return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to check a block");
         if (d->count != v.code_count)
             return fail_column(c, "its dictionary has a value twice", error);
     }
-    if (!vector_flatten(&v, a, &flat))
-        return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to check a block");
-    return bounds_true(c, &flat) ? WEIR_OK
-                                 : fail_column(c, "its least and most are not those of its values", error);
+    return check_bounds(c, &v, a, error);
 }
 
 static enum weir_status check_account(const struct block *b, struct weir_error *error)

@@ -1,8 +1,8 @@
 /* codec.h - what the two sides of the column codecs share. Private to lib/block.
  *
- * A payload is the bytes of `count` values of one width under one codec; payloads nest (the codes of a
- * dictionary are a payload of width 2). Every payload ends by itself: its length follows from count,
- * width and its own bytes. schemas/block-format.md has the layout of each. */
+ * A payload is the bytes of `count` values of one width under one codec; payloads nest (the codes
+ * of a dictionary are a payload of width 2). Every payload ends by itself: its length follows from
+ * count, width and its own bytes. schemas/block-format.md has the layout of each. */
 #ifndef WEIR_BLOCK_CODEC_H
 #define WEIR_BLOCK_CODEC_H
 
@@ -43,8 +43,8 @@ int column_decides(ie_key key);
 /* Columns stand on bases that stand on bases, at most this deep. */
 #define BASE_DEPTH_MOST 3
 
-/* What a payload stands in: RELATIVE > RUNS > MIXED > DICTIONARY > its values or codes. A codec may stand
- * in any that is before it, never in itself. */
+/* What a payload stands in: RELATIVE > RUNS > MIXED > DICTIONARY > its values or codes. A codec may
+ * stand in any that is before it, never in itself. */
 enum nesting { NEST_COLUMN, NEST_RESIDUAL, NEST_RUN, NEST_PART, NEST_PLAIN };
 
 /* ---- encoding values ---- */
@@ -58,7 +58,14 @@ struct values {
 void values_measure(struct values *v);
 
 /* Who uses which scratch: they nest, so none is shared. */
-enum scratch_use { SCRATCH_RUNS, SCRATCH_LENGTHS, SCRATCH_PLANES, SCRATCH_SAMPLE, SCRATCH_MIXED, SCRATCH_COUNT };
+enum scratch_use {
+    SCRATCH_RUNS,
+    SCRATCH_LENGTHS,
+    SCRATCH_PLANES,
+    SCRATCH_SAMPLE,
+    SCRATCH_MIXED,
+    SCRATCH_COUNT
+};
 
 struct value_encoder { /* scratch from column to column; all zero but for the compressor at first */
     struct compressor *compressor;
@@ -74,13 +81,14 @@ void value_encoder_clear(struct value_encoder *e);
 struct advice {
     bool hot;            /* as column_is_hot() */
     uint32_t code_limit; /* distinct values of a dictionary, at most */
-    uint8_t *wait;       /* blocks until a dictionary is tried again: content seldom changes its kind */
+    uint8_t *wait; /* blocks until a dictionary is tried again: content seldom changes its kind */
 };
 /* Appends the payload of measured values under the codec it found best. Memory that ends shows in
  * out->failed. */
-enum codec encode_values(struct value_encoder *e, const struct values *v, const struct advice *advice,
-                         struct buffer *out);
-/* Bits a value of width 1–8 would take, roughly, and 0 when all are equal; cheap: for choosing a base. */
+enum codec encode_values(struct value_encoder *e, const struct values *v,
+                         const struct advice *advice, struct buffer *out);
+/* Bits a value of width 1–8 would take, roughly, and 0 when all are equal; cheap: for choosing a
+ * base. */
 double guess_bits(const struct values *v);
 
 /* ---- decoding values ---- */
@@ -91,8 +99,8 @@ struct part {
     uint32_t code_count;
 };
 /* `count` >= 1 values. WEIR_ETRUNCATED, WEIR_EMALFORMED, WEIR_ENOMEM. */
-enum weir_status decode_values(struct decompressor *d, struct cursor *in, uint8_t codec, uint32_t count,
-                               uint8_t width, struct part *out);
+enum weir_status decode_values(struct decompressor *d, struct cursor *in, uint8_t codec,
+                               uint32_t count, uint8_t width, struct part *out);
 
 /* The values of a map: u8 codec and a payload of `count` values. */
 enum weir_status decode_map_values(struct decompressor *d, struct cursor *in, uint32_t count,

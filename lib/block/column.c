@@ -1,5 +1,5 @@
-/* column.c - one column of a block back into a vector: checksum, presence, payload, base. See block.h;
- * payloads are decode_values.c's, directory entries directory.c's. */
+/* column.c - one column of a block back into a vector: checksum, presence, payload, base. See
+ * block.h; payloads are decode_values.c's, directory entries directory.c's. */
 #include "block/codec.h"
 #include <string.h>
 
@@ -54,31 +54,51 @@ static void scatter_values(void *to, const void *from, size_t size, const uint64
                            uint32_t rows)
 {
     switch (size) {
-    case 1: scatter(to, from, 1, present, rows); return;
-    case 2: scatter(to, from, 2, present, rows); return;
-    case 4: scatter(to, from, 4, present, rows); return;
-    case 8: scatter(to, from, 8, present, rows); return;
-    default: scatter(to, from, 16, present, rows); return;
+    case 1:
+        scatter(to, from, 1, present, rows);
+        return;
+    case 2:
+        scatter(to, from, 2, present, rows);
+        return;
+    case 4:
+        scatter(to, from, 4, present, rows);
+        return;
+    case 8:
+        scatter(to, from, 8, present, rows);
+        return;
+    default:
+        scatter(to, from, 16, present, rows);
+        return;
     }
 }
 
 /* to[r] = from[codes[r]], or from[0] where there are no codes. */
-static inline __attribute__((always_inline)) void gather(uint8_t *restrict to, const uint8_t *from,
-                                                         size_t size, const uint16_t *codes,
-                                                         uint32_t rows)
+static inline __attribute__((always_inline)) void
+gather(uint8_t *restrict to, const uint8_t *from, size_t size, const uint16_t *codes, uint32_t rows)
 {
     for (uint32_t i = 0; i < rows; i++)
         memcpy(to + i * size, from + (codes ? codes[i] * size : 0), size);
 }
 
-static void gather_values(void *to, const void *from, size_t size, const uint16_t *codes, uint32_t rows)
+static void gather_values(void *to, const void *from, size_t size, const uint16_t *codes,
+                          uint32_t rows)
 {
     switch (size) {
-    case 1: gather(to, from, 1, codes, rows); return;
-    case 2: gather(to, from, 2, codes, rows); return;
-    case 4: gather(to, from, 4, codes, rows); return;
-    case 8: gather(to, from, 8, codes, rows); return;
-    default: gather(to, from, 16, codes, rows); return;
+    case 1:
+        gather(to, from, 1, codes, rows);
+        return;
+    case 2:
+        gather(to, from, 2, codes, rows);
+        return;
+    case 4:
+        gather(to, from, 4, codes, rows);
+        return;
+    case 8:
+        gather(to, from, 8, codes, rows);
+        return;
+    default:
+        gather(to, from, 16, codes, rows);
+        return;
     }
 }
 
@@ -97,8 +117,8 @@ static bool value_is_zero(const void *values, uint32_t i, unsigned width)
     return memcmp((const uint8_t *)values + (size_t)i * width, zero, width) == 0;
 }
 
-/* The code that reads as zero, appended to the dictionary when it is not there. 65536 entries and none
- * of them zero: DICTIONARY_MOST, and no memory: UINT32_MAX. */
+/* The code that reads as zero, appended to the dictionary when it is not there. 65536 entries and
+ * none of them zero: DICTIONARY_MOST, and no memory: UINT32_MAX. */
 static uint32_t zero_code(struct part *part, unsigned width, struct arena *a)
 {
     for (uint32_t i = 0; i < part->code_count; i++)
@@ -118,8 +138,11 @@ static uint32_t zero_code(struct part *part, unsigned width, struct arena *a)
 
 static bool flatten_part(struct part *part, unsigned width, uint32_t rows, struct arena *a)
 {
-    const struct vector v = {.width = (uint8_t)width, .form = part->form, .rows = rows,
-                             .code_count = part->code_count, .values = part->values,
+    const struct vector v = {.width = (uint8_t)width,
+                             .form = part->form,
+                             .rows = rows,
+                             .code_count = part->code_count,
+                             .values = part->values,
                              .codes = part->codes};
     struct vector flat;
     if (!vector_flatten(&v, a, &flat))
@@ -142,8 +165,8 @@ static enum weir_status expand_flat(const struct block_column *c, const uint64_t
     return WEIR_OK;
 }
 
-static enum weir_status expand_codes(const struct block_column *c, const uint64_t *present, uint32_t zero,
-                                     struct arena *a, struct part *part)
+static enum weir_status expand_codes(const struct block_column *c, const uint64_t *present,
+                                     uint32_t zero, struct arena *a, struct part *part)
 {
     uint16_t *codes = arena_alloc(a, ((size_t)c->rows + 63) / 64 * 64 * sizeof *codes);
     if (!codes)
@@ -195,8 +218,8 @@ static enum weir_status add_base(const struct block_column *c, const struct vect
     void *values = arena_alloc(a, (size_t)c->rows * c->width);
     if (!values)
         return WEIR_ENOMEM;
-    kernels_best()->rebase[width_index(c->width)][width_index(base->width)](residual.values, flat.values,
-                                                                            c->rows, values);
+    kernels_best()->rebase[width_index(c->width)][width_index(base->width)](
+        residual.values, flat.values, c->rows, values);
     clear_absent(present, c->width, c->rows, values);
     out->form = VECTOR_FLAT;
     out->values = values;
@@ -205,8 +228,8 @@ static enum weir_status add_base(const struct block_column *c, const struct vect
     return WEIR_OK;
 }
 
-static enum weir_status relate(const struct block_column *c, const struct vector *base,
-                               bool same, struct arena *a, struct vector *out)
+static enum weir_status relate(const struct block_column *c, const struct vector *base, bool same,
+                               struct arena *a, struct vector *out)
 {
     if (same && !out->present && base->width == c->width) {
         /* The base itself, in whatever form it is; rows it lacks read as zero there and here. */
@@ -220,8 +243,8 @@ static enum weir_status relate(const struct block_column *c, const struct vector
 
 /* ---- mapped columns ---- */
 /* Codes of rows that have the element, all below `count`; absent rows get code 0. */
-static const uint16_t *present_codes(const struct vector *base, const uint64_t *present, uint32_t count,
-                                     struct arena *a, enum weir_status *status)
+static const uint16_t *present_codes(const struct vector *base, const uint64_t *present,
+                                     uint32_t count, struct arena *a, enum weir_status *status)
 {
     const uint16_t *codes = base->codes;
     *status = WEIR_OK;
@@ -254,8 +277,12 @@ static enum weir_status decode_map(const struct block_column *c, const struct ve
         return s;
     if (cursor_left(in))
         return WEIR_EMALFORMED;
-    *out = (struct vector){.key = c->key, .width = c->width, .form = part.form, .rows = c->rows,
-                           .values = part.values, .present = present};
+    *out = (struct vector){.key = c->key,
+                           .width = c->width,
+                           .form = part.form,
+                           .rows = c->rows,
+                           .values = part.values,
+                           .present = present};
     if (part.form == VECTOR_CONSTANT && !present)
         return WEIR_OK;
     bool coded = part.form == VECTOR_DICTIONARY && !present;
@@ -295,16 +322,22 @@ static enum weir_status decode_checked(const struct block_column *c, const struc
     bool same = c->codec == CODEC_RELATIVE && part_is_zero(&part, c->width);
     if (present && (s = expand_part(c, present, a, &part)))
         return s;
-    *out = (struct vector){.key = c->key, .width = c->width, .form = part.form, .rows = c->rows,
-                           .code_count = part.code_count, .values = part.values,
-                           .codes = part.codes, .present = present};
+    *out = (struct vector){.key = c->key,
+                           .width = c->width,
+                           .form = part.form,
+                           .rows = c->rows,
+                           .code_count = part.code_count,
+                           .values = part.values,
+                           .codes = part.codes,
+                           .present = present};
     return c->codec == CODEC_RELATIVE ? relate(c, base, same, a, out) : WEIR_OK;
 }
 
 enum weir_status column_decode(const struct block_column *c, const struct vector *base,
                                struct arena *a, struct vector *out, struct weir_error *error)
 {
-    if (c->rows == 0 || c->rows > BLOCK_ROWS_MOST || c->present_rows == 0 || c->present_rows > c->rows)
+    if (c->rows == 0 || c->rows > BLOCK_ROWS_MOST || c->present_rows == 0 ||
+        c->present_rows > c->rows)
         return fail_column(c, WEIR_EMALFORMED, "row counts are not possible", error);
     if (c->codec == CODEC_RELATIVE && (!base || base->key != c->base || base->rows != c->rows))
         return fail_column(c, WEIR_EMALFORMED, "its base column is missing or does not fit", error);
@@ -335,9 +368,12 @@ bool vector_flatten(const struct vector *v, struct arena *a, struct vector *out)
 
 void column_bounds_of(const struct block_column *c, struct column_bounds *out)
 {
-    *out = (struct column_bounds){.key = c->key, .width = c->width, .any = c->present_rows > 0,
+    *out = (struct column_bounds){.key = c->key,
+                                  .width = c->width,
+                                  .any = c->present_rows > 0,
                                   .all_present = c->present_rows == c->rows,
-                                  .least = c->least, .most = c->most};
+                                  .least = c->least,
+                                  .most = c->most};
     memcpy(out->least_octets, c->least_octets, 16);
     memcpy(out->most_octets, c->most_octets, 16);
 }

@@ -1,5 +1,6 @@
 /* crc32c.h - the two ways of crc32c() (block.h), apart, so that a test can compare them. Private to
- * lib/block. The seed of a first call is 0; passing a result as the seed goes on where it stopped. */
+ * lib/block. The seed of a first call is 0; passing a result as the seed goes on where it stopped.
+ */
 #ifndef WEIR_BLOCK_CRC32C_H
 #define WEIR_BLOCK_CRC32C_H
 

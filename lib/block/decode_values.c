@@ -1,6 +1,6 @@
-/* decode_values.c - payloads back to values: the mirror of encode_values.c, for bytes of any origin.
- * See codec.h; called by column.c. Every length is checked against what is there, or against the number of
- * values the caller expects, before memory is taken for it. */
+/* decode_values.c - payloads back to values: the mirror of encode_values.c, for bytes of any
+ * origin. See codec.h; called by column.c. Every length is checked against what is there, or
+ * against the number of values the caller expects, before memory is taken for it. */
 #include "block/codec.h"
 #include <string.h>
 
@@ -15,7 +15,7 @@ typedef enum weir_status (*decode_codec)(const struct place *p, uint32_t count, 
 
 static void *take(const struct place *p, size_t count, size_t size)
 {
-    return arena_alloc(p->d->arena, count * size + 1);
+    return arena_alloc(p->d->arena, count * size + MERGE_SLACK);
 }
 
 static enum weir_status decode_nested(const struct place *p, enum nesting nesting, uint32_t count,
@@ -49,7 +49,8 @@ static enum weir_status decode_for(const struct place *p, uint32_t count, uint8_
 }
 
 /* Puts `width` planes of `count` octets together. */
-static void join_planes(const uint8_t *planes, uint32_t count, unsigned width, uint8_t *restrict out)
+static void join_planes(const uint8_t *planes, uint32_t count, unsigned width,
+                        uint8_t *restrict out)
 {
     for (unsigned k = 0; k < width; k++) {
         const uint8_t *plane = planes + (size_t)k * count;
@@ -78,7 +79,8 @@ static enum weir_status decode_split(const struct place *p, uint32_t count, uint
 }
 
 /* A part of CONSTANT form where an array is wanted. */
-static enum weir_status spread(const struct place *p, uint32_t count, uint8_t width, struct part *part)
+static enum weir_status spread(const struct place *p, uint32_t count, uint8_t width,
+                               struct part *part)
 {
     if (part->form != VECTOR_CONSTANT)
         return WEIR_OK;
@@ -136,13 +138,15 @@ static enum weir_status decode_dictionary(const struct place *p, uint32_t count,
     return WEIR_OK;
 }
 
-static inline void repeat(void *restrict out, const void *restrict from, size_t size, uint32_t times)
+static inline void repeat(void *restrict out, const void *restrict from, size_t size,
+                          uint32_t times)
 {
     for (uint32_t i = 0; i < times; i++)
         memcpy((uint8_t *)out + i * size, from, size);
 }
 
-/* Writes each of `runs` values as often as its run is long; false when they do not add up to count. */
+/* Writes each of `runs` values as often as its run is long; false when they do not add up to count.
+ */
 #define EXPAND(name, size)                                                                         \
     static bool name(const void *from, const uint32_t *lengths, uint32_t runs, uint32_t count,     \
                      void *to)                                                                     \
@@ -166,8 +170,8 @@ EXPAND(expand_16, (size_t)16)
 static bool expand(size_t size, const void *from, const uint32_t *lengths, uint32_t runs,
                    uint32_t count, void *to)
 {
-    static bool (*const of[5])(const void *, const uint32_t *, uint32_t, uint32_t, void *) = {
-        expand_1, expand_2, expand_4, expand_8, expand_16};
+    static bool (*const of[5])(const void *, const uint32_t *, uint32_t, uint32_t,
+                               void *) = {expand_1, expand_2, expand_4, expand_8, expand_16};
     return of[width_index((unsigned)size)](from, lengths, runs, count, to);
 }
 
@@ -181,7 +185,8 @@ static enum weir_status decode_runs(const struct place *p, uint32_t count, uint8
     if (runs == 0 || runs > count)
         return WEIR_EMALFORMED;
     enum weir_status s = decode_nested(p, NEST_PLAIN, runs, 4, &lengths);
-    if (s || (s = decode_nested(p, NEST_RUN, runs, width, out)) || (s = spread(p, runs, 4, &lengths)))
+    if (s || (s = decode_nested(p, NEST_RUN, runs, width, out)) ||
+        (s = spread(p, runs, 4, &lengths)))
         return s;
     bool coded = out->form == VECTOR_DICTIONARY;
     if (!coded && (s = spread(p, runs, width, out)))
@@ -199,30 +204,6 @@ static enum weir_status decode_runs(const struct place *p, uint32_t count, uint8
     return WEIR_OK;
 }
 
-/* Each row takes the next value of its part. */
-#define MERGE(name, type)                                                                          \
-    static void name(const uint64_t *bits, const void *common, const void *rare, uint32_t count,   \
-                     void *out)                                                                    \
-    {                                                                                              \
-        const type *c = common, *r = rare;                                                         \
-        type *o = out;                                                                             \
-        for (uint32_t first = 0; first < count; first += 64) {                                     \
-            uint64_t word = bits[first / 64];                                                      \
-            uint32_t n = count - first < 64 ? count - first : 64;                                  \
-            for (uint32_t i = 0; i < n; i++, word >>= 1) {                                         \
-                size_t hit = word & 1;                                                             \
-                const type *from = hit ? c : r;                                                    \
-                *o++ = *from;                                                                      \
-                c += hit;                                                                          \
-                r += 1 - hit;                                                                      \
-            }                                                                                      \
-        }                                                                                          \
-    }
-MERGE(merge_1, uint8_t)
-MERGE(merge_2, uint16_t)
-MERGE(merge_4, uint32_t)
-MERGE(merge_8, uint64_t)
-
 /* A part of a mixture as an array. */
 static enum weir_status decode_half(const struct place *p, uint32_t count, uint8_t width,
                                     struct part *out)
@@ -230,20 +211,24 @@ static enum weir_status decode_half(const struct place *p, uint32_t count, uint8
     enum weir_status s = decode_nested(p, NEST_PART, count, width, out);
     if (s)
         return s;
-    const struct vector v = {.width = width, .form = out->form, .rows = count, .values = out->values,
-                             .code_count = out->code_count, .codes = out->codes};
+    const struct vector v = {.width = width,
+                             .form = out->form,
+                             .rows = count,
+                             .values = out->values,
+                             .code_count = out->code_count,
+                             .codes = out->codes};
     struct vector flat;
-    if (!vector_flatten(&v, p->d->arena, &flat))
+    uint8_t *copy = take(p, count, width);
+    if (!copy || !vector_flatten(&v, p->d->arena, &flat))
         return WEIR_ENOMEM;
-    *out = (struct part){.form = VECTOR_FLAT, .values = (void *)(uintptr_t)flat.values};
+    memcpy(copy, flat.values, (size_t)count * width);
+    *out = (struct part){.form = VECTOR_FLAT, .values = copy};
     return WEIR_OK;
 }
 
 static enum weir_status decode_mixed(const struct place *p, uint32_t count, uint8_t width,
                                      struct part *out)
 {
-    static void (*const merge[4])(const uint64_t *, const void *, const void *, uint32_t, void *) = {
-        merge_1, merge_2, merge_4, merge_8};
     size_t words = ((size_t)count + 63) / 64;
     struct part common, rare;
     uint32_t hits = 0;
@@ -261,7 +246,7 @@ static enum weir_status decode_mixed(const struct place *p, uint32_t count, uint
     if (s || (s = decode_half(p, hits, width, &common)) ||
         (s = decode_half(p, count - hits, width, &rare)))
         return s;
-    merge[width_index(width)](bits, common.values, rare.values, count, values);
+    kernels_best()->merge[width_index(width)](bits, common.values, rare.values, count, values);
     *out = (struct part){.form = VECTOR_FLAT, .values = values};
     return WEIR_OK;
 }
@@ -288,14 +273,13 @@ static const struct {
     decode_codec decode;
     enum nesting deepest;
 } codecs[CODEC_COUNT] = {
-    {decode_constant, NEST_PLAIN}, {decode_for, NEST_PLAIN},   {decode_dictionary, NEST_PART},
+    {decode_constant, NEST_PLAIN},  {decode_for, NEST_PLAIN},   {decode_dictionary, NEST_PART},
     {decode_relative, NEST_COLUMN}, {decode_split, NEST_PLAIN}, {decode_octets, NEST_PLAIN},
-    {decode_runs, NEST_RESIDUAL},   {decode_mixed, NEST_RUN},
-    {decode_misplaced, NEST_COLUMN},
+    {decode_runs, NEST_RESIDUAL},   {decode_mixed, NEST_RUN},   {decode_misplaced, NEST_COLUMN},
 };
 
-static enum weir_status decode_at(const struct place *p, uint8_t codec, uint32_t count, uint8_t width,
-                                  struct part *out)
+static enum weir_status decode_at(const struct place *p, uint8_t codec, uint32_t count,
+                                  uint8_t width, struct part *out)
 {
     if (codec >= CODEC_COUNT || p->nesting > codecs[codec].deepest)
         return WEIR_EMALFORMED;
@@ -310,8 +294,8 @@ static enum weir_status decode_nested(const struct place *p, enum nesting nestin
     return p->in->failed ? WEIR_ETRUNCATED : decode_at(&inner, codec, count, width, out);
 }
 
-enum weir_status decode_values(struct decompressor *d, struct cursor *in, uint8_t codec, uint32_t count,
-                               uint8_t width, struct part *out)
+enum weir_status decode_values(struct decompressor *d, struct cursor *in, uint8_t codec,
+                               uint32_t count, uint8_t width, struct part *out)
 {
     const struct place p = {d, in, NEST_COLUMN};
     return decode_at(&p, codec, count, width, out);

@@ -1,8 +1,9 @@
-/* dictionary.c - distinct values by open addressing, see dictionary.h. Used by encode_column.c, and by
- * check.c to prove that a decoded dictionary's values are distinct.
+/* dictionary.c - distinct values by open addressing, see dictionary.h. Used by encode_column.c, and
+ * by check.c to prove that a decoded dictionary's values are distinct.
  *
- * A slot is 32 bits of the hash above 32 bits of code + 1 (0: empty). For widths up to 4 the hash is a
- * bijection of the value, so equal hash bits are equal values and the value array is not looked at. */
+ * A slot is 32 bits of the hash above 32 bits of code + 1 (0: empty). For widths up to 4 the hash
+ * is a bijection of the value, so equal hash bits are equal values and the value array is not
+ * looked at. */
 #include "block/dictionary.h"
 #include "base/cursor.h"
 #include "block/kernels.h"
@@ -11,7 +12,7 @@
 
 #define SLOTS_LEAST 1024u
 #define SLOTS_USUAL 32768u /* for long columns: 256 KiB, cleared in no time, seldom outgrown */
-#define RANKS 1280u /* see rank_of() */
+#define RANKS       1280u  /* see rank_of() */
 
 static inline uint64_t mix(uint64_t v)
 {
@@ -31,7 +32,8 @@ static inline uint32_t hash_2(const void *values, uint32_t row)
 }
 static inline uint32_t hash_4(const void *values, uint32_t row)
 {
-    /* Both steps are bijections; without the first, addresses that differ in high bits only collide. */
+    /* Both steps are bijections; without the first, addresses that differ in high bits only
+     * collide. */
     uint32_t v = ((const uint32_t *)values)[row];
     v ^= v >> 15;
     return v * UINT32_C(0x9e3779b1);
@@ -169,14 +171,14 @@ static bool rehash(struct dictionary *d)
             codes[row] = (uint16_t)count;                                                          \
             d->counts[count] = 1;                                                                  \
             d->slots[s] = (uint64_t)hash << 32 | ++count;                                          \
-            if (count > d->slot_count / 4 * 3 && !rehash(d))                                           \
+            if (count > d->slot_count / 4 * 3 && !rehash(d))                                       \
                 return DICTIONARY_NO_MEMORY;                                                       \
         }                                                                                          \
         d->count = count;                                                                          \
         return DICTIONARY_DONE;                                                                    \
     }
-/* A value's slot holds its hash; for width 8 its code before ranking, which is not kept: hash alone says
- * no, and values[places[code]] says yes. */
+/* A value's slot holds its hash; for width 8 its code before ranking, which is not kept: hash alone
+ * says no, and values[places[code]] says yes. */
 #define MARK(name, hash_of, type)                                                                  \
     static uint32_t name(const struct dictionary *d, const void *values, uint32_t rows,            \
                          uint64_t *bits)                                                           \
@@ -187,8 +189,9 @@ static bool rehash(struct dictionary *d)
             uint32_t s = slot_of(hash, d->slot_count);                                             \
             while (d->slots[s] && (uint32_t)(d->slots[s] >> 32) != hash)                           \
                 s = (s + 1) & (d->slot_count - 1);                                                 \
-            uint64_t hit = d->slots[s] && ((const type *)d->values)[d->places[(uint32_t)           \
-                                              d->slots[s] - 1]] == ((const type *)values)[row];    \
+            uint64_t hit =                                                                         \
+                d->slots[s] && ((const type *)d->values)[d->places[(uint32_t)d->slots[s] - 1]] ==  \
+                                   ((const type *)values)[row];                                    \
             bits[row / 64] |= hit << (row % 64);                                                   \
             marked += (uint32_t)hit;                                                               \
         }                                                                                          \
@@ -216,14 +219,18 @@ MARK(mark_8, hash_8, uint64_t)
 MARK_NARROW(mark_1, uint8_t, UINT8_MAX)
 MARK_NARROW(mark_2, uint16_t, UINT16_MAX)
 
-uint32_t dictionary_mark(const struct dictionary *d, const void *values, uint32_t rows, unsigned width,
-                         uint64_t *bits)
+uint32_t dictionary_mark(const struct dictionary *d, const void *values, uint32_t rows,
+                         unsigned width, uint64_t *bits)
 {
     switch (width) {
-    case 1: return mark_1(d, values, rows, bits);
-    case 2: return mark_2(d, values, rows, bits);
-    case 4: return mark_4(d, values, rows, bits);
-    default: return mark_8(d, values, rows, bits);
+    case 1:
+        return mark_1(d, values, rows, bits);
+    case 2:
+        return mark_2(d, values, rows, bits);
+    case 4:
+        return mark_4(d, values, rows, bits);
+    default:
+        return mark_8(d, values, rows, bits);
     }
 }
 
@@ -286,17 +293,23 @@ static enum dictionary_result build(struct dictionary *d, const void *values, ui
                                     uint32_t rows, unsigned width, uint32_t limit)
 {
     switch (width) {
-    case 1: return build_1(d, values, row, rows, limit);
-    case 2: return build_2(d, values, row, rows, limit);
-    case 4: return build_4(d, values, row, rows, limit);
-    case 8: return build_8(d, values, row, rows, limit);
-    case 16: return build_16(d, values, row, rows, limit);
-    default: return build_0(d, values, row, rows, limit);
+    case 1:
+        return build_1(d, values, row, rows, limit);
+    case 2:
+        return build_2(d, values, row, rows, limit);
+    case 4:
+        return build_4(d, values, row, rows, limit);
+    case 8:
+        return build_8(d, values, row, rows, limit);
+    case 16:
+        return build_16(d, values, row, rows, limit);
+    default:
+        return build_0(d, values, row, rows, limit);
     }
 }
 
-enum dictionary_result dictionary_build(struct dictionary *d, const void *values, uint32_t rows,
-                                        unsigned width, uint32_t limit, uint32_t expected)
+enum dictionary_result dictionary_find(struct dictionary *d, const void *values, uint32_t rows,
+                                       unsigned width, uint32_t limit, uint32_t expected)
 {
     uint32_t slots = rows > SLOTS_USUAL && expected > SLOTS_LEAST / 2 ? SLOTS_USUAL : SLOTS_LEAST;
     while (slots < 2 * DICTIONARY_MOST && slots < expected * 2)
@@ -307,8 +320,13 @@ enum dictionary_result dictionary_build(struct dictionary *d, const void *values
     /* What has found a third of the limit in an eighth of the rows will find too many. */
     uint32_t first = limit < rows / 8 ? rows / 8 : 0;
     enum dictionary_result r = build(d, values, 0, first, width, limit / 3 + 1);
-    if (r == DICTIONARY_DONE)
-        r = build(d, values, first, rows, width, limit);
+    return r == DICTIONARY_DONE ? build(d, values, first, rows, width, limit) : r;
+}
+
+enum dictionary_result dictionary_build(struct dictionary *d, const void *values, uint32_t rows,
+                                        unsigned width, uint32_t limit, uint32_t expected)
+{
+    enum dictionary_result r = dictionary_find(d, values, rows, width, limit, expected);
     if (r != DICTIONARY_DONE)
         return r;
     rank(d, width ? width : sizeof(struct octets));
@@ -352,7 +370,8 @@ enum dictionary_result dictionary_count(struct dictionary *d, const void *values
     tally_rows(d, values, rows, width, least);
     uint32_t count = 0;
     for (uint32_t i = 0; i <= range; i++) {
-        /* No branch: which values are there is chance. A place is written again until it is taken. */
+        /* No branch: which values are there is chance. A place is written again until it is taken.
+         */
         uint64_t v = least + i;
         uint32_t n = even[i] + odd[i];
         memcpy((uint8_t *)d->values + count * width, &v, 8);

@@ -1,5 +1,5 @@
-/* directory.c - a directory entry as bytes, and back, checked. Layout: schemas/block-format.md. Used by
- * encode.c and open.c, and by a store that keeps entries beside the columns. */
+/* directory.c - a directory entry as bytes, and back, checked. Layout: schemas/block-format.md.
+ * Used by encode.c and open.c, and by a store that keeps entries beside the columns. */
 #include "base/cursor.h"
 #include "block/block.h"
 #include <string.h>
@@ -72,7 +72,8 @@ static const char *bounds_wrong(const uint8_t *head, const struct block_column *
 /* What is wrong with an entry, or NULL. */
 static const char *entry_wrong(const uint8_t *head, const struct block_column *c)
 {
-    if (c->width > 16 || !(1u << c->width & (1u << 0 | 1u << 1 | 1u << 2 | 1u << 4 | 1u << 8 | 1u << 16)))
+    if (c->width > 16 ||
+        !(1u << c->width & (1u << 0 | 1u << 1 | 1u << 2 | 1u << 4 | 1u << 8 | 1u << 16)))
         return "width is not 0, 1, 2, 4, 8 or 16";
     if (c->codec >= CODEC_COUNT || c->codec == CODEC_MAP)
         return "codec is unknown";
@@ -88,7 +89,8 @@ static const char *entry_wrong(const uint8_t *head, const struct block_column *c
 }
 
 enum weir_status block_column_read(const uint8_t head[BLOCK_COLUMN_HEAD_SIZE], const uint8_t *bytes,
-                                   size_t length, struct block_column *out, struct weir_error *error)
+                                   size_t length, struct block_column *out,
+                                   struct weir_error *error)
 {
     char name[IE_NAME_SIZE];
     struct block_column c = {
@@ -103,7 +105,8 @@ enum weir_status block_column_read(const uint8_t head[BLOCK_COLUMN_HEAD_SIZE], c
         .length = load_le32(head + ENTRY_LENGTH),
     };
     if (load_le32(head + ENTRY_CRC) != crc32c(0, head + 4, BLOCK_COLUMN_HEAD_SIZE - 4))
-        return weir_fail(error, WEIR_ECHECKSUM, "directory", "checksum of a directory entry does not match");
+        return weir_fail(error, WEIR_ECHECKSUM, "directory",
+                         "checksum of a directory entry does not match");
     if (c.width == 16) {
         memcpy(c.least_octets, head + ENTRY_LEAST, 16);
         memcpy(c.most_octets, head + ENTRY_MOST, 16);
@@ -114,7 +117,8 @@ enum weir_status block_column_read(const uint8_t head[BLOCK_COLUMN_HEAD_SIZE], c
     ie_key_print(c.key, name);
     const char *wrong = entry_wrong(head, &c);
     if (wrong)
-        return weir_fail(error, WEIR_EMALFORMED, name, "directory entry of column %s: %s", name, wrong);
+        return weir_fail(error, WEIR_EMALFORMED, name, "directory entry of column %s: %s", name,
+                         wrong);
     if (bytes && c.length != length)
         return weir_fail(error, c.length > length ? WEIR_ETRUNCATED : WEIR_EMALFORMED, name,
                          "column %s has %zu octets, its directory entry says %u", name, length,

@@ -1,5 +1,6 @@
 /* encode.c - a batch as a block: bounds, presence and base of every column, then its payload
- * (encode_values.c), the directory and the header. See block.h; layout in schemas/block-format.md. */
+ * (encode_values.c), the directory and the header. See block.h; layout in schemas/block-format.md.
+ */
 #include "block/block.h"
 #include "block/codec.h"
 #include "block/header.h"
@@ -78,18 +79,30 @@ static inline __attribute__((always_inline)) void squeeze(uint8_t *restrict to, 
     }
 }
 
-static void squeeze_values(void *to, const void *from, size_t size, const uint64_t *present, uint32_t rows)
+static void squeeze_values(void *to, const void *from, size_t size, const uint64_t *present,
+                           uint32_t rows)
 {
     switch (size) {
-    case 1: squeeze(to, from, 1, present, rows); return;
-    case 2: squeeze(to, from, 2, present, rows); return;
-    case 4: squeeze(to, from, 4, present, rows); return;
-    case 8: squeeze(to, from, 8, present, rows); return;
-    default: squeeze(to, from, 16, present, rows); return;
+    case 1:
+        squeeze(to, from, 1, present, rows);
+        return;
+    case 2:
+        squeeze(to, from, 2, present, rows);
+        return;
+    case 4:
+        squeeze(to, from, 4, present, rows);
+        return;
+    case 8:
+        squeeze(to, from, 8, present, rows);
+        return;
+    default:
+        squeeze(to, from, 16, present, rows);
+        return;
     }
 }
 
-/* The values of `c` in the rows that `where` has; its own memory when that is all rows. NULL: no memory. */
+/* The values of `c` in the rows that `where` has; its own memory when that is all rows. NULL: no
+ * memory. */
 static const void *present_values(const struct column *c, const struct column *where, uint32_t rows,
                                   void **memory, size_t *have)
 {
@@ -142,8 +155,9 @@ static bool is_number(const struct column *c)
 }
 
 /* base - value in the rows that have the column; false: no memory. */
-static bool subtract_base(struct block_encoder *e, const struct column *c, const struct column *base,
-                          uint32_t rows, const struct values *v, struct values *out)
+static bool subtract_base(struct block_encoder *e, const struct column *c,
+                          const struct column *base, uint32_t rows, const struct values *v,
+                          struct values *out)
 {
     const void *values = present_values(base, c, rows, &e->base, &e->base_size);
     void *residual = grown(&e->residual, &e->residual_size, (size_t)v->count * v->width);
@@ -156,9 +170,10 @@ static bool subtract_base(struct block_encoder *e, const struct column *c, const
     return true;
 }
 
-/* Replaces `v` by its residuals to the column's first base that makes it smaller; the base's key, or 0. */
-static ie_key take_base(struct block_encoder *e, const struct column *c, size_t count, uint32_t rows,
-                        struct values *v)
+/* Replaces `v` by its residuals to the column's first base that makes it smaller; the base's key,
+ * or 0. */
+static ie_key take_base(struct block_encoder *e, const struct column *c, size_t count,
+                        uint32_t rows, struct values *v)
 {
     struct values residual;
     if (!is_number(c) || v->least == v->most)
@@ -225,12 +240,13 @@ static enum weir_status encode_column(struct block_encoder *e, const struct colu
 {
     size_t start = out->length;
     struct values v = {.at = present_values(c, c, rows, &e->dense, &e->dense_size),
-                       .count = c->present_rows, .width = c->width};
+                       .count = c->present_rows,
+                       .width = c->width};
     if (!v.at)
         return WEIR_ENOMEM;
     values_measure(&v);
-    *entry = (struct block_column){.key = c->key, .width = c->width, .rows = rows,
-                                   .present_rows = c->present_rows};
+    *entry = (struct block_column){
+        .key = c->key, .width = c->width, .rows = rows, .present_rows = c->present_rows};
     bounds_of(&v, entry);
     if (c->present_rows < rows)
         blob_write(e->values.compressor, (const uint8_t *)c->present, ((size_t)rows + 7) / 8, out);
@@ -322,7 +338,8 @@ static enum weir_status write_columns(struct block_encoder *e, struct draft *d, 
             ie_key_print(e->columns[i]->key, name);
             return weir_fail(error, s, name, "column %s: %s", name, weir_status_text(s));
         }
-        block_column_write(&entry, out->bytes + d->start + HEADER_SIZE + i * BLOCK_COLUMN_HEAD_SIZE);
+        block_column_write(&entry,
+                           out->bytes + d->start + HEADER_SIZE + i * BLOCK_COLUMN_HEAD_SIZE);
         if (entry.key == WEIR_FLOW_END) {
             d->first_ms = entry.least;
             d->last_ms = entry.most;
@@ -354,15 +371,16 @@ static enum weir_status write_block(struct block_encoder *e, const struct block_
     if (out->failed)
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to encode a block");
     if (out->length - d.start > BLOCK_BYTES_MOST)
-        return weir_fail(error, WEIR_ELIMIT, "length", "a block of %zu octets; at most %u are allowed",
-                         out->length - d.start, BLOCK_BYTES_MOST);
+        return weir_fail(error, WEIR_ELIMIT, "length",
+                         "a block of %zu octets; at most %u are allowed", out->length - d.start,
+                         BLOCK_BYTES_MOST);
     write_header(&d, id, out);
     return WEIR_OK;
 }
 
-enum weir_status block_encode(struct block_encoder *e, const struct block_id *id, struct batch *batch,
-                              const struct account *account, struct buffer *out,
-                              struct weir_error *error)
+enum weir_status block_encode(struct block_encoder *e, const struct block_id *id,
+                              struct batch *batch, const struct account *account,
+                              struct buffer *out, struct weir_error *error)
 {
     size_t before = out->length;
     if (out->failed)

@@ -1,19 +1,20 @@
 /* encode_values.c - chooses a codec by content and writes the payload. See codec.h; called by
- * encode.c for columns, and by itself for what nests inside. The estimates only steer the choice: whatever is
- * chosen is exact. */
+ * encode.c for columns, and by itself for what nests inside. The estimates only steer the choice:
+ * whatever is chosen is exact. */
 #include "block/codec.h"
+#include "block/mixed.h"
+#include "block/runs.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLE_ROWS 2048u
-#define SAMPLE_WHOLE 4096u  /* up to here a dictionary is simply built */
+#define SAMPLE_ROWS  2048u
+#define SAMPLE_WHOLE 4096u /* up to here a dictionary is simply built */
 #define SAMPLE_PLANE 1500u
-#define RUN_LEAST 12u       /* average run that pays */
-#define RUN_CHUNK 128u
+#define RUN_LEAST    12u /* average run that pays */
 /* How many times dearer a zstd octet is than a packed one: what scanning it costs. */
-#define ZSTD_PRICE_HOT 2.0
-#define ZSTD_PRICE_COLD 1.3
+#define ZSTD_PRICE_HOT    2.0
+#define ZSTD_PRICE_COLD   1.3
 #define ZSTD_PRICE_VALUES 1.05 /* the values of a dictionary: few beside the rows */
 
 void *scratch_take(struct value_encoder *e, enum scratch_use use, size_t size)
@@ -36,91 +37,8 @@ void value_encoder_clear(struct value_encoder *e)
     *e = (struct value_encoder){0};
 }
 
-/* Rows i and j of a column, by width. */
-#define SAME_NUMBER(name, type)                                                                    \
-    static inline bool name(const void *values, uint32_t i, uint32_t j)                            \
-    {                                                                                              \
-        return ((const type *)values)[i] == ((const type *)values)[j];                             \
-    }
-SAME_NUMBER(same_1, uint8_t)
-SAME_NUMBER(same_2, uint16_t)
-SAME_NUMBER(same_4, uint32_t)
-SAME_NUMBER(same_8, uint64_t)
-static inline bool same_16(const void *values, uint32_t i, uint32_t j)
-{
-    const uint8_t *a = (const uint8_t *)values + 16 * (size_t)i;
-    const uint8_t *b = (const uint8_t *)values + 16 * (size_t)j;
-    return load_le64(a) == load_le64(b) && load_le64(a + 8) == load_le64(b + 8);
-}
-static inline bool same_0(const void *values, uint32_t i, uint32_t j)
-{
-    const struct octets *a = (const struct octets *)values + i, *b = (const struct octets *)values + j;
-    return a->length == b->length && (a->length == 0 || memcmp(a->bytes, b->bytes, a->length) == 0);
-}
-
-/* ---- runs ---- */
-/* For each width: how many rows of [from, to), from >= 1, differ from the row before; and the first row of
- * each run with the run's length - 1, false when there are more than `most`. */
-#define RUNS(width, size)                                                                          \
-    static uint32_t changes_##width(const void *values, uint32_t from, uint32_t to)                \
-    {                                                                                              \
-        uint32_t n = 0;                                                                            \
-        for (uint32_t i = from; i < to; i++)                                                       \
-            n += !same_##width(values, i, i - 1);                                                  \
-        return n;                                                                                  \
-    }                                                                                              \
-    static bool collect_##width(const struct values *v, uint8_t *firsts, uint32_t *lengths,        \
-                                uint32_t most, uint32_t *count)                                    \
-    {                                                                                              \
-        uint32_t n = 0;                                                                            \
-        for (uint32_t start = 0, end; start < v->count; start = end) {                             \
-            end = start + 1;                                                                       \
-            while (end < v->count && same_##width(v->at, end, start))                              \
-                end++;                                                                             \
-            if (n == most)                                                                         \
-                return false;                                                                      \
-            memcpy(firsts + n * (size), (const uint8_t *)v->at + start * (size), (size));          \
-            lengths[n++] = end - start - 1;                                                        \
-        }                                                                                          \
-        *count = n;                                                                                \
-        return true;                                                                               \
-    }
-RUNS(1, (size_t)1)
-RUNS(2, (size_t)2)
-RUNS(4, (size_t)4)
-RUNS(8, (size_t)8)
-RUNS(16, (size_t)16)
-RUNS(0, sizeof(struct octets))
-
-static const struct {
-    bool (*same)(const void *values, uint32_t i, uint32_t j);
-    uint32_t (*changes)(const void *values, uint32_t from, uint32_t to);
-    bool (*collect)(const struct values *v, uint8_t *firsts, uint32_t *lengths, uint32_t most,
-                    uint32_t *count);
-} by_width[6] = {{same_1, changes_1, collect_1},    {same_2, changes_2, collect_2},
-                 {same_4, changes_4, collect_4},    {same_8, changes_8, collect_8},
-                 {same_16, changes_16, collect_16}, {same_0, changes_0, collect_0}};
-
-static unsigned kind_of(unsigned width)
-{
-    return width ? width_index(width) : 5;
-}
-
-/* Share of rows that differ from the row before, from a few chunks. */
-static double change_rate(const struct values *v)
-{
-    uint32_t step = v->count / 8 > RUN_CHUNK ? v->count / 8 : RUN_CHUNK;
-    uint32_t seen = 0, changed = 0;
-    for (uint32_t from = 1; from < v->count; from += step) {
-        uint32_t to = v->count - from < RUN_CHUNK ? v->count : from + RUN_CHUNK;
-        changed += by_width[kind_of(v->width)].changes(v->at, from, to);
-        seen += to - from;
-    }
-    return seen ? (double)changed / seen : 1.0;
-}
-
-static bool encode_runs(struct value_encoder *e, const struct values *v, const struct advice *advice,
-                        struct buffer *out);
+static bool encode_runs(struct value_encoder *e, const struct values *v,
+                        const struct advice *advice, struct buffer *out);
 
 static double price_of(bool hot)
 {
@@ -280,9 +198,9 @@ static double value_bits(const struct values *v)
     return range < 8 ? 8 : 0.8 * range + 2;
 }
 
-/* Distinct values, estimated from a sample in two ways, for both say too little: values seen once stand for
- * the square root of what was not looked at (guaranteed-error estimator, good for skewed columns), and
- * values seen once against those seen twice (Chao's, good for even ones). */
+/* Distinct values, estimated from a sample in two ways, for both say too little: values seen once
+ * stand for the square root of what was not looked at (guaranteed-error estimator, good for skewed
+ * columns), and values seen once against those seen twice (Chao's, good for even ones). */
 static double guess_distinct(struct value_encoder *e, const struct values *v)
 {
     size_t size = value_size(v->width);
@@ -293,7 +211,8 @@ static double guess_distinct(struct value_encoder *e, const struct values *v)
         return v->count;
     for (uint64_t i = 0; i < v->count && n < SAMPLE_ROWS; i += step)
         memcpy(sample + size * n++, (const uint8_t *)v->at + i * size, size);
-    if (dictionary_build(&e->sample, sample, n, v->width, SAMPLE_ROWS, SAMPLE_ROWS) != DICTIONARY_DONE)
+    if (dictionary_build(&e->sample, sample, n, v->width, SAMPLE_ROWS, SAMPLE_ROWS) !=
+        DICTIONARY_DONE)
         return v->count;
     for (uint32_t c = 0; c < e->sample.count; c++)
         once += e->sample.counts[c] == 1, twice += e->sample.counts[c] == 2;
@@ -303,7 +222,7 @@ static double guess_distinct(struct value_encoder *e, const struct values *v)
     return distinct < v->count ? distinct : v->count;
 }
 
-#define NEVER 1e9 /* bits: what is not possible */
+#define NEVER           1e9 /* bits: what is not possible */
 #define DICTIONARY_WAIT 15
 
 /* Bits a row with the dictionary as counted. */
@@ -328,11 +247,13 @@ static double try_counting(struct value_encoder *e, const struct values *v, doub
 
 /* Builds the dictionary when it may beat `bits` a value; what it takes then, else NEVER. */
 static double build_dictionary(struct value_encoder *e, const struct values *v, double bits,
-                             const struct advice *advice)
+                               const struct advice *advice)
 {
     double each = value_bits(v), expected = v->count;
     double most = v->count * (bits - 0.5 * log2(bits * v->count / each)) / each;
-    uint32_t limit = most < 16 ? 16 : most < advice->code_limit ? (uint32_t)most : advice->code_limit;
+    uint32_t limit = most < 16                   ? 16
+                     : most < advice->code_limit ? (uint32_t)most
+                                                 : advice->code_limit;
     uint64_t range = v->width && v->width <= 8 ? v->most - v->least : UINT64_MAX;
     if (v->count > SAMPLE_WHOLE && range >= SAMPLE_WHOLE) {
         expected = guess_distinct(e, v);
@@ -341,8 +262,8 @@ static double build_dictionary(struct value_encoder *e, const struct values *v, 
     }
     if (range < DICTIONARY_MOST && range < 4 * (uint64_t)v->count)
         return try_counting(e, v, bits, limit);
-    if (dictionary_build(&e->dictionary, v->at, v->count, v->width, limit,
-                                      (uint32_t)expected) != DICTIONARY_DONE)
+    if (dictionary_build(&e->dictionary, v->at, v->count, v->width, limit, (uint32_t)expected) !=
+        DICTIONARY_DONE)
         return NEVER;
     return dictionary_bits(&e->dictionary, v, each);
 }
@@ -365,8 +286,8 @@ static enum codec write_dictionary(struct value_encoder *e, const struct values 
                                    struct buffer *out)
 {
     const struct dictionary *d = &e->dictionary;
-    struct values found = {.at = d->values, .count = d->count, .width = v->width,
-                           .least = v->least, .most = v->most};
+    struct values found = {
+        .at = d->values, .count = d->count, .width = v->width, .least = v->least, .most = v->most};
     struct values codes = {.at = d->codes, .count = v->count, .width = 2, .most = d->count - 1};
     buffer_put_u32le(out, d->count);
     size_t codec_at = out->length;
@@ -383,91 +304,24 @@ static enum codec write_dictionary(struct value_encoder *e, const struct values 
 }
 
 /* ---- common and rare values ---- */
-#define COMMON_MOST 256u
-#define COMMON_LEAST 4u /* of the sample, to be called common */
 /* Two parts are dearer to read than one, and to write. */
-#define MIXED_GAIN_HOT 0.75
+#define MIXED_GAIN_HOT  0.75
 #define MIXED_GAIN_COLD 0.85
 
-/* Of the sample guess_distinct() took: how many of its most frequent values are common, so that the bits a
- * row are fewest. `rare` is what a rare value takes; *bits becomes the estimate. */
-static uint32_t choose_common(const struct dictionary *sample, double rare, double *bits)
-{
-    uint32_t all = 0, best = 0, covered = 0;
-    for (uint32_t c = 0; c < sample->count; c++)
-        all += sample->counts[c];
-    *bits = NEVER; /* no sample: nothing is common */
-    for (uint32_t c = 0; c < sample->count && c < COMMON_MOST && sample->counts[c] >= COMMON_LEAST; c++) {
-        covered += sample->counts[c];
-        double share = (double)covered / all;
-        double code = c ? 32 - __builtin_clz(c) : 0;
-        double needs = 1.1 + share * code + (1 - share) * rare;
-        if (needs < *bits) {
-            *bits = needs;
-            best = c + 1;
-        }
-    }
-    return best;
-}
+static enum codec encode_any(struct value_encoder *e, const struct values *v,
+                             const struct advice *advice, enum nesting nesting, struct buffer *out);
 
-struct mixture {
-    uint64_t *bits;
-    void *common, *rare;
-    uint32_t common_count;
-};
-
-#define PART(width, type)                                                                          \
-    static void part_##width(const struct values *v, const struct mixture *m)                      \
-    {                                                                                              \
-        const type *from = v->at;                                                                  \
-        type *common = m->common, *rare = m->rare;                                                 \
-        for (uint32_t row = 0; row < v->count; row++) { /* no branch: which it is is chance */     \
-            size_t hit = m->bits[row / 64] >> (row % 64) & 1;                                      \
-            *common = *rare = from[row];                                                           \
-            common += hit;                                                                         \
-            rare += 1 - hit;                                                                       \
-        }                                                                                          \
-    }
-PART(1, uint8_t)
-PART(2, uint16_t)
-PART(4, uint32_t)
-PART(8, uint64_t)
-
-/* Parts the rows by whether their value is one of the first `common` of the sample. */
-static bool part_rows(struct value_encoder *e, const struct values *v, uint32_t common,
-                      struct mixture *m)
-{
-    static void (*const part[4])(const struct values *, const struct mixture *) = {part_1, part_2, part_4,
-                                                                                  part_8};
-    size_t words = (v->count + 63) / 64, size = ((size_t)v->count + 1) * v->width;
-    uint8_t *memory = scratch_take(e, SCRATCH_MIXED, words * 8 + 2 * size + 16 + COMMON_MOST * 8);
-    if (!memory)
-        return false;
-    m->bits = (uint64_t *)(void *)memory;
-    m->common = memory + words * 8;
-    m->rare = memory + words * 8 + (size + 7) / 8 * 8;
-    memcpy(m->common, e->sample.values, (size_t)common * v->width);
-    memset(m->bits, 0, words * 8);
-    if (dictionary_build(&e->sample, m->common, common, v->width, common, 0) != DICTIONARY_DONE)
-        return false;
-    m->common_count = dictionary_mark(&e->sample, v->at, v->count, v->width, m->bits);
-    part[width_index(v->width)](v, m);
-    return true;
-}
-
-static enum codec encode_any(struct value_encoder *e, const struct values *v, const struct advice *advice,
-                             enum nesting nesting, struct buffer *out);
-
-static bool write_mixed(struct value_encoder *e, const struct values *v, const struct advice *advice,
-                        uint32_t common, struct buffer *out)
+static bool write_mixed(struct value_encoder *e, const struct values *v,
+                        const struct advice *advice, uint32_t common, struct buffer *out)
 {
     struct mixture m;
-    if (!part_rows(e, v, common, &m) || m.common_count == 0 || m.common_count == v->count)
+    if (!mixed_part(e, v, common, &m) || m.common_count == 0 || m.common_count == v->count)
         return false;
     uint8_t wait = 0;
     const struct advice inside = {advice->hot, DICTIONARY_MOST, &wait};
-    struct values parts[2] = {{.at = m.common, .count = m.common_count, .width = v->width},
-                              {.at = m.rare, .count = v->count - m.common_count, .width = v->width}};
+    struct values parts[2] = {
+        {.at = m.common, .count = m.common_count, .width = v->width},
+        {.at = m.rare, .count = v->count - m.common_count, .width = v->width}};
     blob_write(e->compressor, (const uint8_t *)m.bits, ((size_t)v->count + 7) / 8, out);
     for (unsigned i = 0; i < 2; i++) {
         size_t codec_at = out->length;
@@ -481,8 +335,9 @@ static bool write_mixed(struct value_encoder *e, const struct values *v, const s
 }
 
 /* ---- the choice ---- */
-static enum codec encode_numbers(struct value_encoder *e, const struct values *v, const struct advice *advice,
-                                 enum nesting nesting, struct buffer *out)
+static enum codec encode_numbers(struct value_encoder *e, const struct values *v,
+                                 const struct advice *advice, enum nesting nesting,
+                                 struct buffer *out)
 {
     struct packed_plan plan;
     double mixed = NEVER;
@@ -496,19 +351,20 @@ static enum codec encode_numbers(struct value_encoder *e, const struct values *v
         double coded = try_dictionary(e, v, rival, advice);
         if (mixable && coded > MIXED_GAIN_HOT * rival) {
             (void)guess_distinct(e, v); /* for its sample */
-            common = choose_common(&e->sample, plan.bits, &mixed);
+            common = mixed_choose(&e->sample, plan.bits, &mixed);
         }
         if (coded < rival && coded < mixed)
             return write_dictionary(e, v, advice->hot, out);
-        if (mixed < (advice->hot ? MIXED_GAIN_HOT : MIXED_GAIN_COLD) * rival && write_mixed(e, v, advice, common, out))
+        if (mixed < (advice->hot ? MIXED_GAIN_HOT : MIXED_GAIN_COLD) * rival &&
+            write_mixed(e, v, advice, common, out))
             return CODEC_MIXED;
     }
     return write_plain(e, v, price_of(advice->hot), &plan, out);
 }
 
 /* Width 16 and octets. */
-static enum codec encode_strings(struct value_encoder *e, const struct values *v, const struct advice *advice,
-                                 struct buffer *out)
+static enum codec encode_strings(struct value_encoder *e, const struct values *v,
+                                 const struct advice *advice, struct buffer *out)
 {
     double flat = v->width ? value_bits(v) * price_of(advice->hot) : value_bits(v) + 8;
     if (try_dictionary(e, v, flat, advice) < flat)
@@ -516,22 +372,12 @@ static enum codec encode_strings(struct value_encoder *e, const struct values *v
     return encode_flat(e, v, price_of(advice->hot), out);
 }
 
-static bool all_same(const struct values *v)
+static enum codec encode_any(struct value_encoder *e, const struct values *v,
+                             const struct advice *advice, enum nesting nesting, struct buffer *out)
 {
-    if (v->width && v->width <= 8)
-        return v->least == v->most;
-    unsigned kind = kind_of(v->width);
-    return by_width[kind].same(v->at, 0, v->count - 1) &&
-           by_width[kind].same(v->at, 0, v->count / 2) &&
-           by_width[kind].changes(v->at, 1, v->count) == 0;
-}
-
-static enum codec encode_any(struct value_encoder *e, const struct values *v, const struct advice *advice,
-                             enum nesting nesting, struct buffer *out)
-{
-    if (all_same(v))
+    if (runs_all_same(v))
         return write_constant(v, out);
-    if (nesting < NEST_RUN && v->count >= 64 && change_rate(v) * RUN_LEAST < 1.0 &&
+    if (nesting < NEST_RUN && v->count >= 64 && runs_rate(v) * RUN_LEAST < 1.0 &&
         encode_runs(e, v, advice, out))
         return CODEC_RUNS;
     if (v->width == 0 || v->width == 16)
@@ -539,8 +385,8 @@ static enum codec encode_any(struct value_encoder *e, const struct values *v, co
     return encode_numbers(e, v, advice, nesting, out);
 }
 
-static bool encode_runs(struct value_encoder *e, const struct values *v, const struct advice *advice,
-                        struct buffer *out)
+static bool encode_runs(struct value_encoder *e, const struct values *v,
+                        const struct advice *advice, struct buffer *out)
 {
     uint32_t most = (v->count / RUN_LEAST + 8) & ~7u, runs = 0; /* lengths behind it are aligned */
     size_t size = value_size(v->width);
@@ -550,11 +396,11 @@ static bool encode_runs(struct value_encoder *e, const struct values *v, const s
         return true;
     }
     uint32_t *lengths = (uint32_t *)(void *)(memory + most * size);
-    if (!by_width[kind_of(v->width)].collect(v, memory, lengths, most, &runs))
+    if (!runs_collect(v, memory, lengths, most, &runs))
         return false;
     struct values numbers = {.at = lengths, .count = runs, .width = 4};
-    struct values firsts = {.at = memory, .count = runs, .width = v->width,
-                            .least = v->least, .most = v->most};
+    struct values firsts = {
+        .at = memory, .count = runs, .width = v->width, .least = v->least, .most = v->most};
     values_measure(&numbers);
     buffer_put_u32le(out, runs);
     size_t codec_at = out->length;
@@ -570,8 +416,8 @@ static bool encode_runs(struct value_encoder *e, const struct values *v, const s
     return true;
 }
 
-enum codec encode_values(struct value_encoder *e, const struct values *v, const struct advice *advice,
-                         struct buffer *out)
+enum codec encode_values(struct value_encoder *e, const struct values *v,
+                         const struct advice *advice, struct buffer *out)
 {
     return encode_any(e, v, advice, NEST_COLUMN, out);
 }
@@ -585,9 +431,9 @@ void values_measure(struct values *v)
 double guess_bits(const struct values *v)
 {
     struct packed_plan plan;
-    if (all_same(v))
+    if (runs_all_same(v))
         return 0;
     packed_plan(v->at, v->count, v->width, v->least, v->most, &plan);
-    double runs = change_rate(v) * (plan.bits + 8);
+    double runs = runs_rate(v) * (plan.bits + 8);
     return runs < plan.bits ? runs : plan.bits;
 }

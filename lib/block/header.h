@@ -1,5 +1,5 @@
-/* header.h - where things are in a block's first 96 octets; schemas/block-format.md says the same in
- * words. Private to lib/block. LITTLE ENDIAN. */
+/* header.h - where things are in a block's first 96 octets; schemas/block-format.md says the same
+ * in words. Private to lib/block. LITTLE ENDIAN. */
 #ifndef WEIR_BLOCK_HEADER_H
 #define WEIR_BLOCK_HEADER_H
 

@@ -1,17 +1,17 @@
-/* kernels.c - the inner loops of the codecs, written once and compiled twice: for any processor, and
- * for AVX2. Only unpacking has a vector path of its own. See kernels.h; called by packed.c, relative.c
- * and the column codecs. */
+/* kernels.c - the inner loops of the codecs, written once and compiled twice: for any processor,
+ * and for AVX2. Only unpacking has a vector path of its own. See kernels.h; called by packed.c,
+ * relative.c and the column codecs. */
 #include "block/kernels.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#define TARGET_AVX2 __attribute__((target("avx2")))
+#define TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
 #else
 #define TARGET_AVX2
 #endif
 #define INLINE static inline __attribute__((always_inline))
-/* Values a step: a constant, so that compilers make vectors of the loop; and few enough for them to stay
- * in registers. */
+/* Values a step: a constant, so that compilers make vectors of the loop; and few enough for them to
+ * stay in registers. */
 #define LANES(type) (128 / sizeof(type))
 
 static inline uint64_t low_mask(unsigned bits)
@@ -40,8 +40,8 @@ INLINE void write_bits(struct writer *w, uint64_t value, unsigned bits)
 }
 
 /* `join` values become one of join * bits <= 64 bits first: fewer steps of the serial writer. */
-INLINE unsigned write_joined(struct writer *w, const uint64_t *values, unsigned count, unsigned bits,
-                             unsigned join)
+INLINE unsigned write_joined(struct writer *w, const uint64_t *values, unsigned count,
+                             unsigned bits, unsigned join)
 {
     unsigned i = 0;
     for (; i + join <= count; i += join) {
@@ -94,9 +94,9 @@ static void unpack64_plain(const uint8_t *in, unsigned bits, uint64_t *out)
 
 /* ---- conversions: bodies that both sets are made of ---- */
 #define STORE_BODY(name, from, to)                                                                 \
-    INLINE void name(const from *restrict in, uint64_t add, void *restrict out)                                      \
+    INLINE void name(const from *restrict in, uint64_t add, void *restrict out)                    \
     {                                                                                              \
-        to *restrict o = out;                                                                               \
+        to *restrict o = out;                                                                      \
         for (unsigned i = 0; i < PACK_GROUP; i++)                                                  \
             o[i] = (to)((to)in[i] + (to)add);                                                      \
     }
@@ -110,7 +110,7 @@ STORE_BODY(store64_4, uint64_t, uint32_t)
 STORE_BODY(store64_8, uint64_t, uint64_t)
 
 #define LOAD_BODY(name, type)                                                                      \
-    INLINE void name(const void *restrict in, uint64_t subtract, uint64_t *restrict out)                             \
+    INLINE void name(const void *restrict in, uint64_t subtract, uint64_t *restrict out)           \
     {                                                                                              \
         const type *v = in;                                                                        \
         for (unsigned i = 0; i < PACK_GROUP; i++)                                                  \
@@ -125,12 +125,12 @@ LOAD_BODY(load_8, uint64_t)
     INLINE void name(const void *values, size_t count, uint64_t *least, uint64_t *most)            \
     {                                                                                              \
         const type *v = values;                                                                    \
-        type lo[LANES(type)], hi[LANES(type)];                                                                 \
-        for (unsigned j = 0; j < LANES(type); j++)                                                       \
+        type lo[LANES(type)], hi[LANES(type)];                                                     \
+        for (unsigned j = 0; j < LANES(type); j++)                                                 \
             lo[j] = hi[j] = v[0];                                                                  \
         size_t i = 0;                                                                              \
-        for (; i + LANES(type) <= count; i += LANES(type))                                                     \
-            for (unsigned j = 0; j < LANES(type); j++) {                                                 \
+        for (; i + LANES(type) <= count; i += LANES(type))                                         \
+            for (unsigned j = 0; j < LANES(type); j++) {                                           \
                 lo[j] = v[i + j] < lo[j] ? v[i + j] : lo[j];                                       \
                 hi[j] = v[i + j] > hi[j] ? v[i + j] : hi[j];                                       \
             }                                                                                      \
@@ -138,7 +138,7 @@ LOAD_BODY(load_8, uint64_t)
             lo[0] = v[i] < lo[0] ? v[i] : lo[0];                                                   \
             hi[0] = v[i] > hi[0] ? v[i] : hi[0];                                                   \
         }                                                                                          \
-        for (unsigned j = 1; j < LANES(type); j++) {                                                     \
+        for (unsigned j = 1; j < LANES(type); j++) {                                               \
             lo[0] = lo[j] < lo[0] ? lo[j] : lo[0];                                                 \
             hi[0] = hi[j] > hi[0] ? hi[j] : hi[0];                                                 \
         }                                                                                          \
@@ -150,28 +150,52 @@ RANGE_BODY(range_2, uint16_t)
 RANGE_BODY(range_4, uint32_t)
 RANGE_BODY(range_8, uint64_t)
 
-#define REBASE_BODY(name, type, other)                                                           \
-    INLINE void name(const void *a, const void *b, size_t count, void *restrict out)                        \
+#define REBASE_BODY(name, type, other)                                                             \
+    INLINE void name(const void *a, const void *b, size_t count, void *restrict out)               \
     {                                                                                              \
         const type *va = a;                                                                        \
         const other *vb = b;                                                                       \
-        type *restrict o = out;                                                                             \
+        type *restrict o = out;                                                                    \
         size_t i = 0;                                                                              \
-        for (; i + LANES(type) <= count; i += LANES(type))                                                     \
-            for (unsigned j = 0; j < LANES(type); j++)                                                   \
+        for (; i + LANES(type) <= count; i += LANES(type))                                         \
+            for (unsigned j = 0; j < LANES(type); j++)                                             \
                 o[i + j] = (type)((type)vb[i + j] - va[i + j]);                                    \
         for (; i < count; i++)                                                                     \
             o[i] = (type)((type)vb[i] - va[i]);                                                    \
     }
-#define REBASE_ROW(X)                                                                            \
-    X(1, 1, uint8_t, uint8_t) X(1, 2, uint8_t, uint16_t) X(1, 4, uint8_t, uint32_t)                \
-    X(1, 8, uint8_t, uint64_t) X(2, 1, uint16_t, uint8_t) X(2, 2, uint16_t, uint16_t)              \
-    X(2, 4, uint16_t, uint32_t) X(2, 8, uint16_t, uint64_t) X(4, 1, uint32_t, uint8_t)             \
-    X(4, 2, uint32_t, uint16_t) X(4, 4, uint32_t, uint32_t) X(4, 8, uint32_t, uint64_t)            \
-    X(8, 1, uint64_t, uint8_t) X(8, 2, uint64_t, uint16_t) X(8, 4, uint64_t, uint32_t)             \
-    X(8, 8, uint64_t, uint64_t)
+#define REBASE_ROW(X)                                                                              \
+    X(1, 1, uint8_t, uint8_t)                                                                      \
+    X(1, 2, uint8_t, uint16_t) X(1, 4, uint8_t, uint32_t) X(1, 8, uint8_t, uint64_t)               \
+        X(2, 1, uint16_t, uint8_t) X(2, 2, uint16_t, uint16_t) X(2, 4, uint16_t, uint32_t)         \
+            X(2, 8, uint16_t, uint64_t) X(4, 1, uint32_t, uint8_t) X(4, 2, uint32_t, uint16_t)     \
+                X(4, 4, uint32_t, uint32_t) X(4, 8, uint32_t, uint64_t) X(8, 1, uint64_t, uint8_t) \
+                    X(8, 2, uint64_t, uint16_t) X(8, 4, uint64_t, uint32_t)                        \
+                        X(8, 8, uint64_t, uint64_t)
 #define REBASE_DEFINE(a, b, ta, tb) REBASE_BODY(rebase_##a##_##b, ta, tb)
 REBASE_ROW(REBASE_DEFINE)
+
+#define MERGE_BODY(name, type)                                                                     \
+    INLINE void name(const uint64_t *bits, const void *common, const void *rare, uint32_t count,   \
+                     void *out)                                                                    \
+    {                                                                                              \
+        const type *c = common, *r = rare;                                                         \
+        type *o = out;                                                                             \
+        for (uint32_t first = 0; first < count; first += 64) {                                     \
+            uint64_t word = bits[first / 64];                                                      \
+            uint32_t n = count - first < 64 ? count - first : 64;                                  \
+            for (uint32_t i = 0; i < n; i++, word >>= 1) {                                         \
+                size_t hit = word & 1;                                                             \
+                const type *from = hit ? c : r;                                                    \
+                *o++ = *from;                                                                      \
+                c += hit;                                                                          \
+                r += 1 - hit;                                                                      \
+            }                                                                                      \
+        }                                                                                          \
+    }
+MERGE_BODY(merge_1, uint8_t)
+MERGE_BODY(merge_2, uint16_t)
+MERGE_BODY(merge_4, uint32_t)
+MERGE_BODY(merge_8, uint64_t)
 
 INLINE uint16_t most_code_body(const uint16_t *codes, size_t count)
 {
@@ -204,26 +228,38 @@ INLINE uint16_t most_code_body(const uint16_t *codes, size_t count)
     {                                                                                              \
         range_##w(v, n, least, most);                                                              \
     }
-#define SET_REBASE(set, target, a, b)                                                            \
-    target static void set##_rebase_##a##_##b(const void *va, const void *vb, size_t n, void *o) \
+#define SET_MERGE(set, target, w)                                                                  \
+    target static void set##_merge_##w(const uint64_t *bits, const void *common, const void *rare, \
+                                       uint32_t count, void *out)                                  \
     {                                                                                              \
-        rebase_##a##_##b(va, vb, n, o);                                                          \
+        merge_##w(bits, common, rare, count, out);                                                 \
     }
-#define SET_REBASES(set, target, a)                                                              \
-    SET_REBASE(set, target, a, 1)                                                                \
-    SET_REBASE(set, target, a, 2)                                                                \
-    SET_REBASE(set, target, a, 4)                                                                \
+#define SET_REBASE(set, target, a, b)                                                              \
+    target static void set##_rebase_##a##_##b(const void *va, const void *vb, size_t n, void *o)   \
+    {                                                                                              \
+        rebase_##a##_##b(va, vb, n, o);                                                            \
+    }
+#define SET_REBASES(set, target, a)                                                                \
+    SET_REBASE(set, target, a, 1)                                                                  \
+    SET_REBASE(set, target, a, 2)                                                                  \
+    SET_REBASE(set, target, a, 4)                                                                  \
     SET_REBASE(set, target, a, 8)
-#define BY_WIDTH(name) {name##_1, name##_2, name##_4, name##_8}
-#define SET(set, target, unpack_32, unpack_64)                                                     \
+#define BY_WIDTH(name)                                                                             \
+    {                                                                                              \
+        name##_1, name##_2, name##_4, name##_8                                                     \
+    }
+#define SET(set, target, unpack_32, unpack_64, merge_of_2)                                         \
+    SET_MERGE(set, target, 1)                                                                      \
+    SET_MERGE(set, target, 4)                                                                      \
+    SET_MERGE(set, target, 8)                                                                      \
     SET_WIDTH(set, target, 1)                                                                      \
     SET_WIDTH(set, target, 2)                                                                      \
     SET_WIDTH(set, target, 4)                                                                      \
     SET_WIDTH(set, target, 8)                                                                      \
-    SET_REBASES(set, target, 1)                                                                  \
-    SET_REBASES(set, target, 2)                                                                  \
-    SET_REBASES(set, target, 4)                                                                  \
-    SET_REBASES(set, target, 8)                                                                  \
+    SET_REBASES(set, target, 1)                                                                    \
+    SET_REBASES(set, target, 2)                                                                    \
+    SET_REBASES(set, target, 4)                                                                    \
+    SET_REBASES(set, target, 8)                                                                    \
     target static uint16_t set##_most_code(const uint16_t *codes, size_t count)                    \
     {                                                                                              \
         return most_code_body(codes, count);                                                       \
@@ -236,21 +272,23 @@ INLINE uint16_t most_code_body(const uint16_t *codes, size_t count)
         .store64 = BY_WIDTH(set##_store64),                                                        \
         .load = BY_WIDTH(set##_load),                                                              \
         .range = BY_WIDTH(set##_range),                                                            \
-        .rebase = {BY_WIDTH(set##_rebase_1), BY_WIDTH(set##_rebase_2),                       \
-                     BY_WIDTH(set##_rebase_4), BY_WIDTH(set##_rebase_8)},                      \
+        .rebase = {BY_WIDTH(set##_rebase_1), BY_WIDTH(set##_rebase_2), BY_WIDTH(set##_rebase_4),   \
+                   BY_WIDTH(set##_rebase_8)},                                                      \
+        .merge = {set##_merge_1, merge_of_2, set##_merge_4, set##_merge_8},                        \
         .most_code = set##_most_code,                                                              \
     };
 
-SET(plain, , unpack32_plain, unpack64_plain)
+SET_MERGE(plain, , 2)
+SET(plain, , unpack32_plain, unpack64_plain, plain_merge_2)
 
 #if defined(__x86_64__)
 /* ---- unpacking, AVX2 ----
- * Eight values are `bits` octets and start at an octet. A lane's octets are gathered into place by a
- * byte shuffle, shifted right by the lane's own count, and masked: the same few instructions for every
- * width, only the shuffle and shift constants differ, and those are made once a group. */
+ * Eight values are `bits` octets and start at an octet. A lane's octets are gathered into place by
+ * a byte shuffle, shifted right by the lane's own count, and masked: the same few instructions for
+ * every width, only the shuffle and shift constants differ, and those are made once a group. */
 
-/* Shuffle for one lane of `size` octets that holds the value at `bit` of a 16-octet load. Octets past
- * the load read as zero: the value ends before them. */
+/* Shuffle for one lane of `size` octets that holds the value at `bit` of a 16-octet load. Octets
+ * past the load read as zero: the value ends before them. */
 static void lane_shuffle(int8_t *shuffle, unsigned bit, unsigned size)
 {
     for (unsigned k = 0; k < size; k++)
@@ -340,14 +378,48 @@ TARGET_AVX2 static void unpack32_avx2(const uint8_t *in, unsigned bits, uint32_t
         out[i] = (uint32_t)wide[i];
 }
 
-SET(avx2, TARGET_AVX2, unpack32_avx2, unpack64_avx2)
+/* A shuffle of eight lanes of 16 bits: the lane of each octet that is 255 takes the next value. */
+TARGET_AVX2 INLINE __m128i spread_places(uint64_t octets)
+{
+    /* The n-th octet that is set gets n: what pdep() deposits are the numbers 0, 1, 2 … */
+    uint64_t places = _pdep_u64(UINT64_C(0x0706050403020100), octets);
+    __m128i wide = _mm_cvtepu8_epi16(_mm_cvtsi64_si128((long long)places));
+    return _mm_add_epi16(_mm_mullo_epi16(wide, _mm_set1_epi16(0x0202)), _mm_set1_epi16(0x0100));
+}
+
+/* Eight rows a step: each part is moved to where its rows are, and the two are blended. */
+TARGET_AVX2 static void merge_2_avx2(const uint64_t *bits, const void *common, const void *rare,
+                                     uint32_t count, void *out)
+{
+    const uint16_t *c = common, *r = rare;
+    uint16_t *o = out;
+    uint32_t row = 0;
+    for (; row + 8 <= count; row += 8) {
+        uint64_t mask = bits[row / 64] >> (row % 64) & 0xff;
+        uint64_t octets = _pdep_u64(mask, UINT64_C(0x0101010101010101)) * 0xff;
+        __m128i here = _mm_loadu_si128((const __m128i *)(const void *)c);
+        __m128i there = _mm_loadu_si128((const __m128i *)(const void *)r);
+        here = _mm_shuffle_epi8(here, spread_places(octets));
+        there = _mm_shuffle_epi8(there, spread_places(~octets));
+        __m128i choose = _mm_cvtepi8_epi16(_mm_cvtsi64_si128((long long)octets));
+        _mm_storeu_si128((__m128i *)(void *)(o + row), _mm_blendv_epi8(there, here, choose));
+        unsigned hits = (unsigned)__builtin_popcountll(mask);
+        c += hits;
+        r += 8 - hits;
+    }
+    for (; row < count; row++)
+        o[row] = bits[row / 64] >> (row % 64) & 1 ? *c++ : *r++;
+}
+
+SET(avx2, TARGET_AVX2, unpack32_avx2, unpack64_avx2, merge_2_avx2)
 
 bool kernels_have_avx2(void)
 {
-    return __builtin_cpu_supports("avx2");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") &&
+           __builtin_cpu_supports("popcnt");
 }
 #else
-SET(avx2, , unpack32_plain, unpack64_plain)
+SET(avx2, , unpack32_plain, unpack64_plain, plain_merge_2)
 bool kernels_have_avx2(void)
 {
     return false;

@@ -19,7 +19,8 @@
 
 #define PACK_GROUP 256u
 /* unpack*() may read this many octets past the packed run. */
-#define PACK_SLACK 32u
+#define PACK_SLACK  32u
+#define MERGE_SLACK 16u
 
 /* Index of width 1, 2, 4, 8 in the tables below. */
 static inline unsigned width_index(unsigned width)
@@ -39,16 +40,21 @@ struct kernels {
     void (*load[4])(const void *in, uint64_t subtract, uint64_t *out);
     /* Least and most of `count` values, count >= 1. */
     void (*range[4])(const void *values, size_t count, uint64_t *least, uint64_t *most);
-    /* out[i] = base[i] - v[i], mod 2^(8 * width of v), `count` values; [v's width][base's width]. It
-     * undoes itself: a value's residual and a residual's value are the same difference. */
+    /* out[i] = base[i] - v[i], mod 2^(8 * width of v), `count` values; [v's width][base's width].
+     * It undoes itself: a value's residual and a residual's value are the same difference. */
     void (*rebase[4][4])(const void *v, const void *base, size_t count, void *out);
+    /* Row i takes the next of `common` when bit i is 1, else the next of `rare`. Both may be read
+     * up to MERGE_SLACK octets past their end. */
+    void (*merge[4])(const uint64_t *bits, const void *common, const void *rare, uint32_t count,
+                     void *out);
     uint16_t (*most_code)(const uint16_t *codes, size_t count);
 };
 extern const struct kernels kernels_plain;
 extern const struct kernels kernels_avx2; /* call only when kernels_have_avx2() */
 bool kernels_have_avx2(void);
 const struct kernels *kernels_best(void);
-/* For tests and measurements: the set that kernels_best() returns from now on; NULL: the best again. */
+/* For tests and measurements: the set that kernels_best() returns from now on; NULL: the best
+ * again. */
 void kernels_force(const struct kernels *k);
 
 /* Packs `count` values, each below 2^bits, and returns the end of what was written: exactly

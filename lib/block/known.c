@@ -1,10 +1,11 @@
-/* known.c - what is known beforehand about elements: which ones queries read in bulk, and which ones say
- * nearly the same as another column. Only encoders ask; the choice is written into the block. */
+/* known.c - what is known beforehand about elements: which ones queries read in bulk, and which
+ * ones say nearly the same as another column. Only encoders ask; the choice is written into the
+ * block. */
 #include "block/codec.h"
 
 static const ie_key hot[] = {
-    WEIR_EXPORTER, WEIR_DOMAIN,   WEIR_FLOW_START,    WEIR_FLOW_END,        WEIR_OCTETS,
-    WEIR_PACKETS,  WEIR_SRC_TAG,  WEIR_DST_TAG,       WEIR_SAMPLING_RATE,   WEIR_SAMPLING_ORIGIN,
+    WEIR_EXPORTER, WEIR_DOMAIN,  WEIR_FLOW_START, WEIR_FLOW_END,      WEIR_OCTETS,
+    WEIR_PACKETS,  WEIR_SRC_TAG, WEIR_DST_TAG,    WEIR_SAMPLING_RATE, WEIR_SAMPLING_ORIGIN,
     IANA(1),  /* octetDeltaCount */
     IANA(2),  /* packetDeltaCount */
     IANA(4),  /* protocolIdentifier */
@@ -65,7 +66,8 @@ const ie_key *column_bases(ie_key key)
 
 static const ie_key deciders[DECIDERS_MOST] = {IANA(8), IANA(12), IANA(27), IANA(28)};
 
-/* What routing says of an address: the same for all flows of a block, unless routing changed in it. */
+/* What routing says of an address: the same for all flows of a block, unless routing changed in it.
+ */
 static const struct {
     ie_key key;
     uint8_t decider;

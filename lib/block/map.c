@@ -5,7 +5,7 @@
 
 /* A map must be this many times shorter than the column. */
 #define MAP_SHORTER 2u
-#define TRIAL_ROWS 2048u
+#define TRIAL_ROWS  2048u
 
 void mapper_clear(struct mapper *m)
 {
@@ -21,7 +21,8 @@ void mapper_free(struct mapper *m)
     *m = (struct mapper){0};
 }
 
-void mapper_keep(struct mapper *m, const struct column *c, const struct dictionary *d, uint32_t rows)
+void mapper_keep(struct mapper *m, const struct column *c, const struct dictionary *d,
+                 uint32_t rows)
 {
     int i = column_decides(c->key);
     if (i < 0 || d->count > rows / MAP_SHORTER)
@@ -60,8 +61,8 @@ DECIDE(8, uint64_t)
 
 static bool decides(const struct values *v, const uint16_t *codes, void *map)
 {
-    static bool (*const of[4])(const void *, const uint16_t *, uint32_t, void *) = {decide_1, decide_2,
-                                                                                   decide_4, decide_8};
+    static bool (*const of[4])(const void *, const uint16_t *, uint32_t,
+                               void *) = {decide_1, decide_2, decide_4, decide_8};
     unsigned i = width_index(v->width);
     return (v->count <= TRIAL_ROWS || of[i](v->at, codes, TRIAL_ROWS, map)) &&
            of[i](v->at, codes, v->count, map);
@@ -91,7 +92,7 @@ ie_key mapper_find(struct mapper *m, const struct column *c, const struct values
     }
     if (!m->values || !decides(v, k->codes, m->values))
         return 0;
-    *out = (struct values){.at = m->values, .count = k->count, .width = v->width,
-                           .least = v->least, .most = v->most};
+    *out = (struct values){
+        .at = m->values, .count = k->count, .width = v->width, .least = v->least, .most = v->most};
     return key;
 }

@@ -1,5 +1,5 @@
-/* open.c - the header and directory of a block from outside. Nothing of a column is decoded here; see
- * column.c and check.c. Layout: schemas/block-format.md. */
+/* open.c - the header and directory of a block from outside. Nothing of a column is decoded here;
+ * see column.c and check.c. Layout: schemas/block-format.md. */
 #include "base/cursor.h"
 #include "block/block.h"
 #include "block/codec.h"
@@ -16,8 +16,8 @@ static enum weir_status check_header(const uint8_t *h, size_t length, struct wei
 {
     static const uint8_t zero[12];
     if (length < HEADER_SIZE)
-        return weir_fail(error, WEIR_ETRUNCATED, "header", "block: %zu octets, its header has %d", length,
-                         HEADER_SIZE);
+        return weir_fail(error, WEIR_ETRUNCATED, "header", "block: %zu octets, its header has %d",
+                         length, HEADER_SIZE);
     if (memcmp(h + HEADER_MAGIC, BLOCK_MAGIC, 8) != 0)
         return bad(error, "magic", "does not begin with the magic of a Weir block");
     unsigned version = load_le16(h + HEADER_VERSION);
@@ -25,7 +25,8 @@ static enum weir_status check_header(const uint8_t *h, size_t length, struct wei
         return weir_fail(error, WEIR_EVERSION, "version",
                          "block: version %u; this Weir reads version %d", version, BLOCK_VERSION);
     if (load_le32(h + HEADER_CRC) != crc32c(0, h, HEADER_CRC))
-        return weir_fail(error, WEIR_ECHECKSUM, "header", "block: checksum of the header does not match");
+        return weir_fail(error, WEIR_ECHECKSUM, "header",
+                         "block: checksum of the header does not match");
     if (h[HEADER_KIND] > RECORD_OPTIONS)
         return bad(error, "kind", "kind is neither 0 (flows) nor 1 (options)");
     if (h[HEADER_ZERO] || memcmp(h + HEADER_RESERVED, zero, sizeof zero) != 0)
@@ -45,12 +46,12 @@ static void read_head(const uint8_t *h, struct block_head *out)
     out->column_count = load_le32(h + HEADER_COLUMNS);
 }
 
-static enum weir_status check_lengths(const uint8_t *h, const struct block_head *head, size_t length,
-                                      struct weir_error *error)
+static enum weir_status check_lengths(const uint8_t *h, const struct block_head *head,
+                                      size_t length, struct weir_error *error)
 {
     if (length > BLOCK_BYTES_MOST)
-        return weir_fail(error, WEIR_ELIMIT, "length", "block: %zu octets; at most %u are allowed", length,
-                         BLOCK_BYTES_MOST);
+        return weir_fail(error, WEIR_ELIMIT, "length", "block: %zu octets; at most %u are allowed",
+                         length, BLOCK_BYTES_MOST);
     if (head->rows > BLOCK_ROWS_MOST)
         return bad(error, "rows", "more rows than a block may have");
     if (head->column_count > BATCH_COLUMNS_MOST)
@@ -61,8 +62,8 @@ static enum weir_status check_lengths(const uint8_t *h, const struct block_head 
     uint64_t rest = HEADER_SIZE + (uint64_t)head->column_count * BLOCK_COLUMN_HEAD_SIZE +
                     load_le32(h + HEADER_ACCOUNT_LENGTH);
     if (columns > BLOCK_BYTES_MOST || rest + columns != length)
-        return weir_fail(error, rest + columns > length ? WEIR_ETRUNCATED : WEIR_EMALFORMED, "length",
-                         "block: %zu octets, its header says %llu", length,
+        return weir_fail(error, rest + columns > length ? WEIR_ETRUNCATED : WEIR_EMALFORMED,
+                         "length", "block: %zu octets, its header says %llu", length,
                          (unsigned long long)(rest + columns));
     return WEIR_OK;
 }
@@ -74,7 +75,8 @@ static enum weir_status read_directory(const uint8_t *entry, const struct block_
 {
     for (uint32_t i = 0; i < head->column_count; i++, entry += BLOCK_COLUMN_HEAD_SIZE) {
         size_t said = load_le32(entry + 32), left = (size_t)(end - at);
-        enum weir_status s = block_column_read(entry, at, said < left ? said : left, &columns[i], error);
+        enum weir_status s =
+            block_column_read(entry, at, said < left ? said : left, &columns[i], error);
         if (s)
             return s;
         if (columns[i].rows != head->rows)
@@ -117,7 +119,8 @@ static enum weir_status open_checked(const uint8_t *bytes, size_t length, struct
     out->account_length = load_le32(bytes + HEADER_ACCOUNT_LENGTH);
     out->account_bytes = bytes + length - out->account_length;
     if (load_le32(bytes + HEADER_ACCOUNT_CRC) != crc32c(0, out->account_bytes, out->account_length))
-        return weir_fail(error, WEIR_ECHECKSUM, "account", "block: checksum of the account does not match");
+        return weir_fail(error, WEIR_ECHECKSUM, "account",
+                         "block: checksum of the account does not match");
     out->columns = arena_alloc(a, (out->head.column_count + 1) * sizeof *out->columns);
     if (!out->columns)
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the directory of a block");

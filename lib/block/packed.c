@@ -1,11 +1,11 @@
-/* packed.c - frame of reference and bit packing in groups, see packed.h. Uses kernels.c; used by the
- * column codecs on both sides. */
+/* packed.c - frame of reference and bit packing in groups, see packed.h. Uses kernels.c; used by
+ * the column codecs on both sides. */
 #include "block/packed.h"
 #include <string.h>
 
 /* Groups that packed_plan() looks at, at most; evenly spread. */
-#define PLAN_GROUPS 12u
-#define EXCEPTIONS_MOST 255u
+#define PLAN_GROUPS       12u
+#define EXCEPTIONS_MOST   255u
 #define GROUP_HEADER_BITS 16u
 /* Bits, exceptions, high bits, reference, the values plain (a plan is never dearer), and slack. */
 #define GROUP_OCTETS_MOST (3 + 8 + PACK_GROUP * 8 + PACK_SLACK)
@@ -47,10 +47,12 @@ static void plan_whole(const uint64_t *values, unsigned count, struct group_plan
     *out = (struct group_plan){.bits = bits, .cost = GROUP_HEADER_BITS + count * bits};
 }
 
-/* How many values have which bit length, 1 to most_bits. Four counters a length: one would be waited for
- * by the next value of the same length. The length of 2v + 1 is that of v and one, for zero too; where a
- * value has bit 63, the lowest one is given up for it: lengths 0 and 1 are then not told apart. */
-static void count_lengths(const uint64_t *values, unsigned count, unsigned most_bits, uint16_t sum[66])
+/* How many values have which bit length, 1 to most_bits. Four counters a length: one would be
+ * waited for by the next value of the same length. The length of 2v + 1 is that of v and one, for
+ * zero too; where a value has bit 63, the lowest one is given up for it: lengths 0 and 1 are then
+ * not told apart. */
+static void count_lengths(const uint64_t *values, unsigned count, unsigned most_bits,
+                          uint16_t sum[66])
 {
     uint16_t lengths[4][66] = {{0}};
     unsigned top = most_bits < 64 ? 0 : 1, i = 0;
@@ -141,8 +143,8 @@ void packed_plan(const void *values, uint32_t count, unsigned width, uint64_t le
     out->bits = (double)bits / (double)seen;
 }
 
-static uint8_t *write_exceptions(const uint64_t *values, unsigned count, const struct group_plan *plan,
-                                 uint8_t *out)
+static uint8_t *write_exceptions(const uint64_t *values, unsigned count,
+                                 const struct group_plan *plan, uint8_t *out)
 {
     uint64_t high[PACK_GROUP];
     uint8_t places[PACK_GROUP + 1];
@@ -182,8 +184,8 @@ static uint8_t *write_group(uint64_t *values, unsigned count, const struct packe
     return write_exceptions(values, count, &plan, out);
 }
 
-void packed_write(const struct packed_plan *plan, const void *values, uint32_t count, unsigned width,
-                  struct buffer *out)
+void packed_write(const struct packed_plan *plan, const void *values, uint32_t count,
+                  unsigned width, struct buffer *out)
 {
     buffer_put_u64le(out, plan->reference);
     buffer_put_u8(out, (uint8_t)plan->reference_octets);
@@ -206,7 +208,8 @@ struct group {
     const uint8_t *low, *places, *highs;
 };
 
-static bool read_group(struct cursor *in, unsigned reference_octets, unsigned width, struct group *g)
+static bool read_group(struct cursor *in, unsigned reference_octets, unsigned width,
+                       struct group *g)
 {
     g->bits = cursor_u8(in);
     g->exceptions = cursor_u8(in);

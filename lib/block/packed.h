@@ -3,8 +3,8 @@
  *
  *   u64 reference, u8 reference octets R, then for every 256 values (the last group has the rest):
  *   u8 bits b, u8 exceptions e, [u8 high bits h if e > 0], R octets: the group's own reference,
- *   the low b bits of each value packed, then e octets: places of the exceptions in ascending order,
- *   and what those have above bit b, h bits each, packed.
+ *   the low b bits of each value packed, then e octets: places of the exceptions in ascending
+ * order, and what those have above bit b, h bits each, packed.
  *
  *   value = reference + group reference + low + (high << b)       mod 2^(8 * width)
  *
@@ -27,8 +27,8 @@ struct packed_plan {
 void packed_plan(const void *values, uint32_t count, unsigned width, uint64_t least, uint64_t most,
                  struct packed_plan *out);
 /* Appends; memory that ends shows in out->failed. */
-void packed_write(const struct packed_plan *plan, const void *values, uint32_t count, unsigned width,
-                  struct buffer *out);
+void packed_write(const struct packed_plan *plan, const void *values, uint32_t count,
+                  unsigned width, struct buffer *out);
 /* Values the plan would use, rounded up to whole groups: what packed_read() fills. */
 static inline size_t packed_room(uint32_t count)
 {

@@ -1,5 +1,5 @@
-/* fuzz_block.c - a block from outside: open, check, decode every column. Checksums are made true first, or
- * no mutation would get past them. */
+/* fuzz_block.c - a block from outside: open, check, decode every column. Checksums are made true
+ * first, or no mutation would get past them. */
 #include "block/block.h"
 #include "block/header.h"
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* fuzz_column.c - the payload of one column: codec, width, rows - 1 (2 octets, little endian), absent rows
- * (2 octets), then the column's bytes. */
+/* fuzz_column.c - the payload of one column: codec, width, rows - 1 (2 octets, little endian),
+ * absent rows (2 octets), then the column's bytes. */
 #include "block/block.h"
 #include <stdlib.h>
 
@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     c.present_rows = c.rows - cursor_u16_le(&in) % c.rows;
     if (in.failed)
         return 0;
-    struct vector base = {.key = IANA(2), .width = 8, .rows = c.rows, .values = base_values}, v, flat;
+    struct vector base = {.key = IANA(2), .width = 8, .rows = c.rows, .values = base_values}, v,
+                  flat;
     if (c.rows % 2) { /* so that maps have something to stand on */
         base.form = VECTOR_DICTIONARY;
         base.codes = base_codes;

@@ -1,7 +1,7 @@
 /* bench_block.c - how fast and how small blocks are: a measurement, not a test; built by hand.
  *
- * Makes a batch as a NetFlow v5 collector would (three exporters, Zipf addresses in a few hundred /16,
- * Pareto packets), encodes it, checks it, decodes each column, and prints a line a column.
+ * Makes a batch as a NetFlow v5 collector would (three exporters, Zipf addresses in a few hundred
+ * /16, Pareto packets), encodes it, checks it, decodes each column, and prints a line a column.
  * Usage: bench_block [zstd level [rounds]] */
 #include "block/block.h"
 #include "block/kernels.h"
@@ -42,8 +42,8 @@ static void put(struct batch *b, ie_key key, uint32_t row, uint64_t v)
     size_t i;
     if (batch_column(b, key, ie_storage_width(key), &i))
         abort();
-    memcpy((uint8_t *)batch_column_at(b, i)->values + (size_t)row * batch_column_at(b, i)->width, &v,
-           batch_column_at(b, i)->width);
+    memcpy((uint8_t *)batch_column_at(b, i)->values + (size_t)row * batch_column_at(b, i)->width,
+           &v, batch_column_at(b, i)->width);
     batch_mark(b, i, row, 1);
 }
 
@@ -77,7 +77,8 @@ static void flow(struct batch *b, const struct message *m)
     uint64_t end = m->export_ms - next() % 15000, start = end - duration;
     uint32_t src = back ? server : client, dst = back ? client : server;
     struct address exporter = address_from_ipv4(0xc0000201 + m->exporter);
-    put(b, IANA(8), row, src), put(b, IANA(12), row, dst), put(b, IANA(15), row, 0xc0000200 + (dst >> 16) % 5);
+    put(b, IANA(8), row, src), put(b, IANA(12), row, dst),
+        put(b, IANA(15), row, 0xc0000200 + (dst >> 16) % 5);
     put(b, IANA(10), row, 1 + (src >> 16) % 7), put(b, IANA(14), row, 1 + (dst >> 16) % 7);
     put(b, IANA(2), row, packets), put(b, IANA(1), row, octets);
     put(b, IANA(22), row, start - m->boot_ms), put(b, IANA(21), row, end - m->boot_ms);
@@ -85,14 +86,18 @@ static void flow(struct batch *b, const struct message *m)
     put(b, IANA(6), row, packets == 1 ? 2 : uniform() < 0.8 ? 0x1b : next() % 64);
     put(b, IANA(4), row, service == 53 ? 17 : uniform() < 0.02 ? 1 : 6);
     put(b, IANA(5), row, uniform() < 0.9 ? 0 : 0x20 * (next() % 8));
-    put(b, IANA(16), row, 64512 + (src >> 16) % 250), put(b, IANA(17), row, 64512 + (dst >> 16) % 250);
+    put(b, IANA(16), row, 64512 + (src >> 16) % 250),
+        put(b, IANA(17), row, 64512 + (dst >> 16) % 250);
     put(b, IANA(9), row, 16 + (src >> 16) % 9), put(b, IANA(13), row, 16 + (dst >> 16) % 9);
     put_address(b, WEIR_EXPORTER, row, &exporter);
-    put(b, WEIR_DOMAIN, row, 0), put(b, WEIR_FLOW_START, row, start), put(b, WEIR_FLOW_END, row, end);
-    put(b, WEIR_TIME_ORIGIN, row, 0), put(b, WEIR_OCTETS, row, octets), put(b, WEIR_PACKETS, row, packets);
+    put(b, WEIR_DOMAIN, row, 0), put(b, WEIR_FLOW_START, row, start),
+        put(b, WEIR_FLOW_END, row, end);
+    put(b, WEIR_TIME_ORIGIN, row, 0), put(b, WEIR_OCTETS, row, octets),
+        put(b, WEIR_PACKETS, row, packets);
     put(b, WEIR_SRC_TAG, row, (src >> 16) % 12), put(b, WEIR_DST_TAG, row, (dst >> 16) % 12);
     put(b, WEIR_SAMPLING_RATE, row, 0x3ff0000000000000), put(b, WEIR_SAMPLING_ORIGIN, row, 1);
-    put(b, WEIR_EXPORT_TIME, row, m->export_ms), put(b, WEIR_SYS_UP_TIME, row, m->export_ms - m->boot_ms);
+    put(b, WEIR_EXPORT_TIME, row, m->export_ms),
+        put(b, WEIR_SYS_UP_TIME, row, m->export_ms - m->boot_ms);
     put(b, WEIR_PROTOCOL_VERSION, row, 5), put(b, WEIR_EXPORTER_PORT, row, 9000 + m->exporter);
 }
 
@@ -127,7 +132,8 @@ static double measure_decode(const struct block *b, const struct block_column *c
 }
 
 /* Encoding a column alone (with its bases, when it has some); seconds. */
-static double measure_encode(struct batch *all, const struct block_column *c, struct block_encoder *e)
+static double measure_encode(struct batch *all, const struct block_column *c,
+                             struct block_encoder *e)
 {
     struct batch *b = batch_new(65536, RECORD_FLOW);
     struct block_id id = {.sequence = 1};
@@ -158,7 +164,8 @@ static double measure_encode(struct batch *all, const struct block_column *c, st
 
 static void report(const struct block *b, struct batch *batch, struct block_encoder *e)
 {
-    static const char *const codecs[] = {"constant", "for", "dictionary", "relative", "split", "octets", "runs", "mixed", "map"};
+    static const char *const codecs[] = {"constant", "for",  "dictionary", "relative", "split",
+                                         "octets",   "runs", "mixed",      "map"};
     static const char *const forms[] = {"flat", "constant", "dictionary"};
     struct arena a = {0};
     for (uint32_t i = 0; i < b->head.column_count; i++) {
@@ -166,9 +173,10 @@ static void report(const struct block *b, struct batch *batch, struct block_enco
         struct vector v;
         char name[IE_NAME_SIZE];
         double t = measure_decode(b, c, &a, &v);
-        printf("  %-28s %2u %-10s %-10s %8.3f octets/row  %6.2f ns/row in  %6.2f Gvalues/s out\n", ie_key_print(c->key, name),
-               c->width, codecs[c->codec], forms[v.form], (double)c->length / c->rows,
-               measure_encode(batch, c, e) * 1e9 / c->rows, c->rows / t / 1e9);
+        printf("  %-28s %2u %-10s %-10s %8.3f octets/row  %6.2f ns/row in  %6.2f Gvalues/s out\n",
+               ie_key_print(c->key, name), c->width, codecs[c->codec], forms[v.form],
+               (double)c->length / c->rows, measure_encode(batch, c, e) * 1e9 / c->rows,
+               c->rows / t / 1e9);
         arena_reset(&a);
     }
     arena_free(&a);
@@ -179,7 +187,9 @@ int main(int argc, char **argv)
     struct batch *batch = batch_new(65536, RECORD_FLOW);
     struct block_encoder *e = block_encoder_new(argc > 1 ? atoi(argv[1]) : 1);
     struct block_id id = {.sequence = 1};
-    struct message m[3] = {{0, 1700000000000, 1690000000123}, {1, 1700000000000, 1600000000000}, {2, 1700000000000, 1699999999000}};
+    struct message m[3] = {{0, 1700000000000, 1690000000123},
+                           {1, 1700000000000, 1600000000000},
+                           {2, 1700000000000, 1699999999000}};
     struct buffer out = {0};
     struct arena a = {0};
     struct block block;
@@ -201,7 +211,8 @@ int main(int argc, char **argv)
         arena_reset(&a);
         t = seconds();
         struct weir_error error;
-        if (block_open(out.bytes, out.length, &a, &block, &error) || block_check(&block, &a, &error)) {
+        if (block_open(out.bytes, out.length, &a, &block, &error) ||
+            block_check(&block, &a, &error)) {
             fprintf(stderr, "%s\n", error.message);
             return 1;
         }

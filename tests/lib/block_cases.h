@@ -1,4 +1,5 @@
-/* block_cases.h - batches with columns of every width, shape and presence, for the tests of lib/block. */
+/* block_cases.h - batches with columns of every width, shape and presence, for the tests of
+ * lib/block. */
 #ifndef WEIR_TESTS_BLOCK_CASES_H
 #define WEIR_TESTS_BLOCK_CASES_H
 
@@ -16,24 +17,37 @@ static inline uint64_t case_next(void)
     return case_state ^= case_state << 17;
 }
 
-/* Value `row` of a column of shape `shape`; the same arguments give the same value only in sequence. */
+/* Value `row` of a column of shape `shape`; the same arguments give the same value only in
+ * sequence. */
 enum { CASE_SHAPES = 12 };
 static inline uint64_t case_value(unsigned shape, uint32_t row)
 {
     uint64_t r = case_next();
     switch (shape) {
-    case 0: return 77;                                   /* constant */
-    case 1: return r;                                    /* random */
-    case 2: return r >> (r & 63);                        /* heavy tail */
-    case 3: return UINT64_C(1700000000000) + row * 40 + r % 3000; /* times */
-    case 4: return row / 30 * UINT64_C(0x1234567);       /* runs */
-    case 5: return r % 5 * UINT64_C(0x0101010101010101); /* few values */
-    case 6: return (r % 2000) * (r % 2000) * 7919;       /* some thousand, skewed */
-    case 7: return r % 100 == 0;                         /* rare ones */
-    case 8: return 0;                                    /* zero */
-    case 9: return row % 2 ? UINT64_MAX : 0;             /* both ends */
-    case 10: return row;                                 /* sorted, distinct */
-    default: return row % 64 == 63 ? r : row / 500;      /* long runs, broken */
+    case 0:
+        return 77; /* constant */
+    case 1:
+        return r; /* random */
+    case 2:
+        return r >> (r & 63); /* heavy tail */
+    case 3:
+        return UINT64_C(1700000000000) + row * 40 + r % 3000; /* times */
+    case 4:
+        return row / 30 * UINT64_C(0x1234567); /* runs */
+    case 5:
+        return r % 5 * UINT64_C(0x0101010101010101); /* few values */
+    case 6:
+        return (r % 2000) * (r % 2000) * 7919; /* some thousand, skewed */
+    case 7:
+        return r % 100 == 0; /* rare ones */
+    case 8:
+        return 0; /* zero */
+    case 9:
+        return row % 2 ? UINT64_MAX : 0; /* both ends */
+    case 10:
+        return row; /* sorted, distinct */
+    default:
+        return row % 64 == 63 ? r : row / 500; /* long runs, broken */
     }
 }
 
@@ -42,12 +56,18 @@ enum { CASE_HOLES = 6 };
 static inline bool case_present(unsigned hole, uint32_t row, uint32_t rows)
 {
     switch (hole) {
-    case 0: return true;
-    case 1: return row % 2 == 0 || row + 1 == rows;
-    case 2: return row >= rows / 2;
-    case 3: return row + 1 == rows;
-    case 4: return row % 64 != 5 || row < 6;
-    default: return row == 0 || case_next() % 10 == 0;
+    case 0:
+        return true;
+    case 1:
+        return row % 2 == 0 || row + 1 == rows;
+    case 2:
+        return row >= rows / 2;
+    case 3:
+        return row + 1 == rows;
+    case 4:
+        return row % 64 != 5 || row < 6;
+    default:
+        return row == 0 || case_next() % 10 == 0;
     }
 }
 
@@ -55,13 +75,16 @@ static inline void case_octets(struct batch *b, size_t column, uint32_t row, uns
 {
     uint8_t bytes[200];
     uint64_t v = case_value(shape, row);
-    uint32_t length = shape == 1 ? (uint32_t)(v % sizeof bytes) : shape == 8 ? 0 : (uint32_t)(v % 9);
+    uint32_t length = shape == 1   ? (uint32_t)(v % sizeof bytes)
+                      : shape == 8 ? 0
+                                   : (uint32_t)(v % 9);
     for (uint32_t i = 0; i < length; i++)
         bytes[i] = (uint8_t)(v >> (i % 8 * 8));
     CU_ASSERT_EQUAL_FATAL(batch_put_octets(b, column, row, bytes, length), WEIR_OK);
 }
 
-static inline void case_column(struct batch *b, ie_key key, uint8_t width, unsigned shape, unsigned hole)
+static inline void case_column(struct batch *b, ie_key key, uint8_t width, unsigned shape,
+                               unsigned hole)
 {
     size_t index;
     uint32_t rows = batch_rows(b);
@@ -83,8 +106,9 @@ static inline void case_column(struct batch *b, ie_key key, uint8_t width, unsig
 }
 
 /* Decodes with all bases. */
-static inline enum weir_status case_decode(const struct block *b, const struct block_column *c, struct arena *a,
-                                    struct vector *out, struct weir_error *error)
+static inline enum weir_status case_decode(const struct block *b, const struct block_column *c,
+                                           struct arena *a, struct vector *out,
+                                           struct weir_error *error)
 {
     struct vector base = {.rows = 0};
     if (c->base) {
@@ -111,7 +135,8 @@ static inline bool case_same(const struct column *c, const struct vector *v, uin
     if (c->width == 16)
         return memcmp(got.bytes, (uint8_t *)c->values + 16 * (size_t)row, 16) == 0;
     const struct octets *want = (struct octets *)c->values + row;
-    return got.length == want->length && (!got.length || memcmp(got.bytes, want->bytes, got.length) == 0);
+    return got.length == want->length &&
+           (!got.length || memcmp(got.bytes, want->bytes, got.length) == 0);
 }
 
 static inline bool case_column_same(const struct block *b, struct column *c, struct arena *a)

@@ -1,5 +1,5 @@
-/* test_block.c - batches to blocks and back: every width, shape, presence and edge number of rows; what
- * the directory says; which codec content gets; both kernel sets. */
+/* test_block.c - batches to blocks and back: every width, shape, presence and edge number of rows;
+ * what the directory says; which codec content gets; both kernel sets. */
 #include "block_cases.h"
 
 static const struct block_id id = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, 99};
@@ -117,7 +117,8 @@ static void content_chooses(void)
     codec_of(&block, IANA(2), CODEC_FOR);
     codec_of(&block, WEIR_DOMAIN, CODEC_RUNS);
     CU_ASSERT(codec_of(&block, IANA(12), CODEC_DICTIONARY)->length < 20000 * 2.2);
-    CU_ASSERT(codec_of(&block, WEIR_EXPORTER, CODEC_DICTIONARY)->length < 20000 * 0.7); /* 25 values */
+    CU_ASSERT(codec_of(&block, WEIR_EXPORTER, CODEC_DICTIONARY)->length <
+              20000 * 0.7); /* 25 values */
     const struct block_column *same = codec_of(&block, IE_KEY(9, 1), CODEC_CONSTANT);
     CU_ASSERT(same->length < 20);
     CU_ASSERT_EQUAL(column_decode(same, NULL, &a, &v, NULL), WEIR_OK);
@@ -137,7 +138,8 @@ static void set(struct batch *b, ie_key key, uint8_t width, uint32_t row, uint64
     batch_mark(b, index, row, 1);
 }
 
-/* flowStartSysUpTime stands on flowStart, that on flowEnd; WEIR_OCTETS is the record's own counter. */
+/* flowStartSysUpTime stands on flowStart, that on flowEnd; WEIR_OCTETS is the record's own counter.
+ */
 static void relatives(void)
 {
     struct batch *b = empty_batch(3000);
@@ -147,7 +149,8 @@ static void relatives(void)
     struct vector v;
     uint64_t boot = UINT64_C(1699990000123);
     for (uint32_t row = 0; row < 3000; row++) {
-        uint64_t end = UINT64_C(1700000000000) + case_next() % 60000, start = end - case_next() % 100;
+        uint64_t end = UINT64_C(1700000000000) + case_next() % 60000,
+                 start = end - case_next() % 100;
         uint64_t octets = case_next() >> 30;
         set(b, WEIR_FLOW_END, 8, row, end), set(b, WEIR_FLOW_START, 8, row, start);
         set(b, IANA(21), 4, row, end - boot), set(b, IANA(22), 4, row, start - boot);
@@ -173,7 +176,8 @@ static void relatives(void)
     buffer_free(&bytes), arena_free(&a), batch_free(b);
 }
 
-/* Tens of thousands of addresses decide AS number and mask; half of the rows are IPv6 and lack all of it. */
+/* Tens of thousands of addresses decide AS number and mask; half of the rows are IPv6 and lack all
+ * of it. */
 static void maps(void)
 {
     for (unsigned hole = 0; hole < 3; hole++) {
@@ -203,7 +207,8 @@ static void maps(void)
         struct vector v, base, flat;
         CU_ASSERT_EQUAL(column_decode(block_find(&block, IANA(8)), NULL, &a, &base, NULL), WEIR_OK);
         CU_ASSERT_TRUE(vector_flatten(&base, &a, &flat));
-        CU_ASSERT_EQUAL(column_decode(block_find(&block, IANA(9)), &flat, &a, &v, NULL), WEIR_EMALFORMED);
+        CU_ASSERT_EQUAL(column_decode(block_find(&block, IANA(9)), &flat, &a, &v, NULL),
+                        WEIR_EMALFORMED);
         buffer_free(&bytes), arena_free(&a), batch_free(b);
     }
 }
@@ -287,8 +292,10 @@ static void entries_alone(void)
         CU_ASSERT_EQUAL(block_column_read(head, c->bytes, c->length, &back, NULL), WEIR_OK);
         CU_ASSERT(back.key == c->key && back.crc == c->crc && back.most == c->most);
         CU_ASSERT_EQUAL(memcmp(back.most_octets, c->most_octets, 16), 0);
-        CU_ASSERT_EQUAL(block_column_read(head, c->bytes, c->length - 1, &back, NULL), WEIR_ETRUNCATED);
-        CU_ASSERT_EQUAL(block_column_read(head, c->bytes, c->length + 1, &back, NULL), WEIR_EMALFORMED);
+        CU_ASSERT_EQUAL(block_column_read(head, c->bytes, c->length - 1, &back, NULL),
+                        WEIR_ETRUNCATED);
+        CU_ASSERT_EQUAL(block_column_read(head, c->bytes, c->length + 1, &back, NULL),
+                        WEIR_EMALFORMED);
         head[i % sizeof head] ^= 4;
         CU_ASSERT_EQUAL(block_column_read(head, c->bytes, c->length, &back, NULL), WEIR_ECHECKSUM);
     }
@@ -306,13 +313,16 @@ static void account_only(void)
     row.counts.records = 12;
     buffer_put(&bytes, "xyz", 3); /* a block is appended, and may begin anywhere */
     CU_ASSERT_EQUAL_FATAL(block_encode(encoder, &id, NULL, &account, &bytes, &error), WEIR_OK);
-    CU_ASSERT_EQUAL_FATAL(block_open(bytes.bytes + 3, bytes.length - 3, &a, &block, &error), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(block_open(bytes.bytes + 3, bytes.length - 3, &a, &block, &error),
+                          WEIR_OK);
     CU_ASSERT_EQUAL(block_check(&block, &a, &error), WEIR_OK);
     CU_ASSERT(block.head.rows == 0 && block.head.column_count == 0 && block.head.first_ms == 0);
-    CU_ASSERT(block.head.id.sequence == 99 && memcmp(block.head.id.collector, id.collector, 16) == 0);
+    CU_ASSERT(block.head.id.sequence == 99 &&
+              memcmp(block.head.id.collector, id.collector, 16) == 0);
     struct cursor in = cursor_over(block.account_bytes, block.account_length);
     CU_ASSERT_EQUAL_FATAL(account_read(&in, &back, &error), WEIR_OK);
-    CU_ASSERT(back.row_count == 1 && back.rows[0].counts.records == 12 && back.rows[0].key.domain == 7);
+    CU_ASSERT(back.row_count == 1 && back.rows[0].counts.records == 12 &&
+              back.rows[0].key.domain == 7);
     account_free(&back);
     buffer_free(&bytes), arena_free(&a);
 }
@@ -342,17 +352,9 @@ static void done(void)
     block_encoder_free(NULL);
 }
 
-UNIT_MAIN("block",
-          {"edge rows", edge_rows},
-          {"whole batches", whole_batches},
-          {"plain kernels", plain_kernels},
-          {"content chooses the codec", content_chooses},
-          {"relatives", relatives},
-          {"maps", maps},
-          {"mixtures", mixtures},
-          {"full dictionary", full_dictionary},
-          {"bounds in the directory", bounds_in_directory},
-          {"entries alone", entries_alone},
-          {"account only", account_only},
-          {"limits", limits},
+UNIT_MAIN("block", {"edge rows", edge_rows}, {"whole batches", whole_batches},
+          {"plain kernels", plain_kernels}, {"content chooses the codec", content_chooses},
+          {"relatives", relatives}, {"maps", maps}, {"mixtures", mixtures},
+          {"full dictionary", full_dictionary}, {"bounds in the directory", bounds_in_directory},
+          {"entries alone", entries_alone}, {"account only", account_only}, {"limits", limits},
           {"done", done})

@@ -1,5 +1,6 @@
-/* test_block_corrupt.c - bytes from outside: whatever is flipped, cut or invented, a block gives an error
- * or the same values as before, never other ones; crafted payloads with true checksums are refused. */
+/* test_block_corrupt.c - bytes from outside: whatever is flipped, cut or invented, a block gives an
+ * error or the same values as before, never other ones; crafted payloads with true checksums are
+ * refused. */
 #include "block/codec.h"
 #include "block/header.h"
 #include "block_cases.h"
@@ -72,7 +73,8 @@ static void every_truncation(void)
     buffer_free(&bytes), batch_free(b);
 }
 
-/* Reads all of it: every code leads to a value, every octet is in memory that the sanitizer knows. */
+/* Reads all of it: every code leads to a value, every octet is in memory that the sanitizer knows.
+ */
 static bool readable(const struct vector *v)
 {
     volatile uint64_t sum = 0;
@@ -92,7 +94,8 @@ static bool readable(const struct vector *v)
     return true;
 }
 
-static void decode_damaged(const struct block *b, const struct block_column *good, const uint8_t *bytes)
+static void decode_damaged(const struct block *b, const struct block_column *good,
+                           const uint8_t *bytes)
 {
     struct block_column c = *good;
     struct vector v, base = {.rows = 0};
@@ -106,8 +109,8 @@ static void decode_damaged(const struct block *b, const struct block_column *goo
     arena_free(&a);
 }
 
-/* Flips with the column's checksum made true again: any values or an error, never a fault or a vector
- * that leads outside of its memory. */
+/* Flips with the column's checksum made true again: any values or an error, never a fault or a
+ * vector that leads outside of its memory. */
 static void true_checksums(void)
 {
     struct batch *b = small_batch();
@@ -136,8 +139,13 @@ static enum weir_status decode_bytes(uint8_t codec, uint8_t width, const void *b
 {
     uint8_t *flush = malloc(length ? length : 1);
     memcpy(flush, bytes, length);
-    struct block_column c = {.key = IANA(4), .width = width, .codec = codec, .rows = ROWS,
-                             .present_rows = ROWS, .bytes = flush, .length = (uint32_t)length};
+    struct block_column c = {.key = IANA(4),
+                             .width = width,
+                             .codec = codec,
+                             .rows = ROWS,
+                             .present_rows = ROWS,
+                             .bytes = flush,
+                             .length = (uint32_t)length};
     uint64_t zeros[ROWS] = {0};
     static const uint16_t codes[ROWS] = {0, 1, 2, 1};
     struct vector base = {.key = IANA(1), .width = 8, .rows = ROWS, .values = zeros}, out;
@@ -155,7 +163,8 @@ static enum weir_status decode_bytes(uint8_t codec, uint8_t width, const void *b
     return s;
 }
 #define DECODE(codec, width, ...)                                                                  \
-    decode_bytes(codec, width, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+    decode_bytes(codec, width, (const uint8_t[]){__VA_ARGS__},                                     \
+                 sizeof((const uint8_t[]){__VA_ARGS__}))
 /* A packed payload of ROWS values 0–3 of two bits: reference 0, no exceptions. */
 #define PACKED_0123 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0xe4
 #define PACKED_ZERO 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
@@ -165,26 +174,47 @@ static void crafted(void)
     /* What is right first: else the rest would prove nothing. */
     CU_ASSERT_EQUAL(DECODE(CODEC_CONSTANT, 2, 1, 2), WEIR_OK);
     CU_ASSERT_EQUAL(DECODE(CODEC_FOR, 2, PACKED_0123), WEIR_OK);
-    CU_ASSERT_EQUAL(DECODE(CODEC_DICTIONARY, 1, 4, 0, 0, 0, CODEC_FOR, PACKED_0123, CODEC_FOR, PACKED_0123), WEIR_OK);
+    CU_ASSERT_EQUAL(
+        DECODE(CODEC_DICTIONARY, 1, 4, 0, 0, 0, CODEC_FOR, PACKED_0123, CODEC_FOR, PACKED_0123),
+        WEIR_OK);
     CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_FOR, PACKED_0123), WEIR_OK);
-    CU_ASSERT_EQUAL(DECODE(CODEC_RUNS, 1, 4, 0, 0, 0, CODEC_FOR, PACKED_ZERO, CODEC_FOR, PACKED_0123), WEIR_OK);
+    CU_ASSERT_EQUAL(
+        DECODE(CODEC_RUNS, 1, 4, 0, 0, 0, CODEC_FOR, PACKED_ZERO, CODEC_FOR, PACKED_0123), WEIR_OK);
     CU_ASSERT_EQUAL(DECODE(CODEC_SPLIT_ZSTD, 1, BLOB_RAW, 4, 0, 0, 0, 1, 2, 3, 4), WEIR_OK);
     CU_ASSERT_EQUAL(DECODE(CODEC_SPLIT_ZSTD, 1, BLOB_REPEAT, 1, 0, 0, 0, 9), WEIR_OK);
-    CU_ASSERT_EQUAL(DECODE(CODEC_OCTETS_ZSTD, 0, CODEC_FOR, PACKED_ZERO, 0, 0, 0, 0, BLOB_RAW, 0, 0, 0, 0), WEIR_OK);
+    CU_ASSERT_EQUAL(
+        DECODE(CODEC_OCTETS_ZSTD, 0, CODEC_FOR, PACKED_ZERO, 0, 0, 0, 0, BLOB_RAW, 0, 0, 0, 0),
+        WEIR_OK);
     CU_ASSERT_EQUAL(DECODE(CODEC_CONSTANT, 0, 2, 0, 0, 0, 'h', 'i'), WEIR_OK);
-    CU_ASSERT_EQUAL(DECODE(CODEC_MIXED, 1, BLOB_RAW, 1, 0, 0, 0, 5, CODEC_CONSTANT, 9, CODEC_CONSTANT, 8), WEIR_OK);
-    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 3, 0, 0, 0, CODEC_SPLIT_ZSTD, BLOB_RAW, 3, 0, 0, 0, 7, 8, 9), WEIR_OK);
+    CU_ASSERT_EQUAL(
+        DECODE(CODEC_MIXED, 1, BLOB_RAW, 1, 0, 0, 0, 5, CODEC_CONSTANT, 9, CODEC_CONSTANT, 8),
+        WEIR_OK);
+    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 3, 0, 0, 0, CODEC_SPLIT_ZSTD, BLOB_RAW, 3,
+                           0, 0, 0, 7, 8, 9),
+                    WEIR_OK);
     /* maps: fewer values than codes that are used, more than there are, none; in the wrong place */
-    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 2, 0, 0, 0, CODEC_SPLIT_ZSTD, BLOB_RAW, 2, 0, 0, 0, 7, 8), WEIR_EMALFORMED);
-    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 4, 0, 0, 0, CODEC_SPLIT_ZSTD, BLOB_RAW, 4, 0, 0, 0, 7, 8, 9, 9), WEIR_EMALFORMED);
-    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 0, 0, 0, 0, CODEC_CONSTANT, 1), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 2, 0, 0, 0, CODEC_SPLIT_ZSTD, BLOB_RAW, 2,
+                           0, 0, 0, 7, 8),
+                    WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 4, 0, 0, 0, CODEC_SPLIT_ZSTD, BLOB_RAW, 4,
+                           0, 0, 0, 7, 8, 9, 9),
+                    WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 0, 0, 0, 0, CODEC_CONSTANT, 1),
+                    WEIR_EMALFORMED);
     CU_ASSERT_EQUAL(DECODE(CODEC_MAP, 1, 3, 0, 0, 0, CODEC_CONSTANT, 1), WEIR_EMALFORMED);
     CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 3, 0, 0), WEIR_ETRUNCATED);
-    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 3, 0, 0, 0, CODEC_CONSTANT, 1, 1), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_MAP, 3, 0, 0, 0, CODEC_CONSTANT, 1, 1),
+                    WEIR_EMALFORMED);
     /* mixtures: all of one part, a bit past the rows; in themselves */
-    CU_ASSERT_EQUAL(DECODE(CODEC_MIXED, 1, BLOB_RAW, 1, 0, 0, 0, 15, CODEC_CONSTANT, 9, CODEC_CONSTANT, 8), WEIR_EMALFORMED);
-    CU_ASSERT_EQUAL(DECODE(CODEC_MIXED, 1, BLOB_RAW, 1, 0, 0, 0, 0, CODEC_CONSTANT, 9, CODEC_CONSTANT, 8), WEIR_EMALFORMED);
-    CU_ASSERT_EQUAL(DECODE(CODEC_MIXED, 1, BLOB_RAW, 1, 0, 0, 0, 21, CODEC_CONSTANT, 9, CODEC_CONSTANT, 8), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(
+        DECODE(CODEC_MIXED, 1, BLOB_RAW, 1, 0, 0, 0, 15, CODEC_CONSTANT, 9, CODEC_CONSTANT, 8),
+        WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(
+        DECODE(CODEC_MIXED, 1, BLOB_RAW, 1, 0, 0, 0, 0, CODEC_CONSTANT, 9, CODEC_CONSTANT, 8),
+        WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(
+        DECODE(CODEC_MIXED, 1, BLOB_RAW, 1, 0, 0, 0, 21, CODEC_CONSTANT, 9, CODEC_CONSTANT, 8),
+        WEIR_EMALFORMED);
     CU_ASSERT_EQUAL(DECODE(CODEC_MIXED, 1, BLOB_RAW, 1, 0, 0, 0, 5, CODEC_MIXED), WEIR_EMALFORMED);
     /* octets behind, octets missing */
     CU_ASSERT_EQUAL(DECODE(CODEC_CONSTANT, 2, 1, 2, 3), WEIR_EMALFORMED);
@@ -198,24 +228,38 @@ static void crafted(void)
     CU_ASSERT_EQUAL(DECODE(CODEC_SPLIT_ZSTD, 0, BLOB_RAW, 0, 0, 0, 0), WEIR_EMALFORMED);
     CU_ASSERT_EQUAL(DECODE(CODEC_COUNT, 1, 1), WEIR_EMALFORMED);
     /* a code past the dictionary; no value; more values than rows */
-    CU_ASSERT_EQUAL(DECODE(CODEC_DICTIONARY, 1, 3, 0, 0, 0, CODEC_FOR, PACKED_ZERO, CODEC_FOR, PACKED_0123), WEIR_EMALFORMED);
-    CU_ASSERT_EQUAL(DECODE(CODEC_DICTIONARY, 1, 0, 0, 0, 0, CODEC_FOR, PACKED_0123), WEIR_EMALFORMED);
-    CU_ASSERT_EQUAL(DECODE(CODEC_DICTIONARY, 1, 5, 0, 0, 0, CODEC_FOR, PACKED_ZERO, CODEC_FOR, PACKED_0123), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(
+        DECODE(CODEC_DICTIONARY, 1, 3, 0, 0, 0, CODEC_FOR, PACKED_ZERO, CODEC_FOR, PACKED_0123),
+        WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_DICTIONARY, 1, 0, 0, 0, 0, CODEC_FOR, PACKED_0123),
+                    WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(
+        DECODE(CODEC_DICTIONARY, 1, 5, 0, 0, 0, CODEC_FOR, PACKED_ZERO, CODEC_FOR, PACKED_0123),
+        WEIR_EMALFORMED);
     /* nesting that the format does not have */
-    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_RELATIVE, CODEC_FOR, PACKED_0123), WEIR_EMALFORMED);
-    CU_ASSERT_EQUAL(DECODE(CODEC_RUNS, 1, 4, 0, 0, 0, CODEC_FOR, PACKED_ZERO, CODEC_RUNS), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_RELATIVE, 1, CODEC_RELATIVE, CODEC_FOR, PACKED_0123),
+                    WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_RUNS, 1, 4, 0, 0, 0, CODEC_FOR, PACKED_ZERO, CODEC_RUNS),
+                    WEIR_EMALFORMED);
     CU_ASSERT_EQUAL(DECODE(CODEC_DICTIONARY, 1, 4, 0, 0, 0, CODEC_DICTIONARY), WEIR_EMALFORMED);
     /* runs that do not add up: too long, too short; none */
-    CU_ASSERT_EQUAL(DECODE(CODEC_RUNS, 1, 4, 0, 0, 0, CODEC_FOR, PACKED_0123, CODEC_FOR, PACKED_0123), WEIR_EMALFORMED);
-    CU_ASSERT_EQUAL(DECODE(CODEC_RUNS, 1, 3, 0, 0, 0, CODEC_FOR, PACKED_ZERO, CODEC_FOR, PACKED_0123), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(
+        DECODE(CODEC_RUNS, 1, 4, 0, 0, 0, CODEC_FOR, PACKED_0123, CODEC_FOR, PACKED_0123),
+        WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(
+        DECODE(CODEC_RUNS, 1, 3, 0, 0, 0, CODEC_FOR, PACKED_ZERO, CODEC_FOR, PACKED_0123),
+        WEIR_EMALFORMED);
     CU_ASSERT_EQUAL(DECODE(CODEC_RUNS, 1, 0, 0, 0, 0), WEIR_EMALFORMED);
     /* blobs: unknown method, other length, not zstd */
     CU_ASSERT_EQUAL(DECODE(CODEC_SPLIT_ZSTD, 1, 3, 4, 0, 0, 0, 1, 2, 3, 4), WEIR_EMALFORMED);
     CU_ASSERT_EQUAL(DECODE(CODEC_SPLIT_ZSTD, 1, BLOB_RAW, 3, 0, 0, 0, 1, 2, 3), WEIR_EMALFORMED);
-    CU_ASSERT_EQUAL(DECODE(CODEC_SPLIT_ZSTD, 1, BLOB_ZSTD, 4, 0, 0, 0, 1, 2, 3, 4), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_SPLIT_ZSTD, 1, BLOB_ZSTD, 4, 0, 0, 0, 1, 2, 3, 4),
+                    WEIR_EMALFORMED);
     CU_ASSERT_EQUAL(DECODE(CODEC_SPLIT_ZSTD, 1, BLOB_REPEAT, 2, 0, 0, 0, 1, 2), WEIR_EMALFORMED);
     /* lengths that are not the total */
-    CU_ASSERT_EQUAL(DECODE(CODEC_OCTETS_ZSTD, 0, CODEC_FOR, PACKED_0123, 5, 0, 0, 0, BLOB_RAW, 5, 0, 0, 0, 1, 2, 3, 4, 5), WEIR_EMALFORMED);
+    CU_ASSERT_EQUAL(DECODE(CODEC_OCTETS_ZSTD, 0, CODEC_FOR, PACKED_0123, 5, 0, 0, 0, BLOB_RAW, 5, 0,
+                           0, 0, 1, 2, 3, 4, 5),
+                    WEIR_EMALFORMED);
 }
 
 /* A directory that is sealed correctly and lies. */
@@ -231,7 +275,8 @@ static void lies(void)
         for (unsigned lie = 0; lie < 7; lie++) {
             struct block_column c = block.columns[i];
             if (lie == 0)
-                c.width ? c.width == 16 ? (void)c.most_octets[15]++ : (void)c.most++ : (void)c.width++;
+                c.width ? c.width == 16 ? (void)c.most_octets[15]++ : (void)c.most++
+                        : (void)c.width++;
             else if (lie == 1)
                 c.rows++;
             else if (lie == 2)
@@ -243,7 +288,9 @@ static void lies(void)
             else if (lie == 5)
                 c.base = c.codec == CODEC_RELATIVE ? c.key : IANA(999);
             else
-                c.codec = (uint8_t)(c.codec == CODEC_RELATIVE ? CODEC_FOR : i % 2 ? CODEC_COUNT : CODEC_MAP);
+                c.codec = (uint8_t)(c.codec == CODEC_RELATIVE ? CODEC_FOR
+                                    : i % 2                   ? CODEC_COUNT
+                                                              : CODEC_MAP);
             uint8_t *bytes = malloc(good.length), *directory = bytes + HEADER_SIZE;
             memcpy(bytes, good.bytes, good.length);
             block_column_write(&c, directory + i * BLOCK_COLUMN_HEAD_SIZE);
@@ -275,12 +322,18 @@ static void headers(void)
         size_t at;
         uint8_t value;
         enum weir_status status;
-    } wrong[] = {{HEADER_MAGIC, 'W', WEIR_EMALFORMED},        {HEADER_VERSION, 2, WEIR_EVERSION},
-                 {HEADER_KIND, 2, WEIR_EMALFORMED},           {HEADER_ZERO, 1, WEIR_EMALFORMED},
-                 {HEADER_ROWS + 3, 1, WEIR_EMALFORMED},       {HEADER_ROWS, 99, WEIR_EMALFORMED},
-                 {HEADER_FIRST, 1, WEIR_EMALFORMED},          {HEADER_COLUMNS, 200, WEIR_ETRUNCATED},
-                 {HEADER_COLUMNS + 1, 255, WEIR_EMALFORMED},  {HEADER_ACCOUNT_LENGTH + 3, 255, WEIR_ETRUNCATED},
-                 {HEADER_COLUMNS_LENGTH + 7, 255, WEIR_ETRUNCATED}, {HEADER_RESERVED + 11, 1, WEIR_EMALFORMED}};
+    } wrong[] = {{HEADER_MAGIC, 'W', WEIR_EMALFORMED},
+                 {HEADER_VERSION, 2, WEIR_EVERSION},
+                 {HEADER_KIND, 2, WEIR_EMALFORMED},
+                 {HEADER_ZERO, 1, WEIR_EMALFORMED},
+                 {HEADER_ROWS + 3, 1, WEIR_EMALFORMED},
+                 {HEADER_ROWS, 99, WEIR_EMALFORMED},
+                 {HEADER_FIRST, 1, WEIR_EMALFORMED},
+                 {HEADER_COLUMNS, 200, WEIR_ETRUNCATED},
+                 {HEADER_COLUMNS + 1, 255, WEIR_EMALFORMED},
+                 {HEADER_ACCOUNT_LENGTH + 3, 255, WEIR_ETRUNCATED},
+                 {HEADER_COLUMNS_LENGTH + 7, 255, WEIR_ETRUNCATED},
+                 {HEADER_RESERVED + 11, 1, WEIR_EMALFORMED}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         uint8_t *bytes = malloc(good.length);
         memcpy(bytes, good.bytes, good.length);
@@ -296,10 +349,6 @@ static void headers(void)
     buffer_free(&good), batch_free(b);
 }
 
-UNIT_MAIN("block, damaged",
-          {"every flip", every_flip},
-          {"every truncation", every_truncation},
-          {"flips with true checksums", true_checksums},
-          {"crafted payloads", crafted},
-          {"lies in the directory", lies},
-          {"headers", headers})
+UNIT_MAIN("block, damaged", {"every flip", every_flip}, {"every truncation", every_truncation},
+          {"flips with true checksums", true_checksums}, {"crafted payloads", crafted},
+          {"lies in the directory", lies}, {"headers", headers})

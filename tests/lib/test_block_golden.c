@@ -1,12 +1,14 @@
-/* test_block_golden.c - a block of version 1 as the first release wrote it, kept in tests/lib/data and read
- * for ever. Its values follow from the row number, so they are recomputed here and not read back.
+/* test_block_golden.c - a block of version 1 as the first release wrote it, kept in tests/lib/data
+ * and read for ever. Its values follow from the row number, so they are recomputed here and not
+ * read back.
  *
- * Run with a path as the argument, the program writes such a block there: for the file of a NEW version.
- * The files of old versions are never made again. */
+ * Run with a path as the argument, the program writes such a block there: for the file of a NEW
+ * version. The files of old versions are never made again. */
 #include "block_cases.h"
 
 #define GOLDEN "tests/lib/data/block-v1.weir"
-#define GOLDEN_CRC UINT32_C(0x10234b90) /* of the whole file: a file that was made anew is not the old one */
+#define GOLDEN_CRC                                                                                 \
+    UINT32_C(0x10234b90) /* of the whole file: a file that was made anew is not the old one */
 #define ROWS 6400u
 
 static uint64_t scramble(uint64_t v)
@@ -39,7 +41,8 @@ static uint64_t uptime(uint32_t row)
 }
 static uint64_t port(uint32_t row)
 {
-    return scramble(row) % 2 ? 32768 + (scramble(row) >> 8) % 28000 : 443 - (scramble(row) >> 8) % 3;
+    return scramble(row) % 2 ? 32768 + (scramble(row) >> 8) % 28000
+                             : 443 - (scramble(row) >> 8) % 3;
 }
 static uint64_t runs(uint32_t row)
 {
@@ -47,7 +50,8 @@ static uint64_t runs(uint32_t row)
 }
 static uint64_t planes(uint32_t row)
 {
-    return (scramble(row) & 0xff) << 40 | (scramble(row) >> 8 & 0xff) | (scramble(row + 3) % 11 == 0 ? 0xee0000 : 0x110000);
+    return (scramble(row) & 0xff) << 40 | (scramble(row) >> 8 & 0xff) |
+           (scramble(row + 3) % 11 == 0 ? 0xee0000 : 0x110000);
 }
 static uint64_t protocol(uint32_t row)
 {
@@ -85,7 +89,7 @@ static const struct golden {
     {IE_KEY(9, 1), 8, planes, everywhere, CODEC_SPLIT_ZSTD},
     {IE_KEY(9, 2), 4, protocol, here_and_there, CODEC_CONSTANT},
 };
-#define TEXT IE_KEY(9, 3)
+#define TEXT    IE_KEY(9, 3)
 #define ADDRESS IE_KEY(9, 4)
 
 /* Not CUnit's: the batch is made outside of a test, too. */
@@ -104,7 +108,8 @@ static void fill_number(struct batch *b, const struct golden *g)
     for (uint32_t row = 0; row < ROWS; row++)
         if (g->present(row)) {
             uint64_t v = g->value(row);
-            memcpy((uint8_t *)batch_column_at(b, index)->values + (size_t)row * g->width, &v, g->width);
+            memcpy((uint8_t *)batch_column_at(b, index)->values + (size_t)row * g->width, &v,
+                   g->width);
             batch_mark(b, index, row, 1);
         }
 }
@@ -116,7 +121,8 @@ static void fill_octets(struct batch *b)
     must(batch_column(b, ADDRESS, 16, &address) == WEIR_OK);
     for (uint32_t row = 0; row < ROWS; row++) {
         char name[32];
-        int n = snprintf(name, sizeof name, "host-%llu.example", (unsigned long long)scramble(row) % 100000);
+        int n = snprintf(name, sizeof name, "host-%llu.example",
+                         (unsigned long long)scramble(row) % 100000);
         uint64_t low = (scramble(row) & 0xffffff) << 40, high = UINT64_C(0xb80d0120);
         must(batch_put_octets(b, text, row, name, (uint32_t)n) == WEIR_OK);
         memcpy((uint8_t *)batch_column_at(b, address)->values + 16 * (size_t)row, &high, 8);
@@ -179,7 +185,8 @@ static void old_block_reads(void)
 static int write_golden(const char *path)
 {
     const struct block_id id = {{1, 2, 3, 4}, 1};
-    struct account_row row = {.key = {.domain = 7, .minute_ms = 60000}, .counts = {.records = ROWS}};
+    struct account_row row = {.key = {.domain = 7, .minute_ms = 60000},
+                              .counts = {.records = ROWS}};
     const struct account account = {.rows = &row, .row_count = 1};
     struct batch *b = golden_batch();
     struct block_encoder *e = block_encoder_new(3);

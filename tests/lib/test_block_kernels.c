@@ -1,5 +1,5 @@
-/* test_block_kernels.c - the inner loops of the codecs: known vectors, a bit-by-bit recomputation, and
- * the AVX2 set against the plain one. */
+/* test_block_kernels.c - the inner loops of the codecs: known vectors, a bit-by-bit recomputation,
+ * and the AVX2 set against the plain one. */
 #include "block/block.h"
 #include "block/crc32c.h"
 #include "block/kernels.h"
@@ -82,7 +82,8 @@ static void pack_all_widths(void)
             for (unsigned i = 0; i < count; i++)
                 values[i] = below(bits);
             memset(out, 0, sizeof out);
-            CU_ASSERT_PTR_EQUAL(pack_bits(values, count, bits, out), out + packed_size(count, bits));
+            CU_ASSERT_PTR_EQUAL(pack_bits(values, count, bits, out),
+                                out + packed_size(count, bits));
             for (unsigned i = 0; i < count; i++) {
                 CU_ASSERT_EQUAL(slow_value(out, i, bits), values[i]);
                 CU_ASSERT_EQUAL(packed_value(out, i, bits), values[i]);
@@ -98,7 +99,8 @@ static void unpack_with(const struct kernels *k)
     for (int round = 0; round < 8; round++)
         for (unsigned bits = 0; bits <= 64; bits++) {
             for (unsigned i = 0; i < PACK_GROUP; i++)
-                values[i] = round == 0 ? below(bits) | (bits ? UINT64_C(1) << (bits - 1) : 0) : below(bits);
+                values[i] =
+                    round == 0 ? below(bits) | (bits ? UINT64_C(1) << (bits - 1) : 0) : below(bits);
             memset(run, 0xa5, sizeof run); /* what lies behind must not matter */
             pack_bits(values, PACK_GROUP, bits, run);
             k->unpack64(run, bits, wide);
@@ -148,6 +150,34 @@ static void sets_agree(void)
                 CU_ASSERT_EQUAL(memcmp(x, y, sizeof x), 0);
             }
             CU_ASSERT_EQUAL(p->most_code((uint16_t *)b, count), v->most_code((uint16_t *)b, count));
+        }
+    }
+}
+
+/* Against the definition: row i takes the next of its part. */
+static void merges(void)
+{
+    static uint64_t bits[16], out[1000];
+    static uint8_t common[8016], rare[8016];
+    const struct kernels *sets[] = {&kernels_plain,
+                                    kernels_have_avx2() ? &kernels_avx2 : &kernels_plain};
+    for (size_t i = 0; i < sizeof common; i++)
+        common[i] = (uint8_t)next(), rare[i] = (uint8_t)next();
+    for (int round = 0; round < 40; round++) {
+        uint32_t count = 1 + (uint32_t)(next() % 1000);
+        for (size_t i = 0; i < 16; i++)
+            bits[i] = round == 0   ? 0
+                      : round == 1 ? UINT64_MAX
+                                   : next() & (round % 2 ? next() : UINT64_MAX);
+        for (unsigned w = 0; w < 8; w++) {
+            size_t size = 1u << w / 2, c = 0, r = 0;
+            memset(out, 0, sizeof out);
+            sets[w % 2]->merge[w / 2](bits, common, rare, count, out);
+            for (uint32_t i = 0; i < count; i++) {
+                const uint8_t *want =
+                    bits[i / 64] >> (i % 64) & 1 ? common + size * c++ : rare + size * r++;
+                CU_ASSERT_EQUAL(memcmp((uint8_t *)out + i * size, want, size), 0);
+            }
         }
     }
 }
@@ -235,15 +265,8 @@ static void packed_refuses(void)
     }
 }
 
-UNIT_MAIN("block kernels",
-          {"crc known", crc_known},
-          {"crc ways agree", crc_ways_agree},
-          {"pack known", pack_known},
-          {"pack all widths", pack_all_widths},
-          {"unpack plain", unpack_plain},
-          {"unpack avx2", unpack_avx2},
-          {"sets agree", sets_agree},
-          {"range is true", range_is_true},
-          {"packed shapes", packed_shapes},
-          {"packed known", packed_known},
-          {"packed refuses", packed_refuses})
+UNIT_MAIN("block kernels", {"crc known", crc_known}, {"crc ways agree", crc_ways_agree},
+          {"pack known", pack_known}, {"pack all widths", pack_all_widths},
+          {"unpack plain", unpack_plain}, {"unpack avx2", unpack_avx2}, {"sets agree", sets_agree},
+          {"merges", merges}, {"range is true", range_is_true}, {"packed shapes", packed_shapes},
+          {"packed known", packed_known}, {"packed refuses", packed_refuses})
