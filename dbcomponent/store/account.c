@@ -1,5 +1,6 @@
 /* account.c - the account and the checkpoints in their tables. Neighbours: append.c calls
- * account_store() in the block's transaction; verify.c makes the tables anew from the deliveries. */
+ * account_store() in the block's transaction; verify.c makes the tables anew from the deliveries.
+ */
 #include "store/inside.h"
 #include <stdlib.h>
 

@@ -15,8 +15,8 @@ struct incoming { /* everything that is known of a block before the transaction 
 
 /* ---- before the transaction: nothing is locked, nothing is changed ---- */
 
-/* Least and most flow end as signed times. The block's head has them by unsigned order, which is another
- * one for the times before 1970 that exporters without a clock make. */
+/* Least and most flow end as signed times. The block's head has them by unsigned order, which is
+ * another one for the times before 1970 that exporters without a clock make. */
 static void measure_interval(struct stored_block *h, const struct frame *f)
 {
     const struct vector *end = frame_find(f, WEIR_FLOW_END);
@@ -31,7 +31,8 @@ static void measure_interval(struct stored_block *h, const struct frame *f)
     }
 }
 
-static enum weir_status roll_up(struct incoming *in, struct scratch *scratch, struct weir_error *error)
+static enum weir_status roll_up(struct incoming *in, struct scratch *scratch,
+                                struct weir_error *error)
 {
     struct frame frame;
     struct arena *a = &scratch->arena;
@@ -82,7 +83,8 @@ static enum weir_status prepare(struct incoming *in, const uint8_t *bytes, size_
     struct block *b = &in->block;
     enum weir_status status = block_open(bytes, length, a, b, error);
     if (status == WEIR_OK && b->head.kind > RECORD_OPTIONS)
-        status = weir_fail(error, WEIR_EMALFORMED, "block", "records of unknown kind %u", b->head.kind);
+        status =
+            weir_fail(error, WEIR_EMALFORMED, "block", "records of unknown kind %u", b->head.kind);
     if (status == WEIR_OK)
         status = own ? check_octets(b, error) : block_check(b, a, error);
     if (status != WEIR_OK)
@@ -206,8 +208,9 @@ static enum weir_status insert_delivery(struct sql *sql, int64_t collector, int6
     return query_end(&q, error);
 }
 
-static enum weir_status write_all(struct sql *sql, const struct incoming *in, struct scratch *scratch,
-                                  enum store_outcome *outcome, struct weir_error *error)
+static enum weir_status write_all(struct sql *sql, const struct incoming *in,
+                                  struct scratch *scratch, enum store_outcome *outcome,
+                                  struct weir_error *error)
 {
     int64_t collector, block;
     enum weir_status status = collector_id(sql, in->block.head.id.collector, &collector, error);

@@ -151,7 +151,8 @@ static enum weir_status decode_at(struct decoding *d, uint32_t place, struct wei
     if (d->state[place] == 2)
         return WEIR_OK;
     if (d->state[place] == 1)
-        return weir_fail(error, WEIR_EMALFORMED, "", "columns are relative to each other in a circle");
+        return weir_fail(error, WEIR_EMALFORMED, "",
+                         "columns are relative to each other in a circle");
     d->state[place] = 1;
     enum weir_status status = WEIR_OK;
     if (!c->bytes)
@@ -159,7 +160,8 @@ static enum weir_status decode_at(struct decoding *d, uint32_t place, struct wei
     if (status == WEIR_OK && c->base) {
         uint32_t other = place_of(d->block, c->base);
         if (other == UINT32_MAX)
-            return weir_fail(error, WEIR_EMALFORMED, "", "a column is relative to one that is not there");
+            return weir_fail(error, WEIR_EMALFORMED, "",
+                             "a column is relative to one that is not there");
         status = decode_at(d, other, error);
         base = &d->vectors[other];
     }
@@ -169,8 +171,9 @@ static enum weir_status decode_at(struct decoding *d, uint32_t place, struct wei
     return status;
 }
 
-enum weir_status block_decode(struct sql *sql, struct block_record *b, const ie_key *keys, size_t count,
-                              struct arena *a, struct frame *out, struct weir_error *error)
+enum weir_status block_decode(struct sql *sql, struct block_record *b, const ie_key *keys,
+                              size_t count, struct arena *a, struct frame *out,
+                              struct weir_error *error)
 {
     struct decoding d = {.sql = sql, .block = b, .arena = a};
     enum weir_status status = WEIR_OK;
@@ -248,8 +251,8 @@ enum weir_status reader_directory(struct reader *r, int64_t rowid, struct arena 
     return WEIR_OK;
 }
 
-enum weir_status reader_load(struct reader *r, int64_t rowid, struct block_column *c, struct arena *a,
-                             struct weir_error *error)
+enum weir_status reader_load(struct reader *r, int64_t rowid, struct block_column *c,
+                             struct arena *a, struct weir_error *error)
 {
     struct block_column *columns;
     uint32_t count;
@@ -262,6 +265,6 @@ enum weir_status reader_load(struct reader *r, int64_t rowid, struct block_colum
     if (status != WEIR_OK)
         return status;
     char name[IE_NAME_SIZE];
-    return weir_fail(error, WEIR_ENOTFOUND, "block", "block %lld has no column %s", (long long)rowid,
-                     ie_key_print(c->key, name));
+    return weir_fail(error, WEIR_ENOTFOUND, "block", "block %lld has no column %s",
+                     (long long)rowid, ie_key_print(c->key, name));
 }

@@ -1,5 +1,6 @@
 /* catalogue.c - changes of the catalogue: checked, one transaction each, audited (store.h).
- * Neighbours: catalogue_read.c reads it. The names of fields in errors are those of the services. */
+ * Neighbours: catalogue_read.c reads it. The names of fields in errors are those of the services.
+ */
 #include "store/inside.h"
 #include <math.h>
 #include <stdio.h>
@@ -29,8 +30,8 @@ static enum weir_status check_text(const char *text, const char *field, struct w
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
             return weir_fail(error, WEIR_EARGUMENT, field, "control characters are not expected");
     if (length > TEXT_MOST)
-        return weir_fail(error, WEIR_EARGUMENT, field, "%zu octets, at most %d are expected", length,
-                         TEXT_MOST);
+        return weir_fail(error, WEIR_EARGUMENT, field, "%zu octets, at most %d are expected",
+                         length, TEXT_MOST);
     return WEIR_OK;
 }
 
@@ -133,8 +134,9 @@ static enum weir_status owner(struct query *q, uint32_t tag, const char *field, 
     enum weir_status status = query_end(q, error);
     if (status != WEIR_OK || other == tag)
         return status; /* given twice to one tag: once is enough */
-    return weir_fail(error, WEIR_EEXISTS, field, "%s has tag %lld (%s) already; tag %u (%s) can not have it too",
-                     what, (long long)other, name, wanted->id, wanted->name);
+    return weir_fail(error, WEIR_EEXISTS, field,
+                     "%s has tag %lld (%s) already; tag %u (%s) can not have it too", what,
+                     (long long)other, name, wanted->id, wanted->name);
 }
 
 static enum weir_status add_prefix(struct sql *sql, const struct tag *tag, const struct prefix *p,
@@ -284,8 +286,8 @@ static enum weir_status add_device(struct sql *sql, const struct device_entry *d
     return status == WEIR_OK ? audit(sql, who, "device add", address, detail, error) : status;
 }
 
-enum weir_status store_device_add(struct store *s, const struct device_entry *device, const char *who,
-                                  struct weir_error *error)
+enum weir_status store_device_add(struct store *s, const struct device_entry *device,
+                                  const char *who, struct weir_error *error)
 {
     enum weir_status status = check_device(device, error);
     if (status == WEIR_OK)
@@ -295,8 +297,8 @@ enum weir_status store_device_add(struct store *s, const struct device_entry *de
     return store_end(s, add_device(&s->writer, device, who, error), error);
 }
 
-enum weir_status store_device_delete(struct store *s, const struct address *address, const char *who,
-                                     struct weir_error *error)
+enum weir_status store_device_delete(struct store *s, const struct address *address,
+                                     const char *who, struct weir_error *error)
 {
     char text[ADDRESS_TEXT_SIZE], what[ADDRESS_TEXT_SIZE + 8];
     snprintf(what, sizeof what, "device %s", address_print(address, text));

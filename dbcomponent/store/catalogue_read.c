@@ -1,5 +1,5 @@
-/* catalogue_read.c - the whole catalogue of one moment, for services and for the collector (store.h).
- * Neighbour: catalogue.c changes it. */
+/* catalogue_read.c - the whole catalogue of one moment, for services and for the collector
+ * (store.h). Neighbour: catalogue.c changes it. */
 #include "store/inside.h"
 #include <stdlib.h>
 #include <string.h>
@@ -137,7 +137,8 @@ static enum weir_status give_to_tags(struct reading *r, struct weir_error *error
             t->as_count++;
     }
     if (p != r->rules.count || a != r->as_rules.count)
-        return weir_fail(error, WEIR_ECORRUPT, "tag", "a prefix or AS belongs to a tag that is not there");
+        return weir_fail(error, WEIR_ECORRUPT, "tag",
+                         "a prefix or AS belongs to a tag that is not there");
     return WEIR_OK;
 }
 

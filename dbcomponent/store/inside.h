@@ -1,5 +1,5 @@
-/* inside.h - what the files of the store room share: the store itself, its transactions and readers.
- * Private to dbcomponent/store.
+/* inside.h - what the files of the store room share: the store itself, its transactions and
+ * readers. Private to dbcomponent/store.
  *
  *   struct store ── writer: one connection, one transaction at a time, behind `writing`
  *               └── idle readers: connections that wait for reader_open(), behind `pooling`
@@ -77,7 +77,8 @@ enum weir_status meta_write(struct sql *sql, const char *name, const void *bytes
                             struct weir_error *error);
 
 /* blocks.c */
-struct block_record { /* a row of table block, with its directory opened; or a block that just came */
+/* A row of table block with its directory opened; or a block that just came. */
+struct block_record {
     struct stored_block head;
     uint64_t octets;
     struct block_column *columns; /* `bytes` NULL until loaded */
@@ -91,9 +92,11 @@ enum weir_status block_column_load(struct sql *sql, int64_t id, uint32_t place,
                                    struct block_column *c, struct arena *a,
                                    struct weir_error *error);
 /* Decodes the columns of `keys` that the block has (all of them when keys is NULL), and those they
- * are relative to. Bytes that are not there yet are loaded; `sql` may be NULL when none are missing. */
-enum weir_status block_decode(struct sql *sql, struct block_record *b, const ie_key *keys, size_t count,
-                              struct arena *a, struct frame *out, struct weir_error *error);
+ * are relative to. Bytes that are not there yet are loaded; `sql` may be NULL when none are
+ * missing. */
+enum weir_status block_decode(struct sql *sql, struct block_record *b, const ie_key *keys,
+                              size_t count, struct arena *a, struct frame *out,
+                              struct weir_error *error);
 /* The columns' heads as they are stored; NULL: no memory. */
 uint8_t *block_directory(const struct block_record *b, struct arena *a, size_t *length);
 

@@ -1,8 +1,8 @@
 /* migrate.c - schema versions: whose file it is, how old, and how it becomes the present one.
  *
- * Migrations are the files schemas/sql/NNNN_what.sql, carried in the program, applied in order, each
- * with its number in one transaction (PRAGMA user_version lives in the file's header and so in the
- * transaction). A crash between two leaves a file of the version between. */
+ * Migrations are the files schemas/sql/NNNN_what.sql, carried in the program, applied in order,
+ * each with its number in one transaction (PRAGMA user_version lives in the file's header and so in
+ * the transaction). A crash between two leaves a file of the version between. */
 #include "store/inside.h"
 #include "embed.h"
 #include <errno.h>

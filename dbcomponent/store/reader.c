@@ -3,8 +3,8 @@
 #include "store/inside.h"
 #include "store/segment.h"
 
-enum weir_status reader_rollups(struct reader *r, struct interval when, rollup_row row, void *context,
-                                struct weir_error *error)
+enum weir_status reader_rollups(struct reader *r, struct interval when, rollup_row row,
+                                void *context, struct weir_error *error)
 {
     struct arena a = {0};
     enum weir_status status = WEIR_OK;

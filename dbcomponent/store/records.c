@@ -1,9 +1,9 @@
-/* records.c - every stored record as a JSON line (store_records()). Neighbours: blocks.c decodes, lib/flow's
- * value.c prints values, filter.c selects.
+/* records.c - every stored record as a JSON line (store_records()). Neighbours: blocks.c decodes,
+ * lib/flow's value.c prints values, filter.c selects.
  *
- * A line has, in this order: "type"; the elements of the record by name, IANA before enterprise; the
- * scopes of NetFlow v9 options; "_tid", the template; "_hdr", the fields of the message's header as
- * its protocol names them; "_weir", what Weir made of the record. */
+ * A line has, in this order: "type"; the elements of the record by name, IANA before enterprise;
+ * the scopes of NetFlow v9 options; "_tid", the template; "_hdr", the fields of the message's
+ * header as its protocol names them; "_weir", what Weir made of the record. */
 #include "store/inside.h"
 #include "flow/value.h"
 #include <stdio.h>
@@ -185,7 +185,8 @@ static enum weir_status write_rows(struct writing *w, const struct block_record 
     const struct vector *end = frame_find(f, WEIR_FLOW_END);
     uint64_t *selected = arena_alloc(&w->arena, (f->rows + 63) / 64 * sizeof *selected);
     if (!selected || filter_select(w->filter, f, &w->arena, selected) == UINT32_MAX)
-        return weir_fail(w->error, WEIR_ENOMEM, "", "out of memory for a block of %u rows", f->rows);
+        return weir_fail(w->error, WEIR_ENOMEM, "", "out of memory for a block of %u rows",
+                         f->rows);
     name_columns(w, f);
     for (uint32_t row = 0; status == WEIR_OK && row < f->rows; row++) {
         if (!(selected[row / 64] >> (row % 64) & 1) || !is_inside(end, row, w->when))
@@ -247,7 +248,8 @@ enum weir_status store_records(struct store *s, const char *filter, struct inter
     struct reader *r;
     struct filter *parsed = NULL;
     if (when.from_ms >= when.to_ms)
-        return weir_fail(error, WEIR_EARGUMENT, "to", "an interval that ends after it starts is expected");
+        return weir_fail(error, WEIR_EARGUMENT, "to",
+                         "an interval that ends after it starts is expected");
     enum weir_status status = reader_open(s, &r, error);
     if (status != WEIR_OK)
         return status;

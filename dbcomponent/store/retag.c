@@ -35,8 +35,8 @@ static bool is_zero(const uint8_t octets[16])
     return memcmp(octets, zero, sizeof zero) == 0;
 }
 
-/* As the collector does: records of both families (templates that name both) mean the one that is not
- * zero; the AS counts when no prefix has the address. */
+/* As the collector does: records of both families (templates that name both) mean the one that is
+ * not zero; the AS counts when no prefix has the address. */
 static uint32_t tag_of(const struct retagging *r, const struct side *side, const struct frame *f,
                        uint32_t row)
 {
@@ -96,7 +96,8 @@ static enum weir_status encode_tags(struct retagging *r, uint32_t rows, uint32_t
 
 /* ---- writing ---- */
 
-/* The block's columns with the new ones in place of, or beside, the old; sorted by key as they were. */
+/* The block's columns with the new ones in place of, or beside, the old; sorted by key as they
+ * were. */
 static enum weir_status join(struct retagging *r, struct block_record *b, const struct block *tags,
                              struct weir_error *error)
 {
@@ -160,8 +161,8 @@ static enum weir_status write_directory(struct retagging *r, const struct block_
     return query_end(&q, error);
 }
 
-/* Same columns as before: two of them are replaced. A block that came without tag columns gets them,
- * its columns move, and all of them are written anew. */
+/* Same columns as before: two of them are replaced. A block that came without tag columns gets
+ * them, its columns move, and all of them are written anew. */
 static enum weir_status write_block(struct retagging *r, struct block_record *b,
                                     const struct block *tags, struct weir_error *error)
 {
@@ -214,12 +215,13 @@ static enum weir_status change_period(struct retagging *r, int64_t period_ms,
 {
     struct sql *sql = &r->store->writer;
     rollups_clear(r->period);
-    enum weir_status status = rollups_load(sql, r->period, period_ms, 0, SEGMENT_TIER_MOST, 1, error);
+    enum weir_status status =
+        rollups_load(sql, r->period, period_ms, 0, SEGMENT_TIER_MOST, 1, error);
     for (size_t i = 0; status == WEIR_OK && i < count; i++) {
         struct rollup_group g = groups[i];
         uint32_t context;
-        bool room = rollups_context(r->period,
-                                    rollups_context_at(r->change, (uint32_t)(g.place >> 33)), &context);
+        bool room = rollups_context(
+            r->period, rollups_context_at(r->change, (uint32_t)(g.place >> 33)), &context);
         g.place = GROUP_PLACE(context, g.place >> 32 & 1, g.place);
         if (!room || !rollups_add(r->period, &g, 1))
             status = weir_fail(error, WEIR_ENOMEM, "", "out of memory for roll-ups");

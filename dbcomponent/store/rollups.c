@@ -1,5 +1,5 @@
-/* rollups.c - the hash table that blocks are rolled up in (rollups.h). Neighbours: append.c fills it from
- * a new block, segment.c writes and reads it, verify.c and retag.c compare and change. */
+/* rollups.c - the hash table that blocks are rolled up in (rollups.h). Neighbours: append.c fills
+ * it from a new block, segment.c writes and reads it, verify.c and retag.c compare and change. */
 #include "store/rollups.h"
 #include <stdlib.h>
 #include <string.h>
@@ -368,7 +368,8 @@ static inline uint64_t protocol_at(const struct rows *rows, uint32_t row)
     return UINT64_C(1) << 32 | (value > UINT32_MAX ? UINT32_MAX : value);
 }
 
-/* Minute of a flow's end. Ends so far off that their hour is no i64 any more go to the last that is. */
+/* Minute of a flow's end. Ends so far off that their hour is no i64 any more go to the last that
+ * is. */
 static inline int64_t end_minute(uint64_t end)
 {
     const int64_t least = INT64_MIN / PERIOD_MS * PERIOD_MS + PERIOD_MS;
@@ -395,8 +396,8 @@ static bool add_rows(struct rollups *r, const struct rows *rows, uint32_t count,
     return true;
 }
 
-enum weir_status rollups_add_frame(struct rollups *r, const struct frame *f, int sign, struct arena *a,
-                                   struct weir_error *error)
+enum weir_status rollups_add_frame(struct rollups *r, const struct frame *f, int sign,
+                                   struct arena *a, struct weir_error *error)
 {
     struct rows rows = {0};
     if (f->rows == 0)

@@ -47,18 +47,20 @@ void rollups_clear(struct rollups *r); /* memory kept */
 extern const ie_key rollup_keys[];
 extern const size_t rollup_key_count;
 
-/* Adds (sign 1) or takes away (sign -1) every row of the frame. Elements the frame lacks read as zero.
- * `a` is scratch. WEIR_EMALFORMED when an element has a width that it can not have, or rows have no
- * WEIR_FLOW_END; WEIR_ENOMEM. After an error the table is of no use until rollups_clear(). */
-enum weir_status rollups_add_frame(struct rollups *r, const struct frame *f, int sign, struct arena *a,
-                                   struct weir_error *error);
+/* Adds (sign 1) or takes away (sign -1) every row of the frame. Elements the frame lacks read as
+ * zero. `a` is scratch. WEIR_EMALFORMED when an element has a width that it can not have, or rows
+ * have no WEIR_FLOW_END; WEIR_ENOMEM. After an error the table is of no use until rollups_clear().
+ */
+enum weir_status rollups_add_frame(struct rollups *r, const struct frame *f, int sign,
+                                   struct arena *a, struct weir_error *error);
 /* The number of a context, made if need be; false: no memory. */
 bool rollups_context(struct rollups *r, const struct rollup_context *c, uint32_t *number);
-/* Adds one group's counts times sign; its place has this table's context number. False: no memory. */
+/* Adds one group's counts times sign; its place has this table's context number. False: no memory.
+ */
 bool rollups_add(struct rollups *r, const struct rollup_group *g, int sign);
 
-/* Sorts by minute, context, tags, protocol; groups whose counts are all zero are dropped. Nothing may be added
- * before the next rollups_clear(). The groups stay the table's. */
+/* Sorts by minute, context, tags, protocol; groups whose counts are all zero are dropped. Nothing
+ * may be added before the next rollups_clear(). The groups stay the table's. */
 const struct rollup_group *rollups_sorted(struct rollups *r, size_t *count);
 size_t rollups_count(const struct rollups *r);
 const struct rollup_context *rollups_context_at(const struct rollups *r, uint32_t number);

@@ -68,6 +68,6 @@ int seal_register(sqlite3 *db)
     int code = sqlite3_create_function_v2(db, "seal", -1, flags, NULL, seal_call, NULL, NULL, NULL);
     if (code != SQLITE_OK)
         return code;
-    return sqlite3_create_function_v2(db, "digest", -1, flags, NULL, NULL, digest_step, digest_final,
-                                      NULL);
+    return sqlite3_create_function_v2(db, "digest", -1, flags, NULL, NULL, digest_step,
+                                      digest_final, NULL);
 }

@@ -1,5 +1,5 @@
-/* segment.c - roll-up segments: their bytes and their table (segment.h). Neighbours: rollups.c sums in
- * memory, append.c stores, reader.c reads. */
+/* segment.c - roll-up segments: their bytes and their table (segment.h). Neighbours: rollups.c sums
+ * in memory, append.c stores, reader.c reads. */
 #include "store/segment.h"
 #include "base/cursor.h"
 #include <string.h>
@@ -85,7 +85,8 @@ struct segment { /* being read */
     int64_t minute_ms, end_ms;
 };
 
-static enum weir_status segment_broken(int64_t period_ms, const char *what, struct weir_error *error)
+static enum weir_status segment_broken(int64_t period_ms, const char *what,
+                                       struct weir_error *error)
 {
     char text[TIME_TEXT_SIZE];
     time_print(period_ms, text);
@@ -147,8 +148,8 @@ static enum weir_status segment_close(const struct segment *s, int64_t period_ms
     return cursor_left(&s->in) ? segment_broken(period_ms, "octets left over", error) : WEIR_OK;
 }
 
-enum weir_status segment_add(struct rollups *r, int64_t period_ms, const uint8_t *bytes, size_t length,
-                             int sign, struct weir_error *error)
+enum weir_status segment_add(struct rollups *r, int64_t period_ms, const uint8_t *bytes,
+                             size_t length, int sign, struct weir_error *error)
 {
     struct arena a = {0};
     struct segment s;
@@ -231,8 +232,8 @@ enum weir_status rollups_load(struct sql *sql, struct rollups *r, int64_t period
 }
 
 enum weir_status rollups_replace(struct sql *sql, const struct rollups *r, int64_t period_ms,
-                                 const struct rollup_group *groups, size_t count, struct buffer *bytes,
-                                 struct weir_error *error)
+                                 const struct rollup_group *groups, size_t count,
+                                 struct buffer *bytes, struct weir_error *error)
 {
     struct query q = tiers_query(sql, SQL_ROLLUP_TIER_DELETE, period_ms, 0, SEGMENT_TIER_MOST);
     query_row(&q);
@@ -304,8 +305,9 @@ static enum weir_status store_period(struct sql *sql, const struct rollups *r, i
     }
     now.segments++;
     now.groups += (int64_t)count;
-    for (int tier = 0; status == WEIR_OK && tier < SEGMENT_TIER_MOST && now.segments >= SEGMENT_FAN &&
-                       now.groups <= SEGMENT_GROUPS_MOST; tier++) {
+    for (int tier = 0; status == WEIR_OK && tier < SEGMENT_TIER_MOST &&
+                       now.segments >= SEGMENT_FAN && now.groups <= SEGMENT_GROUPS_MOST;
+         tier++) {
         status = merge(sql, period_ms, tier, bytes, error);
         if (status == WEIR_OK)
             status = tier_read(sql, period_ms, tier + 1, &now, error);

@@ -11,7 +11,8 @@
  *           1         origin of the rate
  *   …       varint  groups; for each, eight varints:
  *                     minutes since the group before (the first: since the period's start)
- *                     context, source tag, destination tag, protocol + 1 (0: absent), octets, packets, flows
+ *                     context, source tag, destination tag, protocol + 1 (0: absent), octets,
+ * packets, flows
  *
  * A varint is a u64, seven bits an octet from the low end, high bit: more follows. The row's seal
  * covers the segment. Why not a row a group: an upsert costs a search and a dirty page, 2-3 µs;
@@ -33,8 +34,8 @@
 void segment_write(struct buffer *out, const struct rollups *r, int64_t period_ms,
                    const struct rollup_group *groups, size_t count);
 /* Adds a segment's groups to the table, times sign. WEIR_EMALFORMED, WEIR_ENOMEM. */
-enum weir_status segment_add(struct rollups *r, int64_t period_ms, const uint8_t *bytes, size_t length,
-                             int sign, struct weir_error *error);
+enum weir_status segment_add(struct rollups *r, int64_t period_ms, const uint8_t *bytes,
+                             size_t length, int sign, struct weir_error *error);
 /* Gives every group with minute in `when` to `row`. `a` is scratch. */
 enum weir_status segment_walk(int64_t period_ms, const uint8_t *bytes, size_t length,
                               struct interval when, rollup_row row, void *context, struct arena *a,
@@ -48,7 +49,7 @@ enum weir_status rollups_load(struct sql *sql, struct rollups *r, int64_t period
                               int tier_most, int sign, struct weir_error *error);
 /* Replaces all segments of the period by one of these groups (none when count is 0). */
 enum weir_status rollups_replace(struct sql *sql, const struct rollups *r, int64_t period_ms,
-                                 const struct rollup_group *groups, size_t count, struct buffer *bytes,
-                                 struct weir_error *error);
+                                 const struct rollup_group *groups, size_t count,
+                                 struct buffer *bytes, struct weir_error *error);
 
 #endif

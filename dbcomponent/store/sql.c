@@ -1,5 +1,6 @@
-/* sql.c - connections, statements and errors of SQLite (sql.h). The only file of the store room that
- * turns SQLite's codes into ours. Neighbours: store.c opens connections, everyone runs queries. */
+/* sql.c - connections, statements and errors of SQLite (sql.h). The only file of the store room
+ * that turns SQLite's codes into ours. Neighbours: store.c opens connections, everyone runs
+ * queries. */
 #define SQLITE_ENABLE_COLUMN_METADATA 1 /* Debian's library has it; the header hides it otherwise */
 #include "store/sql.h"
 #include "store/seal.h"
@@ -60,7 +61,8 @@ static enum weir_status status_of(int code, int os_error)
 {
     if (code == SQLITE_IOERR_SHORT_READ || code == SQLITE_IOERR_CORRUPTFS)
         return WEIR_ECORRUPT;
-    if ((code & 0xff) == SQLITE_CANTOPEN && (os_error == EACCES || os_error == EPERM || os_error == EROFS))
+    if ((code & 0xff) == SQLITE_CANTOPEN &&
+        (os_error == EACCES || os_error == EPERM || os_error == EROFS))
         return WEIR_EDENIED;
     if (((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN) && is_full(os_error))
         return WEIR_EFULL;
@@ -189,7 +191,8 @@ void query_bind_text(struct query *q, const char *text)
 void query_bind_blob(struct query *q, const void *bytes, size_t length)
 {
     /* A NULL pointer would bind NULL, not an empty blob. */
-    BIND(q, sqlite3_bind_blob64(q->statement, ++q->bound, length ? bytes : "", length, SQLITE_STATIC));
+    BIND(q,
+         sqlite3_bind_blob64(q->statement, ++q->bound, length ? bytes : "", length, SQLITE_STATIC));
 }
 
 void query_bind_address(struct query *q, const struct address *a)

@@ -12,10 +12,11 @@
 #define FILE_NAME "weir.db"
 
 /* Pages of 8 KiB: columns of a full block are tens of them, and a small block dirties few octets.
- * From 16 MiB on, the log is folded into the file at every commit, as far as readers permit: one that
- * began earlier still needs it. Readers that overlap each other for ever would let it grow for ever; so
- * from 64 MiB on the writer waits a moment for those that are there, while nobody commits. Who comes
- * meanwhile finds everything in the file and does not count. What a file system lent is given back. */
+ * From 16 MiB on, the log is folded into the file at every commit, as far as readers permit: one
+ * that began earlier still needs it. Readers that overlap each other for ever would let it grow for
+ * ever; so from 64 MiB on the writer waits a moment for those that are there, while nobody commits.
+ * Who comes meanwhile finds everything in the file and does not count. What a file system lent is
+ * given back. */
 #define NEW_FILE "PRAGMA page_size = 8192"
 #define LOG_FOLD (16 << 20)
 #define LOG_INSIST (64 << 20)
@@ -36,7 +37,8 @@ static enum weir_status make_folder(const char *data, struct weir_error *error)
         return WEIR_OK;
     enum weir_status status = errno == ENOSPC ? WEIR_EFULL : errno == EACCES || errno == EROFS
                                                                  ? WEIR_EDENIED : WEIR_EIO;
-    return weir_fail(error, status, "data", "can not make the folder %s: %s", data, strerror(errno));
+    return weir_fail(error, status, "data", "can not make the folder %s: %s", data,
+                     strerror(errno));
 }
 
 static int log_grown(void *context, sqlite3 *db, const char *name, int frames)
@@ -78,7 +80,8 @@ static enum weir_status open_writer(struct store *s, struct weir_error *error)
 /* file:PATH?immutable=1 as RFC 3986 wants it: a path may have '?', '#' and '%' in it. */
 static char *immutable_uri(const char *path)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-._~";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-._~";
     struct buffer uri = {0};
     buffer_print(&uri, "file:");
     for (const char *c = path; *c; c++) {
@@ -221,7 +224,8 @@ static void fold_log(struct store *s)
     sqlite3_busy_timeout(db, LOG_INSIST_MS);
     int code = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_RESTART, NULL, NULL);
     sqlite3_busy_timeout(db, SQL_BUSY_MS);
-    /* A reader that stays longer is not waited for again before the log has grown by as much more. */
+    /* A reader that stays longer is not waited for again before the log has grown by as much more.
+     */
     s->insist_at = code == SQLITE_OK ? LOG_INSIST : s->log_octets + LOG_FOLD;
 }
 
@@ -275,8 +279,8 @@ static enum weir_status reader_new(struct store *s, struct reader **out, struct 
     if (!r)
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory");
     r->store = s;
-    enum weir_status status = sql_open(&r->sql, s->open, s->path,
-                                       SQLITE_OPEN_READONLY | (s->uri ? SQLITE_OPEN_URI : 0), error);
+    enum weir_status status = sql_open(
+        &r->sql, s->open, s->path, SQLITE_OPEN_READONLY | (s->uri ? SQLITE_OPEN_URI : 0), error);
     if (status == WEIR_OK)
         status = sql_script(&r->sql, reader_settings, error);
     if (status == WEIR_OK) {
@@ -349,8 +353,9 @@ enum weir_status store_incarnation(struct store *s, uint8_t id[16], uint32_t *in
     if (status == WEIR_OK) {
         *incarnation = load_le32(counter) + 1;
         memcpy(counter, incarnation, sizeof counter);
-        status = *incarnation ? meta_write(&s->writer, "incarnation", counter, sizeof counter, error)
-                              : weir_fail(error, WEIR_ELIMIT, "", "incarnations are used up");
+        status = *incarnation
+                     ? meta_write(&s->writer, "incarnation", counter, sizeof counter, error)
+                     : weir_fail(error, WEIR_ELIMIT, "", "incarnations are used up");
     }
     return store_end(s, status, error);
 }

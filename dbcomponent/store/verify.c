@@ -1,6 +1,6 @@
-/* verify.c - the proof (store_verify()): every row's seal, every column's checksum and decoding, and
- * everything that was derived, derived again and compared. Neighbours: blocks.c decodes, rollups.c and
- * segment.c sum, account.c adds up.
+/* verify.c - the proof (store_verify()): every row's seal, every column's checksum and decoding,
+ * and everything that was derived, derived again and compared. Neighbours: blocks.c decodes,
+ * rollups.c and segment.c sum, account.c adds up.
  *
  * What is derived again goes into a private temporary database with the same schema, which SQLite
  * keeps in memory while it is small and in a temporary file when it is not: memory stays bounded,
@@ -28,7 +28,8 @@ struct verifying {
     uint64_t differences;
 };
 
-static void __attribute__((format(printf, 2, 3))) differ(struct verifying *v, const char *format, ...)
+static void __attribute__((format(printf, 2, 3)))
+differ(struct verifying *v, const char *format, ...)
 {
     char text[512];
     va_list arguments;
@@ -116,7 +117,8 @@ static enum weir_status check_ends(const struct block_record *b, const struct fr
         last = at > last ? at : last;
     }
     if (end && (first != b->head.first_ms || last != b->head.last_ms))
-        return weir_fail(error, WEIR_ECORRUPT, "block", "block %lld: its head has another interval than its rows",
+        return weir_fail(error, WEIR_ECORRUPT, "block",
+                         "block %lld: its head has another interval than its rows",
                          (long long)b->head.rowid);
     return WEIR_OK;
 }
@@ -156,14 +158,15 @@ static enum weir_status check_blocks(struct verifying *v, struct weir_error *err
         return status;
     struct query q = query_start(v->sql, SQL_COLUMN_COUNT);
     if (query_row(&q) && query_u64(&q, 0) != v->columns)
-        differ(v, "columns: %llu stored, the blocks have %llu", (unsigned long long)query_u64(&q, 0),
-               (unsigned long long)v->columns);
+        differ(v, "columns: %llu stored, the blocks have %llu",
+               (unsigned long long)query_u64(&q, 0), (unsigned long long)v->columns);
     return query_end(&q, error);
 }
 
 /* ---- deliveries, and what they carried ---- */
 
-static enum weir_status check_delivery(struct verifying *v, struct query *q, struct weir_error *error)
+static enum weir_status check_delivery(struct verifying *v, struct query *q,
+                                       struct weir_error *error)
 {
     struct account account;
     size_t length;
@@ -172,8 +175,10 @@ static enum weir_status check_delivery(struct verifying *v, struct query *q, str
     long long collector = query_i64(q, 0);
     unsigned long long sequence = query_u64(q, 1);
     if ((query_i64(q, 2) == 0) != (query_i64(q, 3) == 0))
-        return weir_fail(error, WEIR_ECORRUPT, "", "delivery %lld/%llu: has rows and no block, or a block "
-                         "and no rows", collector, sequence);
+        return weir_fail(error, WEIR_ECORRUPT, "",
+                         "delivery %lld/%llu: has rows and no block, or a block "
+                         "and no rows",
+                         collector, sequence);
     if (length == 0)
         return WEIR_OK;
     enum weir_status status = account_read(&in, &account, error);
@@ -196,8 +201,9 @@ static enum weir_status check_deliveries(struct verifying *v, struct weir_error 
         return status != WEIR_OK ? status : ended;
     q = query_start(v->sql, SQL_DELIVERIES_ASTRAY);
     while (query_row(&q))
-        differ(v, "block %lld: its deliveries brought %lld rows, it has %lld", (long long)query_i64(&q, 0),
-               (long long)query_i64(&q, 1), (long long)query_i64(&q, 2));
+        differ(v, "block %lld: its deliveries brought %lld rows, it has %lld",
+               (long long)query_i64(&q, 0), (long long)query_i64(&q, 1),
+               (long long)query_i64(&q, 2));
     status = query_end(&q, error);
     if (status != WEIR_OK)
         return status;
@@ -215,13 +221,17 @@ static void tell_group(struct verifying *v, const struct rollup_group *g)
     char minute[TIME_TEXT_SIZE], exporter[ADDRESS_TEXT_SIZE];
     rollup_key_fill(&k, rollups_context_at(v->scratch.rollups, (uint32_t)(g->place >> 33)), g);
     time_print(k.minute_ms, minute);
-    differ(v, "roll-up %s exporter %s domain %u tags %u -> %u protocol %u rate %g: blocks less stored: "
-           "octets %lld packets %lld flows %lld", minute, address_print(&k.exporter, exporter), k.domain,
-           k.src_tag, k.dst_tag, k.protocol, k.sampling_rate, (long long)g->counts.octets,
-           (long long)g->counts.packets, (long long)g->counts.flows);
+    differ(
+        v,
+        "roll-up %s exporter %s domain %u tags %u -> %u protocol %u rate %g: blocks less stored: "
+        "octets %lld packets %lld flows %lld",
+        minute, address_print(&k.exporter, exporter), k.domain, k.src_tag, k.dst_tag, k.protocol,
+        k.sampling_rate, (long long)g->counts.octets, (long long)g->counts.packets,
+        (long long)g->counts.flows);
 }
 
-static enum weir_status check_period(struct verifying *v, int64_t period_ms, struct weir_error *error)
+static enum weir_status check_period(struct verifying *v, int64_t period_ms,
+                                     struct weir_error *error)
 {
     size_t count;
     struct rollups *r = v->scratch.rollups;
@@ -246,7 +256,8 @@ static enum weir_status check_rollups(struct verifying *v, struct weir_error *er
     enum weir_status status =
         numbers(&v->own, SQL_ROLLUP_PERIODS, MINUTE_MS, &v->list, &mine, &mine_count, error);
     if (status == WEIR_OK)
-        status = numbers(v->sql, SQL_ROLLUP_PERIODS, MINUTE_MS, &v->list, &theirs, &theirs_count, error);
+        status =
+            numbers(v->sql, SQL_ROLLUP_PERIODS, MINUTE_MS, &v->list, &theirs, &theirs_count, error);
     while (status == WEIR_OK && (i < mine_count || j < theirs_count)) {
         bool from_mine = j == theirs_count || (i < mine_count && mine[i] <= theirs[j]);
         int64_t period = from_mine ? mine[i] : theirs[j];
@@ -302,7 +313,8 @@ static void walk_start(struct walk *w, struct sql *sql)
     walk_next(w);
 }
 
-/* A walk that ended before its end, at a damaged row, is told by its query: nothing follows from it. */
+/* A walk that ended before its end, at a damaged row, is told by its query: nothing follows from
+ * it. */
 static bool is_cut_off(const struct walk *w)
 {
     return !w->has && w->query.code != SQLITE_DONE;
@@ -311,7 +323,9 @@ static bool is_cut_off(const struct walk *w)
 static void compare_account(struct verifying *v, struct walk *mine, struct walk *theirs)
 {
     while ((mine->has || theirs->has) && !is_cut_off(mine) && !is_cut_off(theirs)) {
-        int order = !mine->has ? 1 : !theirs->has ? -1 : key_compare(&mine->row.key, &theirs->row.key);
+        int order = !mine->has     ? 1
+                    : !theirs->has ? -1
+                                   : key_compare(&mine->row.key, &theirs->row.key);
         if (order < 0)
             tell_row(v, &mine->row.key, "the deliveries have it, the table does not");
         else if (order > 0)
@@ -358,7 +372,8 @@ static enum weir_status check_checkpoints(struct verifying *v, struct weir_error
         if (status == WEIR_OK)
             status = digest_checkpoints(v->sql, id, &theirs, error);
         if (status == WEIR_OK && mine != theirs)
-            differ(v, "checkpoints of collector %lld are not those of its deliveries", (long long)id);
+            differ(v, "checkpoints of collector %lld are not those of its deliveries",
+                   (long long)id);
     }
     enum weir_status ended = query_end(&q, status == WEIR_OK ? error : NULL);
     return status == WEIR_OK ? ended : status;

@@ -21,8 +21,9 @@ CREATE TABLE collector (
 );
 
 -- Every block ever acknowledged: what makes delivery idempotent. Kept when its block is merged with
--- others or leaves. `digest` is of the block as it came; `account` is the account as it came, from which the tables account
--- and checkpoint can be made anew. `block` is 0 when the delivery brought no records.
+-- others or leaves. `digest` is of the block as it came; `account` is the account as it came, from
+-- which the tables account and checkpoint can be made anew. `block` is 0 when the delivery brought
+-- no records.
 CREATE TABLE delivery (
     collector   INTEGER NOT NULL,
     sequence    INTEGER NOT NULL,

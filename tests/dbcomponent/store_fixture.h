@@ -1,5 +1,5 @@
-/* store_fixture.h - flows, blocks and folders for the tests of the store: made from a seed, so that a
- * test knows every record that it stored and can add up by itself. */
+/* store_fixture.h - flows, blocks and folders for the tests of the store: made from a seed, so that
+ * a test knows every record that it stored and can add up by itself. */
 #ifndef WEIR_TEST_STORE_FIXTURE_H
 #define WEIR_TEST_STORE_FIXTURE_H
 
@@ -130,13 +130,15 @@ static inline struct block_id fixture_id(uint8_t collector, uint64_t sequence)
 
 /* The account that goes with some flows: one row an exporter and domain 0, one checkpoint. */
 static inline void fixture_account(const struct flow *flows, uint32_t count, uint64_t sequence,
-                                   struct account_row rows[3], struct account_checkpoint *checkpoint,
-                                   struct account *out)
+                                   struct account_row rows[3],
+                                   struct account_checkpoint *checkpoint, struct account *out)
 {
     memset(rows, 0, 3 * sizeof *rows);
     for (uint32_t i = 0; i < 3; i++) {
-        rows[i].key = (struct account_key){.exporter = address_from_ipv4(0x7f000001u + i), .port = 40000,
-                                           .protocol = 10, .minute_ms = minute_of(FIXTURE_TIME)};
+        rows[i].key = (struct account_key){.exporter = address_from_ipv4(0x7f000001u + i),
+                                           .port = 40000,
+                                           .protocol = 10,
+                                           .minute_ms = minute_of(FIXTURE_TIME)};
         rows[i].first_heard_ms = FIXTURE_TIME + (int64_t)(sequence % 1000);
         rows[i].last_heard_ms = FIXTURE_TIME + (int64_t)(sequence % 1000) + 7;
         rows[i].counts.datagrams = sequence;
@@ -144,15 +146,17 @@ static inline void fixture_account(const struct flow *flows, uint32_t count, uin
     }
     for (uint32_t i = 0; i < count; i++)
         rows[flows[i].exporter - 0x7f000001u].counts.records++;
-    *checkpoint = (struct account_checkpoint){.exporter = rows[0].key.exporter, .port = 40000,
-                                              .protocol = 10, .next_sequence = (uint32_t)sequence * 100,
+    *checkpoint = (struct account_checkpoint){.exporter = rows[0].key.exporter,
+                                              .port = 40000,
+                                              .protocol = 10,
+                                              .next_sequence = (uint32_t)sequence * 100,
                                               .export_ms = FIXTURE_TIME};
     *out = (struct account){rows, 3, checkpoint, 1};
 }
 
 /* A block of these flows with their account; the caller frees the buffer. */
-static inline struct buffer fixture_block(const struct flow *flows, uint32_t count, uint8_t collector,
-                                          uint64_t sequence)
+static inline struct buffer fixture_block(const struct flow *flows, uint32_t count,
+                                          uint8_t collector, uint64_t sequence)
 {
     struct buffer out = {0};
     struct weir_error error = {0};
@@ -178,8 +182,8 @@ static inline enum weir_status fixture_append(struct store *s, uint8_t collector
                                               struct weir_error *error)
 {
     struct flow *flows = malloc((count + 1) * sizeof *flows);
-    fixture_flows(flows, count, sequence * 1000 + collector, FIXTURE_TIME + (int64_t)sequence * 10000,
-                  3 * MINUTE_MS);
+    fixture_flows(flows, count, sequence * 1000 + collector,
+                  FIXTURE_TIME + (int64_t)sequence * 10000, 3 * MINUTE_MS);
     struct buffer block = fixture_block(flows, count, collector, sequence);
     enum weir_status status = store_append(s, block.bytes, block.length, outcome, error);
     buffer_free(&block);

@@ -1,4 +1,5 @@
-/* Appending: exactly once, roll-ups equal to a plain recomputation, account and checkpoints added up. */
+/* Appending: exactly once, roll-ups equal to a plain recomputation, account and checkpoints added
+ * up. */
 #include "store_fixture.h"
 #include <sys/stat.h>
 
@@ -50,7 +51,8 @@ static void add_flow(const struct flow *f)
     add(&key, &one, 1);
 }
 
-static enum weir_status take_away(void *context, const struct rollup_key *key, const struct counts *c)
+static enum weir_status take_away(void *context, const struct rollup_key *key,
+                                  const struct counts *c)
 {
     (*(size_t *)context)++;
     add(key, c, UINT64_MAX);
@@ -69,7 +71,8 @@ static void test_rollups(void)
         /* Over an hour's border, so that blocks belong to two periods. */
         fixture_flows(flows, ROWS, n, FIXTURE_TIME + 3540000, 3 * MINUTE_MS);
         struct buffer block = fixture_block(flows, ROWS, 1, n);
-        CU_ASSERT_EQUAL_FATAL(store_append(s, block.bytes, block.length, &outcome, &error), WEIR_OK);
+        CU_ASSERT_EQUAL_FATAL(store_append(s, block.bytes, block.length, &outcome, &error),
+                              WEIR_OK);
         CU_ASSERT_EQUAL(outcome, STORE_STORED);
         buffer_free(&block);
         for (size_t i = 0; i < ROWS; i++)
@@ -88,7 +91,8 @@ static void test_rollups(void)
     store_close(s);
 }
 
-static enum weir_status count_flows(void *context, const struct rollup_key *key, const struct counts *c)
+static enum weir_status count_flows(void *context, const struct rollup_key *key,
+                                    const struct counts *c)
 {
     (void)key;
     *(uint64_t *)context += c->flows;
@@ -133,7 +137,8 @@ static void test_twice(void)
     CU_ASSERT_EQUAL(outcome, STORE_KNOWN);
     CU_ASSERT_EQUAL(fixture_append(s, 2, 7, 100, &outcome, &error), WEIR_OK);
     CU_ASSERT_EQUAL(outcome, STORE_STORED); /* another collector */
-    CU_ASSERT_EQUAL(fixture_append(s, 1, 7, 101, &outcome, &error), WEIR_EEXISTS); /* another content */
+    CU_ASSERT_EQUAL(fixture_append(s, 1, 7, 101, &outcome, &error),
+                    WEIR_EEXISTS); /* another content */
     CU_ASSERT_EQUAL(store_status(s, &status, &error), WEIR_OK);
     CU_ASSERT_EQUAL(status.records, 200);
     CU_ASSERT_EQUAL(status.blocks, 2);
@@ -162,7 +167,8 @@ static void test_account(void)
     /* Out of order, one of them without records: the newest sequence has the checkpoint. */
     static const uint64_t order[] = {3, 1, 9, 4};
     for (size_t i = 0; i < 4; i++) {
-        CU_ASSERT_EQUAL(fixture_append(s, 1, order[i], order[i] == 4 ? 0 : 50, &outcome, &error), WEIR_OK);
+        CU_ASSERT_EQUAL(fixture_append(s, 1, order[i], order[i] == 4 ? 0 : 50, &outcome, &error),
+                        WEIR_OK);
         datagrams += 3 * order[i];
     }
     struct reader *r;
@@ -277,11 +283,13 @@ static void test_columns(void)
     uint32_t column_count;
     CU_ASSERT_EQUAL_FATAL(block_open(bytes.bytes, bytes.length, &a, &block, &error), WEIR_OK);
     CU_ASSERT_EQUAL_FATAL(reader_open(s, &r, &error), WEIR_OK);
-    CU_ASSERT_EQUAL(reader_blocks(r, RECORD_FLOW, INTERVAL_ALL, &a, &blocks, &count, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(reader_blocks(r, RECORD_FLOW, INTERVAL_ALL, &a, &blocks, &count, &error),
+                    WEIR_OK);
     CU_ASSERT_EQUAL_FATAL(count, 1);
     CU_ASSERT_EQUAL(blocks[0].rows, ROWS);
     CU_ASSERT_EQUAL(blocks[0].first_ms, block.head.first_ms);
-    CU_ASSERT_EQUAL(reader_directory(r, blocks[0].rowid, &a, &columns, &column_count, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(reader_directory(r, blocks[0].rowid, &a, &columns, &column_count, &error),
+                    WEIR_OK);
     CU_ASSERT_EQUAL_FATAL(column_count, block.head.column_count);
     for (uint32_t i = 0; i < column_count; i++) {
         CU_ASSERT_EQUAL(columns[i].key, block.columns[i].key);
@@ -301,7 +309,8 @@ static void test_columns(void)
     when = (struct interval){INT64_MIN, first};
     CU_ASSERT_EQUAL(reader_blocks(r, RECORD_FLOW, when, &a, &blocks, &count, &error), WEIR_OK);
     CU_ASSERT_EQUAL(count, 0);
-    CU_ASSERT_EQUAL(reader_blocks(r, RECORD_OPTIONS, INTERVAL_ALL, &a, &blocks, &count, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(reader_blocks(r, RECORD_OPTIONS, INTERVAL_ALL, &a, &blocks, &count, &error),
+                    WEIR_OK);
     CU_ASSERT_EQUAL(count, 0);
     reader_close(r);
     arena_free(&a);
@@ -309,7 +318,8 @@ static void test_columns(void)
     store_close(s);
 }
 
-/* The log beside the file is folded into it as it grows, and the file is little more than its blocks. */
+/* The log beside the file is folded into it as it grows, and the file is little more than its
+ * blocks. */
 static void test_log(void)
 {
     struct store *s = fixture_open(fixture_folder());
@@ -345,7 +355,8 @@ static void test_own(void)
     struct buffer block = fixture_block(flows, ROWS, 1, 1);
     for (size_t at = 0; at < block.length; at += 1 + block.length / 211) {
         block.bytes[at] ^= 0x10;
-        CU_ASSERT_NOT_EQUAL(store_append_own(s, block.bytes, block.length, &outcome, &error), WEIR_OK);
+        CU_ASSERT_NOT_EQUAL(store_append_own(s, block.bytes, block.length, &outcome, &error),
+                            WEIR_OK);
         block.bytes[at] ^= 0x10;
     }
     CU_ASSERT_EQUAL(store_append_own(s, block.bytes, block.length, &outcome, &error), WEIR_OK);

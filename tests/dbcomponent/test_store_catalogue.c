@@ -1,5 +1,5 @@
-/* The catalogue: what is added is there, what is wrong is refused with the field's name, and nothing is
- * half done. */
+/* The catalogue: what is added is there, what is wrong is refused with the field's name, and
+ * nothing is half done. */
 #include "store_fixture.h"
 
 static struct prefix prefix_of(const char *text)
@@ -21,11 +21,13 @@ static void test_tags(void)
     struct store *s = fixture_open(fixture_folder());
     struct weir_error error = {0};
     struct catalogue c;
-    struct prefix ba[] = {prefix_of("10.1.0.0/16"), prefix_of("2001:db8:1::/48"), prefix_of("10.1.0.0/16")};
+    struct prefix ba[] = {prefix_of("10.1.0.0/16"), prefix_of("2001:db8:1::/48"),
+                          prefix_of("10.1.0.0/16")};
     struct prefix pe[] = {prefix_of("10.2.0.0/16")};
     uint32_t ases[] = {64500, 64501};
     struct tag two = {.id = 2, .name = "PoP-PE", .prefixes = pe, .prefix_count = 1};
-    struct tag one = {.id = 1, .name = "PoP-BA", .prefixes = ba, .prefix_count = 3, .ases = ases, .as_count = 2};
+    struct tag one = {
+        .id = 1, .name = "PoP-BA", .prefixes = ba, .prefix_count = 3, .ases = ases, .as_count = 2};
     CU_ASSERT_EQUAL(store_tag_add(s, &two, "test", &error), WEIR_OK);
     CU_ASSERT_EQUAL(store_tag_add(s, &one, "test", &error), WEIR_OK);
     CU_ASSERT_EQUAL_FATAL(store_catalogue(s, &c, &error), WEIR_OK);
@@ -86,8 +88,15 @@ static void test_tags_refused(void)
     long_one.length = 129;
     memset(name, 'a', 64);
     name[64] = 0;
-    CU_ASSERT_EQUAL(store_tag_add(s, &(struct tag){.id = 1, .name = "BA", .prefixes = &mine, .prefix_count = 1,
-                                                   .ases = &as, .as_count = 1}, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_tag_add(s,
+                                  &(struct tag){.id = 1,
+                                                .name = "BA",
+                                                .prefixes = &mine,
+                                                .prefix_count = 1,
+                                                .ases = &as,
+                                                .as_count = 1},
+                                  "test", &error),
+                    WEIR_OK);
     refuse_tag(s, (struct tag){.id = 0, .name = "x"}, WEIR_EARGUMENT, "tag", "1 to");
     refuse_tag(s, (struct tag){.id = 2, .name = ""}, WEIR_EARGUMENT, "name", "1 to 63");
     refuse_tag(s, (struct tag){.id = 2, .name = NULL}, WEIR_EARGUMENT, "name", "1 to 63");
@@ -100,10 +109,10 @@ static void test_tags_refused(void)
     refuse_tag(s, (struct tag){.id = 2, .name = "PE", .prefixes = &long_one, .prefix_count = 1},
                WEIR_EARGUMENT, "prefix", "129");
     /* The first prefix of the two was inserted already when the second is refused. */
-    refuse_tag(s, (struct tag){.id = 2, .name = "PE", .prefixes = two, .prefix_count = 2}, WEIR_EEXISTS,
-               "prefix", "10.1.0.0/16 has tag 1 (BA) already; tag 2 (PE)");
-    refuse_tag(s, (struct tag){.id = 2, .name = "PE", .ases = &as, .as_count = 1}, WEIR_EEXISTS, "as",
-               "AS 64500 has tag 1 (BA)");
+    refuse_tag(s, (struct tag){.id = 2, .name = "PE", .prefixes = two, .prefix_count = 2},
+               WEIR_EEXISTS, "prefix", "10.1.0.0/16 has tag 1 (BA) already; tag 2 (PE)");
+    refuse_tag(s, (struct tag){.id = 2, .name = "PE", .ases = &as, .as_count = 1}, WEIR_EEXISTS,
+               "as", "AS 64500 has tag 1 (BA)");
     CU_ASSERT_EQUAL_FATAL(store_catalogue(s, &c, &error), WEIR_OK);
     CU_ASSERT_EQUAL(c.tag_count, 1);
     CU_ASSERT_EQUAL(c.snapshot.prefix_count, 1);
@@ -136,9 +145,12 @@ static void test_devices(void)
     struct store *s = fixture_open(fixture_folder());
     struct weir_error error = {0};
     struct catalogue c;
-    struct device_entry d = {.address = address_of("192.0.2.1"), .name = "edge-1", .description = "Área",
+    struct device_entry d = {.address = address_of("192.0.2.1"),
+                             .name = "edge-1",
+                             .description = "Área",
                              .sampling_rate = 100};
-    struct device_entry v6 = {.address = address_of("2001:db8::1"), .name = NULL, .description = NULL};
+    struct device_entry v6 = {
+        .address = address_of("2001:db8::1"), .name = NULL, .description = NULL};
     CU_ASSERT_EQUAL(store_device_add(s, &v6, "test", &error), WEIR_OK);
     CU_ASSERT_EQUAL(store_device_add(s, &d, "test", &error), WEIR_OK);
     CU_ASSERT_EQUAL(store_device_add(s, &d, "test", &error), WEIR_EEXISTS);
@@ -146,7 +158,8 @@ static void test_devices(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "192.0.2.1"));
     static const double rates[] = {-1, 0.5, 1.0 / 0.0, 0.0 / 0.0};
     for (size_t i = 0; i < 4; i++) {
-        struct device_entry bad = {.address = address_of("192.0.2.9"), .name = "x", .sampling_rate = rates[i]};
+        struct device_entry bad = {
+            .address = address_of("192.0.2.9"), .name = "x", .sampling_rate = rates[i]};
         CU_ASSERT_EQUAL(store_device_add(s, &bad, "test", &error), WEIR_EARGUMENT);
         CU_ASSERT_STRING_EQUAL(error.field, "samplingRate");
     }
@@ -155,7 +168,8 @@ static void test_devices(void)
     CU_ASSERT_STRING_EQUAL(error.field, "name");
     CU_ASSERT_EQUAL_FATAL(store_catalogue(s, &c, &error), WEIR_OK);
     CU_ASSERT_EQUAL_FATAL(c.device_count, 2);
-    CU_ASSERT_STRING_EQUAL(c.devices[0].name, "edge-1"); /* ::ffff:192.0.2.1 sorts before 2001:db8::1 */
+    CU_ASSERT_STRING_EQUAL(c.devices[0].name,
+                           "edge-1"); /* ::ffff:192.0.2.1 sorts before 2001:db8::1 */
     CU_ASSERT_STRING_EQUAL(c.devices[0].description, "Área");
     CU_ASSERT_EQUAL(c.devices[0].sampling_rate, 100);
     CU_ASSERT_EQUAL(c.snapshot.device_count, 2);
@@ -175,12 +189,16 @@ static void test_dbs(void)
     struct store *s = fixture_open(fixture_folder());
     struct weir_error error = {0};
     struct catalogue c;
-    CU_ASSERT_EQUAL(store_db_add(s, &(struct db_entry){"http://b:8080/db", "b"}, "test", &error), WEIR_OK);
-    CU_ASSERT_EQUAL(store_db_add(s, &(struct db_entry){"https://a:8443/db", NULL}, "test", &error), WEIR_OK);
-    CU_ASSERT_EQUAL(store_db_add(s, &(struct db_entry){"http://b:8080/db", "c"}, "test", &error), WEIR_EEXISTS);
+    CU_ASSERT_EQUAL(store_db_add(s, &(struct db_entry){"http://b:8080/db", "b"}, "test", &error),
+                    WEIR_OK);
+    CU_ASSERT_EQUAL(store_db_add(s, &(struct db_entry){"https://a:8443/db", NULL}, "test", &error),
+                    WEIR_OK);
+    CU_ASSERT_EQUAL(store_db_add(s, &(struct db_entry){"http://b:8080/db", "c"}, "test", &error),
+                    WEIR_EEXISTS);
     CU_ASSERT_STRING_EQUAL(error.field, "url");
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        CU_ASSERT_EQUAL(store_db_add(s, &(struct db_entry){wrong[i], ""}, "test", &error), WEIR_EARGUMENT);
+        CU_ASSERT_EQUAL(store_db_add(s, &(struct db_entry){wrong[i], ""}, "test", &error),
+                        WEIR_EARGUMENT);
         CU_ASSERT_STRING_EQUAL(error.field, "url");
     }
     CU_ASSERT_EQUAL(store_db_add(s, &(struct db_entry){NULL, ""}, "test", &error), WEIR_EARGUMENT);

@@ -1,5 +1,5 @@
-/* SIGKILL during appends: the store opens, what was acknowledged is there, nothing is there twice, and
- * roll-ups equal blocks. */
+/* SIGKILL during appends: the store opens, what was acknowledged is there, nothing is there twice,
+ * and roll-ups equal blocks. */
 #include "store_fixture.h"
 #include <fcntl.h>
 #include <signal.h>
@@ -61,7 +61,8 @@ static void test_kill(void)
         struct store *s = fixture_open(folder);
         CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
         CU_ASSERT_EQUAL(store_status(s, &status, &error), WEIR_OK);
-        /* One block may be committed and its acknowledgement not read: then it is known, not new. */
+        /* One block may be committed and its acknowledgement not read: then it is known, not new.
+         */
         CU_ASSERT(status.records == last * ROWS || status.records == (last + 1) * ROWS);
         for (uint64_t n = next; n <= last; n++) {
             CU_ASSERT_EQUAL(fixture_append(s, 1, n, ROWS, &outcome, &error), WEIR_OK);

@@ -1,4 +1,5 @@
-/* No space left: appends say so and change nothing, reads go on, and appends go on when there is space. */
+/* No space left: appends say so and change nothing, reads go on, and appends go on when there is
+ * space. */
 #include "store_fixture.h"
 #include <signal.h>
 #include <sys/mount.h>

@@ -18,7 +18,8 @@ static void run_sql(const char *folder, const char *text)
     sqlite3_close(db);
 }
 
-static enum weir_status open_status(const char *folder, enum store_mode mode, struct weir_error *error)
+static enum weir_status open_status(const char *folder, enum store_mode mode,
+                                    struct weir_error *error)
 {
     struct store *s = NULL;
     enum weir_status status = store_open(folder, mode, &s, error);
@@ -124,7 +125,8 @@ static void test_read_only(void)
     uint8_t id[16];
     uint32_t incarnation;
     uint64_t changed;
-    CU_ASSERT_NOT_EQUAL(open_status(folder, STORE_READ_ONLY, &error), WEIR_OK); /* nothing is made */
+    CU_ASSERT_NOT_EQUAL(open_status(folder, STORE_READ_ONLY, &error),
+                        WEIR_OK); /* nothing is made */
     char path[128];
     snprintf(path, sizeof path, "%s/weir.db", folder);
     CU_ASSERT_NOT_EQUAL(access(path, F_OK), 0);
@@ -139,15 +141,16 @@ static void test_read_only(void)
     CU_ASSERT_EQUAL(status.records, 200);
     CU_ASSERT_EQUAL(fixture_append(s, 1, 3, 100, &outcome, &error), WEIR_EDENIED);
     CU_ASSERT_EQUAL(store_incarnation(s, id, &incarnation, &error), WEIR_EDENIED);
-    CU_ASSERT_EQUAL(store_tag_add(s, &(struct tag){.id = 1, .name = "a"}, "test", &error), WEIR_EDENIED);
+    CU_ASSERT_EQUAL(store_tag_add(s, &(struct tag){.id = 1, .name = "a"}, "test", &error),
+                    WEIR_EDENIED);
     CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
     CU_ASSERT_EQUAL(store_retag(s, NULL, NULL, &changed, &error), WEIR_EDENIED);
     store_close(s);
     store_close(writer);
 }
 
-/* A folder without permission to write, as a backup on a read-only medium is. Root may write anywhere,
- * so the test steps down to nobody when it is root. */
+/* A folder without permission to write, as a backup on a read-only medium is. Root may write
+ * anywhere, so the test steps down to nobody when it is root. */
 static void test_read_only_medium(void)
 {
     const char *folder = fixture_folder();

@@ -1,4 +1,5 @@
-/* Readers and a writer at once: every reader sees whole transactions and one state from open to close. */
+/* Readers and a writer at once: every reader sees whole transactions and one state from open to
+ * close. */
 #include "store_fixture.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,7 +13,8 @@ static struct store *shared;
 static atomic_bool done;
 static atomic_uint looks, faults;
 
-static enum weir_status add_flows(void *context, const struct rollup_key *key, const struct counts *c)
+static enum weir_status add_flows(void *context, const struct rollup_key *key,
+                                  const struct counts *c)
 {
     (void)key;
     *(uint64_t *)context += c->flows;
@@ -25,7 +27,8 @@ static enum weir_status add_records(void *context, const struct account_row *row
     return WEIR_OK;
 }
 
-/* Rows of the blocks, flows of the roll-ups, records of the account: the same number, whatever happens. */
+/* Rows of the blocks, flows of the roll-ups, records of the account: the same number, whatever
+ * happens. */
 static bool look(struct reader *r, uint64_t *rows)
 {
     struct arena a = {0};
@@ -90,7 +93,8 @@ static void *writing(void *first)
     return NULL;
 }
 
-/* Two writers of one store, and another store of the same file as a second process would have it. */
+/* Two writers of one store, and another store of the same file as a second process would have it.
+ */
 static void test_writers(void)
 {
     pthread_t one, two;
@@ -153,7 +157,8 @@ static void test_log(void)
     }
     for (uint64_t n = 1; n <= 150; n++) {
         struct buffer block = fixture_block(flows, 65536, 1, n);
-        CU_ASSERT_EQUAL(store_append_own(shared, block.bytes, block.length, &outcome, &error), WEIR_OK);
+        CU_ASSERT_EQUAL(store_append_own(shared, block.bytes, block.length, &outcome, &error),
+                        WEIR_OK);
         buffer_free(&block);
         CU_ASSERT_EQUAL_FATAL(stat(path, &st), 0);
         most = st.st_size > most ? st.st_size : most;

@@ -1,4 +1,5 @@
-/* Records as JSON lines: each line known beforehand, filters and intervals, and the end of a walk. */
+/* Records as JSON lines: each line known beforehand, filters and intervals, and the end of a walk.
+ */
 #include "store_fixture.h"
 
 static char *printed;
@@ -33,7 +34,8 @@ static void set(struct batch *b, ie_key key, uint32_t row, uint64_t value)
     batch_mark(b, column, row, 1);
 }
 
-static void set_octets(struct batch *b, ie_key key, uint32_t row, const void *bytes, uint32_t length)
+static void set_octets(struct batch *b, ie_key key, uint32_t row, const void *bytes,
+                       uint32_t length)
 {
     size_t column;
     CU_ASSERT_EQUAL_FATAL(batch_column(b, key, 0, &column), WEIR_OK);
@@ -116,22 +118,22 @@ static struct store *make_store(void)
     "\"_weir\":{\"exporter\":\"192.0.2.1\",\"domain\":7,\"protocolVersion\":" version              \
     ",\"exportTime\":1456773240090," rest "}}\n"
 #define LINE_V5                                                                                    \
-    "{\"type\":\"flow\",\"octetDeltaCount\":4581,\"sourceIPv4Address\":\"10.0.0.11\","              \
-    "\"_hdr\":{\"sysUpTime\":1785097000,\"unix_secs\":1456773240,\"unix_nsecs\":90000000},"         \
-    WEIR_PART("5", "\"flowEnd\":1000,\"octets\":4581,\"srcTag\":3")
+    "{\"type\":\"flow\",\"octetDeltaCount\":4581,\"sourceIPv4Address\":\"10.0.0.11\","             \
+    "\"_hdr\":{\"sysUpTime\":1785097000,\"unix_secs\":1456773240,\"unix_nsecs\":90000000}"         \
+    "," WEIR_PART("5", "\"flowEnd\":1000,\"octets\":4581,\"srcTag\":3")
 #define LINE_V9                                                                                    \
-    "{\"type\":\"flow\",\"protocolIdentifier\":6,\"e9.12235\":\"0x0102\",\"_tid\":260,"             \
-    "\"_hdr\":{\"sysUpTime\":5,\"unix_secs\":1456773240,\"source_id\":7},"                          \
-    WEIR_PART("9", "\"flowEnd\":2000")
+    "{\"type\":\"flow\",\"protocolIdentifier\":6,\"e9.12235\":\"0x0102\",\"_tid\":260,"            \
+    "\"_hdr\":{\"sysUpTime\":5,\"unix_secs\":1456773240,\"source_id\":7}," WEIR_PART(              \
+        "9", "\"flowEnd\":2000")
 #define LINE_IPFIX                                                                                 \
-    "{\"type\":\"flow\",\"protocolIdentifier\":17,\"interfaceName\":\"eth\\\"0\","                  \
-    "\"reverseOctetDeltaCount\":99,\"_tid\":256,"                                                                \
-    "\"_hdr\":{\"exportTime\":1456773240,\"observationDomainId\":7},"                               \
-    WEIR_PART("10", "\"flowEnd\":3000")
+    "{\"type\":\"flow\",\"protocolIdentifier\":17,\"interfaceName\":\"eth\\\"0\","                 \
+    "\"reverseOctetDeltaCount\":99,\"_tid\":256,"                                                  \
+    "\"_hdr\":{\"exportTime\":1456773240,\"observationDomainId\":7}," WEIR_PART(                   \
+        "10", "\"flowEnd\":3000")
 #define LINE_OPTION                                                                                \
-    "{\"type\":\"options\",\"samplingInterval\":100,\"scope1\":\"0x0a0f0173\",\"_tid\":300,"        \
-    "\"_hdr\":{\"sysUpTime\":5,\"unix_secs\":1456773240,\"source_id\":7},"                          \
-    WEIR_PART("9", "\"flowEnd\":2500")
+    "{\"type\":\"options\",\"samplingInterval\":100,\"scope1\":\"0x0a0f0173\",\"_tid\":300,"       \
+    "\"_hdr\":{\"sysUpTime\":5,\"unix_secs\":1456773240,\"source_id\":7}," WEIR_PART(              \
+        "9", "\"flowEnd\":2500")
 
 static void check(struct store *s, const char *filter, struct interval when, const char *text)
 {
@@ -170,11 +172,13 @@ static void test_ends(void)
     struct store *s = make_store();
     struct weir_error error = {0};
     int lines = 0;
-    CU_ASSERT_EQUAL(store_records(s, NULL, INTERVAL_ALL, stop_after_two, &lines, &error), WEIR_ECANCELLED);
+    CU_ASSERT_EQUAL(store_records(s, NULL, INTERVAL_ALL, stop_after_two, &lines, &error),
+                    WEIR_ECANCELLED);
     CU_ASSERT_EQUAL(lines, 2);
     CU_ASSERT_EQUAL(store_records(s, "proto", INTERVAL_ALL, keep_line, NULL, &error), WEIR_ESYNTAX);
     CU_ASSERT_STRING_EQUAL(error.field, "filter");
-    CU_ASSERT_EQUAL(store_records(s, NULL, (struct interval){5, 5}, keep_line, NULL, &error), WEIR_EARGUMENT);
+    CU_ASSERT_EQUAL(store_records(s, NULL, (struct interval){5, 5}, keep_line, NULL, &error),
+                    WEIR_EARGUMENT);
     store_close(s);
 }
 

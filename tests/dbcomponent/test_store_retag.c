@@ -1,4 +1,5 @@
-/* Retagging: stored flows and roll-ups get the tags of the present catalogue, as if they had come with them. */
+/* Retagging: stored flows and roll-ups get the tags of the present catalogue, as if they had come
+ * with them. */
 #include "store_fixture.h"
 
 #define ROWS 900
@@ -11,21 +12,31 @@ static void add_tag(struct store *s, uint32_t id, const char *name, const char *
     struct prefix p;
     struct weir_error error = {0};
     CU_ASSERT_EQUAL_FATAL(prefix_parse(text, "prefix", &p, &error), WEIR_OK);
-    struct tag tag = {.id = id, .name = name, .prefixes = &p, .prefix_count = 1, .ases = &as, .as_count = as != 0};
+    struct tag tag = {.id = id,
+                      .name = name,
+                      .prefixes = &p,
+                      .prefix_count = 1,
+                      .ases = &as,
+                      .as_count = as != 0};
     CU_ASSERT_EQUAL(store_tag_add(s, &tag, "test", &error), WEIR_OK);
 }
 
-/* By plain reading of the rule: the longest prefix. Source addresses are 10.0.x.y, destinations 10.1.x.y. */
+/* By plain reading of the rule: the longest prefix. Source addresses are 10.0.x.y,
+ * destinations 10.1.x.y. */
 static uint32_t expected(uint32_t address)
 {
-    return address >> 8 == 0x0a0001 ? 12 : address >> 16 == 0x0a00 ? 11 : address >> 15 == 0x1402 ? 13 : 0;
+    return address >> 8 == 0x0a0001  ? 12
+           : address >> 16 == 0x0a00 ? 11
+           : address >> 15 == 0x1402 ? 13
+                                     : 0;
 }
 
 struct pair {
     uint64_t octets[20][20], flows;
 };
 
-static enum weir_status add_pair(void *context, const struct rollup_key *key, const struct counts *c)
+static enum weir_status add_pair(void *context, const struct rollup_key *key,
+                                 const struct counts *c)
 {
     struct pair *p = context;
     CU_ASSERT_FATAL(key->src_tag < 20 && key->dst_tag < 20);
@@ -51,7 +62,8 @@ static void tags_of(bool tagged, struct pair *out)
     for (size_t b = 0; b < BLOCKS; b++)
         for (size_t i = 0; i < ROWS; i++) {
             const struct flow *f = &all[b][i];
-            uint32_t src = tagged ? expected(f->src) : f->src_tag, dst = tagged ? expected(f->dst) : f->dst_tag;
+            uint32_t src = tagged ? expected(f->src) : f->src_tag,
+                     dst = tagged ? expected(f->dst) : f->dst_tag;
             out->octets[src][dst] += f->octets;
             out->flows++;
         }
@@ -65,10 +77,12 @@ static enum weir_status check_line(void *context, const char *text, size_t lengt
     char line[4096];
     (void)context;
     snprintf(line, sizeof line, "%.*s", (int)length, text);
-    const char *src = strstr(line, "\"sourceIPv4Address\":\""), *dst = strstr(line, "\"destinationIPv4Address\":\"");
+    const char *src = strstr(line, "\"sourceIPv4Address\":\""),
+               *dst = strstr(line, "\"destinationIPv4Address\":\"");
     const char *tags = strstr(line, "\"srcTag\":");
     lines++;
-    if (!src || !dst || !tags || sscanf(tags, "\"srcTag\":%u,\"dstTag\":%u", &src_tag, &dst_tag) != 2) {
+    if (!src || !dst || !tags ||
+        sscanf(tags, "\"srcTag\":%u,\"dstTag\":%u", &src_tag, &dst_tag) != 2) {
         wrong++;
         return WEIR_OK;
     }
@@ -87,7 +101,8 @@ static void test_retag(void)
     struct pair known;
     uint64_t changed;
     for (size_t b = 0; b < BLOCKS; b++) {
-        fixture_flows(all[b], ROWS, b + 1, FIXTURE_TIME + (int64_t)b * 20 * MINUTE_MS, 3 * MINUTE_MS);
+        fixture_flows(all[b], ROWS, b + 1, FIXTURE_TIME + (int64_t)b * 20 * MINUTE_MS,
+                      3 * MINUTE_MS);
         struct buffer block = fixture_block(all[b], ROWS, 1, b + 1);
         CU_ASSERT_EQUAL(store_append(s, block.bytes, block.length, &outcome, &error), WEIR_OK);
         buffer_free(&block);
@@ -130,7 +145,8 @@ struct by_tag {
     uint64_t octets[4];
 };
 
-static enum weir_status add_by_tag(void *context, const struct rollup_key *key, const struct counts *c)
+static enum weir_status add_by_tag(void *context, const struct rollup_key *key,
+                                   const struct counts *c)
 {
     ((struct by_tag *)context)->octets[key->src_tag & 3] += c->octets;
     return WEIR_OK;

@@ -1,5 +1,5 @@
-/* The proof: a sound store has no difference; a flipped bit anywhere is found, or lies where nothing is; and
- * whoever meets one while reading gets an error, never another number. */
+/* The proof: a sound store has no difference; a flipped bit anywhere is found, or lies where
+ * nothing is; and whoever meets one while reading gets an error, never another number. */
 #include "store_fixture.h"
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -19,11 +19,18 @@ static void make_store(const char *folder)
     struct store *s = fixture_open(folder);
     CU_ASSERT_EQUAL(prefix_parse("10.0.0.0/24", "prefix", &prefixes[0], &error), WEIR_OK);
     CU_ASSERT_EQUAL(prefix_parse("2001:db8::/32", "prefix", &prefixes[1], &error), WEIR_OK);
-    struct tag tag = {.id = 3, .name = "PoP-BA", .prefixes = prefixes, .prefix_count = 2, .ases = &as, .as_count = 1};
+    struct tag tag = {.id = 3,
+                      .name = "PoP-BA",
+                      .prefixes = prefixes,
+                      .prefix_count = 2,
+                      .ases = &as,
+                      .as_count = 1};
     CU_ASSERT_EQUAL(store_tag_add(s, &tag, "test", &error), WEIR_OK);
-    struct device_entry device = {.address = address_from_ipv4(0x7f000001), .name = "edge", .sampling_rate = 10};
+    struct device_entry device = {
+        .address = address_from_ipv4(0x7f000001), .name = "edge", .sampling_rate = 10};
     CU_ASSERT_EQUAL(store_device_add(s, &device, "test", &error), WEIR_OK);
-    CU_ASSERT_EQUAL(store_db_add(s, &(struct db_entry){"http://a/db", "a"}, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_db_add(s, &(struct db_entry){"http://a/db", "a"}, "test", &error),
+                    WEIR_OK);
     for (uint64_t n = 1; n <= 10; n++)
         CU_ASSERT_EQUAL(fixture_append(s, (uint8_t)(n % 2), n, ROWS, &outcome, &error), WEIR_OK);
     store_close(s);
@@ -69,7 +76,8 @@ static enum weir_status print_line(void *context, const char *text, size_t lengt
     return WEIR_OK;
 }
 
-static enum weir_status sum_rollup(void *context, const struct rollup_key *key, const struct counts *c)
+static enum weir_status sum_rollup(void *context, const struct rollup_key *key,
+                                   const struct counts *c)
 {
     uint64_t *sum = context;
     *sum += ((uint64_t)key->minute_ms ^ key->src_tag ^ (uint64_t)key->dst_tag << 8 ^
@@ -82,15 +90,18 @@ static enum weir_status sum_account(void *context, const struct account_row *row
 {
     uint64_t *sum = context;
     *sum = *sum * 31 + crc32c(crc32c(0, &row->key.exporter, 16), &row->counts, sizeof row->counts);
-    *sum += (uint64_t)(row->key.minute_ms ^ row->first_heard_ms ^ row->last_heard_ms) + row->key.domain;
+    *sum +=
+        (uint64_t)(row->key.minute_ms ^ row->first_heard_ms ^ row->last_heard_ms) + row->key.domain;
     return WEIR_OK;
 }
 
 static uint64_t sum_catalogue(const struct catalogue *c)
 {
-    uint64_t sum = crc32c(0, c->snapshot.prefixes, c->snapshot.prefix_count * sizeof *c->snapshot.prefixes);
+    uint64_t sum =
+        crc32c(0, c->snapshot.prefixes, c->snapshot.prefix_count * sizeof *c->snapshot.prefixes);
     sum = sum * 31 + crc32c(0, c->snapshot.ases, c->snapshot.as_count * sizeof *c->snapshot.ases);
-    sum = sum * 31 + crc32c(0, c->snapshot.devices, c->snapshot.device_count * sizeof *c->snapshot.devices);
+    sum = sum * 31 +
+          crc32c(0, c->snapshot.devices, c->snapshot.device_count * sizeof *c->snapshot.devices);
     for (size_t i = 0; i < c->tag_count; i++)
         sum = sum * 31 + crc32c(c->tags[i].id, c->tags[i].name, strlen(c->tags[i].name));
     for (size_t i = 0; i < c->db_count; i++)
@@ -123,7 +134,8 @@ static void test_flips(void)
 {
     const char *folder = fixture_folder();
     const char *wish = getenv("STORE_FLIPS");
-    int flips = wish ? atoi(wish) : FLIPS_DEFAULT, found = 0, refused = 0, harmless = 0, missed = 0, wrong = 0;
+    int flips = wish ? atoi(wish) : FLIPS_DEFAULT, found = 0, refused = 0, harmless = 0, missed = 0,
+        wrong = 0;
     uint64_t sound[4], sums[4], differences;
     make_store(folder);
     load_image(folder);
@@ -143,7 +155,8 @@ static void test_flips(void)
             refused++;
             continue;
         }
-        bool told = store_verify(s, NULL, NULL, NULL, &differences, &error) != WEIR_OK || differences != 0;
+        bool told =
+            store_verify(s, NULL, NULL, NULL, &differences, &error) != WEIR_OK || differences != 0;
         bool whole = fingerprint(s, sums);
         bool same = memcmp(sums, sound, sizeof sums) == 0;
         found += told;
@@ -158,7 +171,8 @@ static void test_flips(void)
         }
         store_close(s);
     }
-    printf("(%d flips: %d found, %d refused, %d in unused space) ", flips, found, refused, harmless);
+    printf("(%d flips: %d found, %d refused, %d in unused space) ", flips, found, refused,
+           harmless);
     CU_ASSERT_EQUAL(missed, 0);
     CU_ASSERT_EQUAL(wrong, 0);
     CU_ASSERT(found > flips / 4); /* the file is small: half of its pages are nearly empty */

@@ -1,10 +1,12 @@
-/* fuzz_segment.c - a roll-up segment: added to a table, walked, and written again where it is whole. */
+/* fuzz_segment.c - a roll-up segment: added to a table, walked, and written again where it is
+ * whole. */
 #include "store/segment.h"
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static enum weir_status count(void *context, const struct rollup_key *key, const struct counts *counts)
+static enum weir_status count(void *context, const struct rollup_key *key,
+                              const struct counts *counts)
 {
     *(uint64_t *)context += counts->flows ^ key->domain;
     return WEIR_OK;
