@@ -122,13 +122,12 @@ static enum weir_status check_column(const struct block *b, const struct block_c
     enum weir_status s = decode_chain(b, c, a, &v, error);
     if (s)
         return s;
-    if (v.form == VECTOR_DICTIONARY) {
-        if (dictionary_find(d, v.values, v.code_count, v.width, DICTIONARY_MOST, v.code_count) !=
-            DICTIONARY_DONE)
-            return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to check a block");
-        if (d->count != v.code_count)
-            return fail_column(c, "its dictionary has a value twice", error);
-    }
+    bool distinct = true;
+    if (v.form == VECTOR_DICTIONARY &&
+        !dictionary_distinct(d, v.values, v.code_count, v.width, &distinct))
+        return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to check a block");
+    if (!distinct)
+        return fail_column(c, "its dictionary has a value twice", error);
     return check_bounds(c, &v, a, error);
 }
 

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whoever sends flows chooses their values, and could choose ones that collide: a search that takes
+ * longer than chance would is given up, and the column coded in another way. */
+#define PROBES_MOST 512u
 #define SLOTS_LEAST 1024u
 #define SLOTS_USUAL 32768u /* for long columns: 256 KiB, cleared in no time, seldom outgrown */
 #define RANKS       1280u  /* see rank_of() */
@@ -152,7 +155,10 @@ static bool rehash(struct dictionary *d)
             uint32_t hash = hash_of(values, row);                                                  \
             uint32_t s = slot_of(hash, d->slot_count);                                             \
             uint64_t slot;                                                                         \
+            uint32_t probes = 0;                                                                   \
             for (;; s = (s + 1) & (d->slot_count - 1)) {                                           \
+                if (++probes > PROBES_MOST)                                                        \
+                    return DICTIONARY_TOO_MANY;                                                    \
                 slot = d->slots[s];                                                                \
                 if (!slot || ((uint32_t)(slot >> 32) == hash &&                                    \
                               same(values, row, d->values, (uint32_t)slot - 1)))                   \
@@ -333,6 +339,56 @@ enum dictionary_result dictionary_build(struct dictionary *d, const void *values
     for (uint32_t row = 0; row < rows; row++)
         d->codes[row] = d->places[d->codes[row]];
     return DICTIONARY_DONE;
+}
+
+/* ---- proving that values differ ---- */
+static int order_octets(const void *a, const void *b)
+{
+    const struct octets *x = a, *y = b;
+    uint32_t shorter = x->length < y->length ? x->length : y->length;
+    int order = shorter ? memcmp(x->bytes, y->bytes, shorter) : 0;
+    return order ? order : (x->length > y->length) - (x->length < y->length);
+}
+
+#define ORDER(size)                                                                                \
+    static int order_##size(const void *a, const void *b)                                          \
+    {                                                                                              \
+        return memcmp(a, b, (size));                                                               \
+    }
+ORDER(1)
+ORDER(2)
+ORDER(4)
+ORDER(8)
+ORDER(16)
+
+/* Sorting takes no longer for values that someone chose with care. */
+static bool distinct_by_sorting(void *values, uint32_t count, size_t size, unsigned width)
+{
+    static int (*const orders[5])(const void *, const void *) = {order_1, order_2, order_4, order_8,
+                                                                 order_16};
+    int (*order)(const void *, const void *) = width ? orders[width_index(width)] : order_octets;
+    qsort(values, count, size, order);
+    for (uint32_t i = 1; i < count; i++)
+        if (order((uint8_t *)values + i * size, (uint8_t *)values + (i - 1) * size) == 0)
+            return false;
+    return true;
+}
+
+bool dictionary_distinct(struct dictionary *d, const void *values, uint32_t count, unsigned width,
+                         bool *distinct)
+{
+    size_t size = width ? width : sizeof(struct octets);
+    switch (dictionary_find(d, values, count, width, DICTIONARY_MOST, count)) {
+    case DICTIONARY_NO_MEMORY:
+        return false;
+    case DICTIONARY_DONE:
+        *distinct = d->count == count;
+        return true;
+    default:
+        memcpy(d->sorted, values, count * size);
+        *distinct = distinct_by_sorting(d->sorted, count, size, width);
+        return true;
+    }
 }
 
 /* ---- by counting ---- */

@@ -29,11 +29,14 @@ struct dictionary {
 enum dictionary_result { DICTIONARY_DONE, DICTIONARY_TOO_MANY, DICTIONARY_NO_MEMORY };
 /* Finds and ranks the values of width 1, 2, 4, 8, 16 or 0, and the codes of all rows. More than
  * `limit`
- * (<= DICTIONARY_MOST) distinct ones: DICTIONARY_TOO_MANY. `expected`: about how many there will
- * be. */
+ * (<= DICTIONARY_MOST) distinct ones, or ones that collide: DICTIONARY_TOO_MANY. `expected`: about
+ * how many there will be. */
 enum dictionary_result dictionary_build(struct dictionary *d, const void *values, uint32_t rows,
                                         unsigned width, uint32_t limit, uint32_t expected);
 
+/* Whether `count` (<= DICTIONARY_MOST) values are all different. False: no memory. */
+bool dictionary_distinct(struct dictionary *d, const void *values, uint32_t count, unsigned width,
+                         bool *distinct);
 /* Only finds: values in the order of their first row, `counts` and `codes` to go with them. */
 enum dictionary_result dictionary_find(struct dictionary *d, const void *values, uint32_t rows,
                                        unsigned width, uint32_t limit, uint32_t expected);

@@ -51,6 +51,17 @@ static inline uint64_t case_value(unsigned shape, uint32_t row)
     }
 }
 
+/* 4-octet values whose hash in dictionary.c begins with the same 12 bits, found by undoing it. */
+static inline uint64_t case_colliding(uint32_t i)
+{
+    uint32_t v = 0x12300000 | (i * 13 & 0xfffff);
+    uint32_t inverse = UINT32_C(0x9e3779b1);
+    for (int step = 0; step < 5; step++) /* Newton: the inverse of an odd number mod 2^32 */
+        inverse *= 2 - inverse * UINT32_C(0x9e3779b1);
+    v *= inverse;
+    return v ^ v >> 15 ^ v >> 30;
+}
+
 /* How rows lack the element. */
 enum { CASE_HOLES = 6 };
 static inline bool case_present(unsigned hole, uint32_t row, uint32_t rows)

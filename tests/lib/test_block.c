@@ -249,6 +249,18 @@ static void full_dictionary(void)
     }
 }
 
+/* Encoding must not take longer for values that collide, and the block must still prove right. */
+static void collisions(void)
+{
+    struct batch *b = empty_batch(65536);
+    for (uint32_t row = 0; row < 65536; row++)
+        set(b, IANA(8), 4, row, case_colliding(row / 2));
+    uint64_t before = clock_thread_cpu_us();
+    check_batch(b);
+    CU_ASSERT(clock_thread_cpu_us() - before < 2000000);
+    batch_free(b);
+}
+
 static void bounds_in_directory(void)
 {
     struct batch *b = empty_batch(100);
@@ -355,6 +367,6 @@ static void done(void)
 UNIT_MAIN("block", {"edge rows", edge_rows}, {"whole batches", whole_batches},
           {"plain kernels", plain_kernels}, {"content chooses the codec", content_chooses},
           {"relatives", relatives}, {"maps", maps}, {"mixtures", mixtures},
-          {"full dictionary", full_dictionary}, {"bounds in the directory", bounds_in_directory},
-          {"entries alone", entries_alone}, {"account only", account_only}, {"limits", limits},
-          {"done", done})
+          {"full dictionary", full_dictionary}, {"collisions", collisions},
+          {"bounds in the directory", bounds_in_directory}, {"entries alone", entries_alone},
+          {"account only", account_only}, {"limits", limits}, {"done", done})

@@ -306,6 +306,31 @@ static void lies(void)
     arena_free(&a), buffer_free(&good), batch_free(b);
 }
 
+/* A dictionary that has a value twice is found, by hashing and by sorting. */
+static void values_twice(void)
+{
+    static const uint8_t widths[] = {2, 4, 8, 16, 0};
+    static uint8_t values[2000 * 16];
+    static struct octets strings[2000];
+    struct dictionary d = {0};
+    for (size_t w = 0; w < sizeof widths; w++)
+        for (unsigned crafted = 0; crafted < 2; crafted++) {
+            unsigned width = widths[w];
+            bool distinct = false;
+            for (uint32_t i = 0; i < 2000; i++) {
+                uint64_t v = crafted && width > 2 ? case_colliding(i) : i * UINT64_C(31);
+                memcpy(values + (width ? i * width : i * 8), &v, width == 16 || !width ? 8 : width);
+                strings[i] = (struct octets){values + (size_t)i * 8, 8};
+            }
+            const void *at = width ? (const void *)values : strings;
+            CU_ASSERT(dictionary_distinct(&d, at, 2000, width, &distinct) && distinct);
+            memmove(values + (width ? 1999u * width : 1999u * 8), values + 5 * (width ? width : 8u),
+                    width ? width : 8);
+            CU_ASSERT(dictionary_distinct(&d, at, 2000, width, &distinct) && !distinct);
+        }
+    dictionary_free(&d);
+}
+
 static void reseal(uint8_t *bytes)
 {
     uint32_t crc = crc32c(0, bytes, HEADER_CRC);
@@ -351,4 +376,4 @@ static void headers(void)
 
 UNIT_MAIN("block, damaged", {"every flip", every_flip}, {"every truncation", every_truncation},
           {"flips with true checksums", true_checksums}, {"crafted payloads", crafted},
-          {"lies in the directory", lies}, {"headers", headers})
+          {"lies in the directory", lies}, {"values twice", values_twice}, {"headers", headers})
