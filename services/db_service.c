@@ -6,6 +6,7 @@
 #include "dbStub.h"
 #include "fault.h"
 #include "services_private.h"
+#include <stdio.h>
 
 #define QUERY_WAIT_MS 100
 #define ROWS_CHUNKED                                                                               \
@@ -119,8 +120,11 @@ int __db__StoreBlock(struct soap *soap, struct _db__StoreBlock *q,
         return fault_missing(soap, "block");
     enum weir_status status = store_append(c->services->settings.store, (const uint8_t *)block.at,
                                            block.length, &outcome, &error);
-    if (status != WEIR_OK)
+    if (status != WEIR_OK) {
+        if (fault_kind_of(status)->sender) /* the argument; the message says which part of it */
+            snprintf(error.field, sizeof error.field, "block");
         return fault_error(soap, &error);
+    }
     answer->outcome = outcome == STORE_STORED ? wt__StoreOutcome__stored : wt__StoreOutcome__known;
     return SOAP_OK;
 }

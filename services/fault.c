@@ -165,7 +165,7 @@ static const struct engine_error {
     {SOAP_FIXED, "BadArgument", WITH_ELEMENT, true, "%s has a value that is not allowed"},
     {SOAP_REQUIRED, "BadArgument", WITH_ELEMENT, true, "%s lacks a required attribute"},
     {SOAP_PROHIBITED, "BadRequest", WITH_ELEMENT, false, "%s has an attribute that is not allowed"},
-    {SOAP_TAG_MISMATCH, "BadRequest", WITH_ELEMENT, false, "%s is not expected here; see ?wsdl"},
+    {SOAP_TAG_MISMATCH, "BadRequest", WITH_ELEMENT, true, "%s is not expected here; see ?wsdl"},
     {SOAP_NO_METHOD, "BadRequest", WITH_ELEMENT, false,
      "%s is no operation of this service; see ?wsdl"},
     {SOAP_SYNTAX_ERROR, "BadRequest", PLAIN, false, "the message is not well-formed XML"},

@@ -168,6 +168,7 @@ static void send_fault(struct caller *c, bool keep)
     if (soap->error != SOAP_FAULT)
         fault_from_engine(soap);
     soap->keep_alive = keep ? 1 : 0;
+    soap->socket = c->exchange->fd; /* the engine forgets it, and then answers as a CGI program would */
     soap_clr_omode(soap, SOAP_IO_CHUNK);
     if (envelope_fault_send(soap) && !c->answered)
         c->exchange->broken = true;
