@@ -7,6 +7,14 @@
 
 static const struct block_id id = {{9}, 1};
 
+static void put(struct batch *b, ie_key key, uint8_t width, uint32_t row, uint64_t v)
+{
+    size_t index;
+    CU_ASSERT_EQUAL_FATAL(batch_column(b, key, width, &index), WEIR_OK);
+    memcpy((uint8_t *)batch_column_at(b, index)->values + (size_t)row * width, &v, width);
+    batch_mark(b, index, row, 1);
+}
+
 static struct batch *small_batch(void)
 {
     static const uint8_t widths[] = {1, 2, 4, 8, 16, 0};
@@ -15,8 +23,13 @@ static struct batch *small_batch(void)
     for (unsigned shape = 0; shape < CASE_SHAPES; shape++)
         case_column(b, IE_KEY(7, shape), widths[shape % 6], shape, shape % 4);
     case_column(b, WEIR_FLOW_END, 8, 3, 0);
-    case_column(b, WEIR_FLOW_START, 8, 3, 0);
-    case_column(b, IANA(22), 4, 4, 1);
+    for (uint32_t row = 0; row < 100; row++) { /* one column is another, one decides another */
+        uint64_t octets = case_next() >> 40, host = case_next() % 7 * 0x01357913;
+        put(b, IANA(1), 8, row, octets);
+        put(b, WEIR_OCTETS, 8, row, octets);
+        put(b, IANA(8), 4, row, host);
+        put(b, IANA(9), 1, row, host % 31);
+    }
     return b;
 }
 
@@ -331,6 +344,39 @@ static void values_twice(void)
     dictionary_free(&d);
 }
 
+static void reseal_directory(uint8_t *bytes, const struct block *b)
+{
+    uint32_t crc = crc32c(0, bytes + HEADER_SIZE, b->head.column_count * BLOCK_COLUMN_HEAD_SIZE);
+    memcpy(bytes + HEADER_DIRECTORY_CRC, &crc, 4);
+    crc = crc32c(0, bytes, HEADER_CRC);
+    memcpy(bytes + HEADER_CRC, &crc, 4);
+}
+
+/* Two columns that stand on each other. */
+static void circles(void)
+{
+    struct batch *b = small_batch();
+    struct buffer bytes = {0};
+    struct arena a = {0};
+    struct block block;
+    struct weir_error error;
+    make(b, &bytes);
+    CU_ASSERT_EQUAL_FATAL(block_open(bytes.bytes, bytes.length, &a, &block, NULL), WEIR_OK);
+    static const ie_key pair[2] = {WEIR_OCTETS, IANA(9)};
+    for (size_t i = 0; i < 2; i++) {
+        const struct block_column *at = block_find(&block, pair[i]);
+        CU_ASSERT_EQUAL_FATAL(at->codec, CODEC_RELATIVE);
+        struct block_column c = *at;
+        c.base = pair[1 - i];
+        block_column_write(&c, bytes.bytes + HEADER_SIZE +
+                                   (size_t)(at - block.columns) * BLOCK_COLUMN_HEAD_SIZE);
+    }
+    reseal_directory(bytes.bytes, &block);
+    CU_ASSERT_EQUAL(judge(bytes.bytes, bytes.length, &error), WEIR_EMALFORMED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "stands on"));
+    arena_free(&a), buffer_free(&bytes), batch_free(b);
+}
+
 static void reseal(uint8_t *bytes)
 {
     uint32_t crc = crc32c(0, bytes, HEADER_CRC);
@@ -376,4 +422,5 @@ static void headers(void)
 
 UNIT_MAIN("block, damaged", {"every flip", every_flip}, {"every truncation", every_truncation},
           {"flips with true checksums", true_checksums}, {"crafted payloads", crafted},
-          {"lies in the directory", lies}, {"values twice", values_twice}, {"headers", headers})
+          {"lies in the directory", lies}, {"circles", circles}, {"values twice", values_twice},
+          {"headers", headers})
