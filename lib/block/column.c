@@ -102,11 +102,36 @@ static void gather_values(void *to, const void *from, size_t size, const uint16_
     }
 }
 
+static inline void clear_value(uint8_t *at, size_t size)
+{
+    switch (size) { /* a constant size is one store */
+    case 1:
+        *at = 0;
+        return;
+    case 2:
+        memset(at, 0, 2);
+        return;
+    case 4:
+        memset(at, 0, 4);
+        return;
+    case 8:
+        memset(at, 0, 8);
+        return;
+    default:
+        memset(at, 0, 16);
+        return;
+    }
+}
+
 static void clear_absent(const uint64_t *present, size_t size, uint32_t rows, void *values)
 {
-    for (uint32_t r = 0; present && r < rows; r++)
-        if (!(present[r / 64] >> (r % 64) & 1))
-            memset((uint8_t *)values + r * size, 0, size);
+    for (uint32_t first = 0; present && first < rows; first += 64) {
+        uint64_t absent = ~present[first / 64];
+        if (rows - first < 64)
+            absent &= (UINT64_C(1) << (rows - first)) - 1;
+        for (; absent; absent &= absent - 1)
+            clear_value((uint8_t *)values + (first + (size_t)__builtin_ctzll(absent)) * size, size);
+    }
 }
 
 static bool value_is_zero(const void *values, uint32_t i, unsigned width)
@@ -168,17 +193,16 @@ static enum weir_status expand_flat(const struct block_column *c, const uint64_t
 static enum weir_status expand_codes(const struct block_column *c, const uint64_t *present,
                                      uint32_t zero, struct arena *a, struct part *part)
 {
-    uint16_t *codes = arena_alloc(a, ((size_t)c->rows + 63) / 64 * 64 * sizeof *codes);
-    if (!codes)
+    /* The codes of present rows are merged with as many codes of zero as there are absent rows. */
+    size_t room = (c->rows + (size_t)MERGE_SLACK) * sizeof(uint16_t);
+    uint16_t *codes = arena_alloc(a, room), *zeros = arena_alloc(a, room), *ones = NULL;
+    if (!part->codes)
+        ones = arena_zero(a, room);
+    if (!codes || !zeros || (!part->codes && !ones))
         return WEIR_ENOMEM;
-    const uint16_t *from = part->codes;
-    for (uint32_t first = 0; first < c->rows; first += 64) {
-        uint64_t bits = present[first / 64];
-        for (uint32_t i = 0; i < 64; i++)
-            codes[first + i] = (uint16_t)zero;
-        for (; bits; bits &= bits - 1)
-            codes[first + (uint32_t)__builtin_ctzll(bits)] = from ? *from++ : 0;
-    }
+    for (uint32_t i = 0; i < c->rows - c->present_rows; i++)
+        zeros[i] = (uint16_t)zero;
+    kernels_best()->merge[1](present, part->codes ? part->codes : ones, zeros, c->rows, codes);
     part->codes = codes;
     return WEIR_OK;
 }
@@ -252,7 +276,7 @@ static const uint16_t *present_codes(const struct vector *base, const uint64_t *
         uint16_t *copy = arena_alloc(a, base->rows * sizeof *copy);
         *status = copy ? WEIR_OK : WEIR_ENOMEM;
         for (uint32_t r = 0; copy && r < base->rows; r++)
-            copy[r] = present[r / 64] >> (r % 64) & 1 ? codes[r] : 0;
+            copy[r] = (uint16_t)(codes[r] & -(present[r / 64] >> (r % 64) & 1));
         codes = copy;
     }
     if (codes && kernels_best()->most_code(codes, base->rows) >= count)
