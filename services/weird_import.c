@@ -14,7 +14,7 @@ static enum weir_status to_store(void *context, const uint8_t *block, size_t len
 {
     struct import_state *state = context;
     enum store_outcome outcome;
-    return store_append(state->store, block, length, &outcome, error);
+    return store_append_own(state->store, block, length, &outcome, error);
 }
 
 static void draw(void *context, uint64_t done, uint64_t all, uint64_t records)

@@ -2,6 +2,7 @@
  * collector, DB component and services are joined (weird_serve.c, weird_import.c). */
 #include "base/log.h"
 #include "weird.h"
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,6 +198,8 @@ int main(int argc, char **argv)
         return weird_complain(&error, 2);
     if (read_options(argc, argv, &operands) != 0)
         return 2;
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the write, like a full disk */
+    signal(SIGPIPE, SIG_IGN);
     log_open(log_line_to_stderr, NULL, settings.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     if (parse_roles(&settings) != 0)
         return 2;

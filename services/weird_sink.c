@@ -24,7 +24,7 @@ static enum weir_status to_store(struct weird_sink *w, const uint8_t *block, siz
                                  struct weir_error *error)
 {
     enum store_outcome outcome;
-    return store_append(w->store, block, length, &outcome, error);
+    return store_append_own(w->store, block, length, &outcome, error);
 }
 
 /* Follows a change of the catalogue: the old connection ends, the new one is made when needed. */
