@@ -1,10 +1,12 @@
-/* sequence.c - places messages in an exporter's sequence; the rules and their reasons are in sequence.h.
- * Neighbours: ingest.c asks for each datagram, sessions.c keeps one tracker a session. */
+/* sequence.c - places messages in an exporter's sequence; the rules and their reasons are in
+ * sequence.h. Neighbours: ingest.c asks for each datagram, sessions.c keeps one tracker a session.
+ * */
 #include "ingest/sequence.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define DOUBTS_ENOUGH 3u
+#define FOLLOWED_ENOUGH 8u
 #define DOUBTFUL_ENOUGH 8u
 #define LATE_MOST_MS 60000  /* a late message is not older than this, rule 5 */
 #define CLOCK_SLACK_MS 2000 /* v9 headers round to seconds, on both sides */
@@ -322,7 +324,8 @@ static bool explains(const struct sequence *s, uint8_t rule, const struct sequen
     }
 }
 
-/* Which other rule explains the step from the last message exactly; protocol_rule when none does. */
+/* Which other rule explains the step from the last message exactly; protocol_rule when none does.
+ * */
 static uint8_t other_explanation(const struct sequence *s, const struct sequence_message *m)
 {
     static const uint8_t order[] = {COUNTS_DATAGRAMS, COUNTS_RECORDS, COUNTS_NOTHING,
@@ -337,9 +340,10 @@ static uint8_t other_explanation(const struct sequence *s, const struct sequence
 static void prove(struct sequence *s, const struct sequence_message *m,
                   struct sequence_outcome *out)
 {
-    if (s->proven || s->arrivals == 0 || other_explanation(s, m) != s->protocol_rule ||
-        (s->protocol_rule == COUNTS_RECORDS && s->last_units < 2) ||
-        (s->protocol_rule == COUNTS_DATAGRAMS && s->last_flows + s->last_options < 2))
+    bool other = other_explanation(s, m) != s->protocol_rule ||
+                 (s->protocol_rule == COUNTS_RECORDS && s->last_units < 2) ||
+                 (s->protocol_rule == COUNTS_DATAGRAMS && s->last_flows + s->last_options < 2);
+    if (s->proven || s->arrivals == 0 || (other && (!s->held || ++s->followed < FOLLOWED_ENOUGH)))
         return;
     s->proven = true;
     out->missing += s->held;
@@ -370,6 +374,7 @@ static bool doubt(struct sequence *s, const struct sequence_message *m, uint32_t
         return false;
     s->doubts = s->doubt_rule == rule ? (uint8_t)(s->doubts + 1) : 1;
     s->doubt_rule = rule;
+    s->followed = 0;
     s->doubtful++;
     int32_t ahead = ahead_of(m->sequence, s->next);
     if (ahead > 0) {
@@ -452,8 +457,8 @@ static void take_ahead(struct sequence *s, const struct sequence_message *m, uin
     advance(s, m, position, units);
 }
 
-/* Decides a suspicion: the message at `position` lies nearer to the suspected place, or to the old one.
- * It is placed afterwards as any other. */
+/* Decides a suspicion: the message at `position` lies nearer to the suspected place, or to the old
+ * one. It is placed afterwards as any other. */
 static void decide(struct sequence *s, uint32_t position, struct sequence_outcome *out)
 {
     int64_t from_suspect = ahead_of(position, s->suspect_position + s->suspect_units);
@@ -491,14 +496,15 @@ static bool former_run(struct sequence *s, const struct sequence_message *m, uin
     if (!s->has_former || llabs(from_former) > near || llabs(from_next) <= llabs(from_former) ||
         up_time_goes_on(s, m))
         return false;
-    /* A late message was exported before the restart. One that goes on from the old place tells that
-     * the restart was none, and does so soon: a new run that passes the old place does not. */
+    /* A late message was exported before the restart. One that goes on from the old place tells
+     * that the restart was none, and does so soon: a new run that passes the old place does not. */
     if (from_former < 0 && m->export_ms <= s->first_export_ms) {
         out->reordered++;
         return true;
     }
-    if (from_former < 0 || m->export_ms < s->last_export_ms ||
-        s->arrivals - s->restart_arrival > FORMER_GOES_ON)
+    uint32_t since = s->arrivals - s->restart_arrival;
+    if (from_former < 0 || m->export_ms < s->last_export_ms || since > FORMER_GOES_ON ||
+        (since > 2 && from_former != 0))
         return false;
     out->unknown_gaps++;
     uint32_t other = s->next;
@@ -514,7 +520,7 @@ static void place_ahead(struct sequence *s, const struct sequence_message *m, ui
                         uint32_t units, struct sequence_outcome *out)
 {
     uint32_t gap = position - s->next;
-    if (position == 0 && gap > near_most(s)) {
+    if (position == 0 && gap > FORMER_GOES_ON * s->units_most) {
         restart(s, m, position, units, out);
     } else if (gap > reasonable(s, m)) {
         suspect(s, m, position, units, true);

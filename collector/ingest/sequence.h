@@ -3,7 +3,8 @@
  *
  * What the protocols count
  *   NetFlow v5   flow_sequence: flow records sent before this datagram
- *   IPFIX        data records (options data included) sent before this message, RFC 7011 section 3.1
+ *   IPFIX        data records (options data included) sent before this message, RFC 7011 section
+ *                3.1
  *   NetFlow v9   export packets, RFC 3954 section 5.1
  * `units` below are records or datagrams accordingly.
  *
@@ -12,16 +13,18 @@
  * 1. The first message heard starts the account: before it, nothing is known to be lost.
  * 2. A message ahead of the one expected opens a gap: its units are missing, at once, and the gap
  *    is remembered. A message that falls into a remembered gap was late: its units are recovered.
- * 3. The window is the last SEQUENCE_WINDOW datagrams of the session. Networks reorder by a handful; 128 is
- *    far past that, and a whole window costs 2 KiB. Gaps and the identity (sequence and content
- *    hash) of datagrams are remembered for one window, so inside it late and repeated datagrams are told apart
- *    exactly. What is later than that is decoded, counted as reordered, and stays missing.
- * 4. A datagram with a remembered sequence and content hash is a duplicate. Exporters do not repeat whole datagrams:
- *    the sequence or the export time differs.
+ * 3. The window is the last SEQUENCE_WINDOW datagrams of the session. Networks reorder by a
+ *    handful; 128 is far past that, and a whole window costs 2 KiB. Gaps and the identity
+ *    (sequence and content hash) of datagrams are remembered for one window, so inside it late and
+ *    repeated datagrams are told apart exactly. What is later than that is decoded, counted as
+ *    reordered, and stays missing.
+ * 4. A datagram with a remembered sequence and content hash is a duplicate. Exporters do not
+ *    repeat whole datagrams: the sequence or the export time differs.
  * 5. Restart: the sequence starts anew, and what was lost around it can not be known: restarts and
- *    unknown_gaps grow, missing does not. It is a restart when the sequence is not the expected one, and
- *      a. sysUpTime went back although the exporter's clock did not (v5, v9). The 32-bit roll-over after
- *         49.7 days does not look so, since differences are taken modulo 2^32; or
+ *    unknown_gaps grow, missing does not. It is a restart when the sequence is not the expected
+ *    one, and
+ *      a. sysUpTime went back although the exporter's clock did not (v5, v9). The 32-bit roll-over
+ *         after 49.7 days does not look so, since differences are taken modulo 2^32; or
  *      b. the sequence went back, into no gap, in a message exported later than all before. A late
  *         message was exported before; or
  *      c. it jumped ahead to exactly 0, over more than a window: near the end of the numbers a new
@@ -32,25 +35,26 @@
  *         messages that go on from there are told from a gap.
  *    Otherwise what lies behind the memory is late (rule 3): for example what came before the first
  *    message heard.
- * 6. A jump ahead of more than an exporter can have sent in the time since its last message (2^20, and
- *    each second 100,000 or 64 times its own average rate) is no loss that can be
+ * 6. A jump ahead of more than an exporter can have sent in the time since its last message (2^20,
+ *    and each second 100,000 or 64 times its own average rate) is no loss that can be
  *    counted: rule 5d, then unknown_gaps.
  * 7. Sequences wrap at 2^32: all differences are modulo 2^32, behind and ahead are half each.
  * 8. Exporters that count something else are found out, not assumed. A difference between two
  *    messages that the protocol's rule explains only by loss, but another rule without any, is held
- *    back. As soon as the session follows its protocol's rule where the others would differ, that is
- *    settled: what was held back is counted, and the session is not doubted again. When the same
- *    other rule explains three in a row, the session is counted by it. The other rules: datagrams where
- *    records are due and the reverse; records counted through the END of the message (softflowd's
- *    IPFIX); no counting at all. NetFlow v9 that grows by between 2 and its records (flows of two
- *    records, older softflowd) eight times and never by one counts something that can not be known:
- *    such a session has an unknown gap in every minute. Options records left out of an IPFIX count
- *    (against RFC 7011) show themselves in a single message.
+ *    back. As soon as the session follows its protocol's rule where the others would differ, that
+ *    is settled: what was held back is counted, and the session is not doubted again. When the same
+ *    other rule explains three in a row, the session is counted by it. The other rules: datagrams
+ *    where records are due and the reverse; records counted through the END of the message
+ *    (softflowd's IPFIX); no counting at all. NetFlow v9 that grows by between 2 and its records
+ *    (flows of two records, older softflowd) eight times and never by one counts something that
+ *    can not be known: such a session has an unknown gap in every minute. Options records left out
+ *    of an IPFIX count (against RFC 7011) show themselves in a single message.
  * 9. A message with data sets that could not be decoded holds an unknown number of records. The
  *    span from it to the next message is left open, and settled when the sets are decoded: exactly.
  *    If they never are, the span counts in unknown_gaps unless the sets themselves can explain it.
  *
- * Threads: a tracker belongs to one thread. Memory is bounded, and grows with the first datagrams. */
+ * Threads: a tracker belongs to one thread. Memory is bounded, and grows with the first datagrams.
+ * */
 #ifndef WEIR_COLLECTOR_SEQUENCE_H
 #define WEIR_COLLECTOR_SEQUENCE_H
 
@@ -108,6 +112,7 @@ struct sequence {
     uint8_t rule, protocol_rule;  /* enum sequence_rule */
     uint8_t doubt_rule, doubts;   /* rule 8: in a row, by the same rule */
     uint8_t doubtful;             /* all since the start */
+    uint8_t followed;             /* rule 8: since the last doubt, as the protocol and others say */
     uint8_t heard_bits;           /* memory for 1 << bits datagrams */
     uint32_t next;                /* position expected */
     uint32_t former, former_arrival, restart_arrival;
@@ -132,7 +137,8 @@ void sequence_init(struct sequence *s, enum sequence_rule rule);
 void sequence_free(struct sequence *s); /* its memory, not the struct */
 /* Goes on where an earlier process stopped. */
 void sequence_resume(struct sequence *s, const struct account_checkpoint *from);
-/* Messages went unread (the collector was suspended): the next one counts in unknown_gaps and starts anew. */
+/* Messages went unread (the collector was suspended): the next one counts in unknown_gaps and
+ * starts anew. */
 void sequence_lose_track(struct sequence *s);
 
 /* True when the datagram was heard before: drop it, and do not account it. */
