@@ -1,5 +1,5 @@
-/* derive.c - fills Weir's own columns (derive.h; plan.h has the rules). Works in strides of rows that
- * fit the first cache, a loop an element. Neighbours: sampling.c, ingest.c. */
+/* derive.c - fills Weir's own columns (derive.h; plan.h has the rules). Works in strides of rows
+ * that fit the first cache, a loop an element. Neighbours: sampling.c, ingest.c. */
 #include "ingest/derive.h"
 #include "ingest/time_encoding.h"
 
@@ -122,8 +122,8 @@ static int64_t from_up_time(const struct message *m, uint64_t v)
     return age < -FUTURE_MOST_MS ? NO_TIME : m->export_ms - age;
 }
 
-/* IPFIX: milliseconds since systemInitTime. Roll-overs since then are not sent; the latest time that
- * is not after the export is meant. */
+/* IPFIX: milliseconds since systemInitTime. Roll-overs since then are not sent; the latest time
+ * that is not after the export is meant. */
 static int64_t from_init(int64_t export_ms, uint64_t init_ms, uint64_t v)
 {
     if (!init_ms || init_ms > (uint64_t)TIME_MOST_MS)
@@ -145,7 +145,8 @@ static int64_t resolve(const struct message *m, uint8_t encoding, uint64_t v, ui
     }
 }
 
-/* Asks the fields in turn until every row has a time or there are no more. Returns the rows without. */
+/* Asks the fields in turn until every row has a time or there are no more. Returns the rows
+ * without. */
 static uint32_t find_times(const struct stride *s, const struct time_field *fields, uint8_t count,
                            const uint64_t *init, int64_t *out)
 {
@@ -164,8 +165,8 @@ static uint32_t find_times(const struct stride *s, const struct time_field *fiel
     return without;
 }
 
-/* The commonest case, without a branch a row: every end and start is relative to sysUpTime. False when
- * a row needs more thought. */
+/* The commonest case, without a branch a row: every end and start is relative to sysUpTime. False
+ * when a row needs more thought. */
 static bool times_by_up_time(const struct stride *s)
 {
     const struct record_plan *plan = &s->known->plan;

@@ -1,5 +1,5 @@
-/* derive.h - fills what Weir adds to records: exporter, times, counters, sampling (plan.h says how).
- * Neighbours: ingest.c calls it for rows that wire_decode() has just filled.
+/* derive.h - fills what Weir adds to records: exporter, times, counters, sampling (plan.h says
+ * how). Neighbours: ingest.c calls it for rows that wire_decode() has just filled.
  *
  * Threads: one. */
 #ifndef WEIR_COLLECTOR_DERIVE_H

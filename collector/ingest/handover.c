@@ -46,7 +46,8 @@ static bool have_batch(struct ingest *in, enum record_kind kind)
     return in->batches[kind] != NULL;
 }
 
-/* The account counts records of both kinds, so both go: options first, the account with the last. */
+/* The account counts records of both kinds, so both go: options first, the account with the
+ * last. */
 static void hand_on_all(struct ingest *in)
 {
     bool flows = has_rows(in, RECORD_FLOW), options = has_rows(in, RECORD_OPTIONS);

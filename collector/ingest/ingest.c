@@ -1,5 +1,6 @@
-/* ingest.c - the decoding engine (ingest.h): from a datagram to a message with its session, its place in
- * the sequence and its line in the account. Neighbours: sets.c decodes what is in it, handover.c passes batches on. */
+/* ingest.c - the decoding engine (ingest.h): from a datagram to a message with its session, its
+ * place in the sequence and its line in the account. Neighbours: sets.c decodes what is in it,
+ * handover.c passes batches on. */
 #include "ingest/hash.h"
 #include "ingest/ingest_private.h"
 #include "base/time.h"
@@ -99,7 +100,8 @@ static enum weir_status open_netflow5(struct opened *o)
     o->header_ms = (int64_t)h.unix_secs * 1000 + h.unix_nsecs / 1000000;
     o->message.sys_up_time_ms = h.sys_up_time_ms;
     o->message.has_up_time = true;
-    /* Whatever the mode says: exporters leave it 0 and fill the interval. 0 says nothing, 1 says all. */
+    /* Whatever the mode says: exporters leave it 0 and fill the interval. 0 says nothing, 1 says
+     * all. */
     o->message.header_rate = h.sampling_interval;
     return WEIR_OK;
 }
@@ -360,7 +362,8 @@ static bool make_parts(struct ingest *in)
     return made && in->sessions && in->book && in->scratch;
 }
 
-struct ingest *ingest_new(const struct ingest_settings *settings, const struct ingest_output *output)
+struct ingest *ingest_new(const struct ingest_settings *settings,
+                          const struct ingest_output *output)
 {
     struct ingest *in = calloc(1, sizeof *in);
     if (!in)

@@ -1,4 +1,5 @@
-/* park.c - see park.h. Neighbours: ingest.c parks sets, and takes them out when a template comes. */
+/* park.c - see park.h. Neighbours: ingest.c parks sets, and takes them out when a template
+ * comes. */
 #include "ingest/park.h"
 #include <stdlib.h>
 #include <string.h>

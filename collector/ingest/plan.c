@@ -7,13 +7,15 @@ struct time_rule {
     uint8_t encoding;
 };
 static const struct time_rule ends[PLAN_TIMES_MOST] = {
-    {157, TIME_NTP},          {155, TIME_NTP}, {153, TIME_MILLISECONDS}, {159, TIME_DELTA_MICROSECONDS},
-    {21, TIME_UP_TIME},       {151, TIME_SECONDS}, {325, TIME_NTP},      {324, TIME_NTP},
-    {323, TIME_MILLISECONDS}, {322, TIME_SECONDS},
+    {157, TIME_NTP},     {155, TIME_NTP},     {153, TIME_MILLISECONDS},
+    {159, TIME_DELTA_MICROSECONDS},           {21, TIME_UP_TIME},
+    {151, TIME_SECONDS}, {325, TIME_NTP},     {324, TIME_NTP},
+    {323, TIME_MILLISECONDS},                 {322, TIME_SECONDS},
 };
 static const struct time_rule starts[] = {
-    {156, TIME_NTP},    {154, TIME_NTP},      {152, TIME_MILLISECONDS}, {158, TIME_DELTA_MICROSECONDS},
-    {22, TIME_UP_TIME}, {150, TIME_SECONDS},
+    {156, TIME_NTP},     {154, TIME_NTP},     {152, TIME_MILLISECONDS},
+    {158, TIME_DELTA_MICROSECONDS},           {22, TIME_UP_TIME},
+    {150, TIME_SECONDS},
 };
 
 static uint8_t find_times(const struct wire_template *t, const struct time_rule *rules, size_t n,

@@ -1,10 +1,12 @@
 /* plan.h - what Weir adds to a record (the WEIR elements of ie.h), decided once a template.
  *
  * Times. Of the elements that can tell when a flow ended, the most precise that the record has
- * wins; a zero (for sysUpTime-relative ones: an impossible age) says nothing, and the next is asked:
+ * wins; a zero (for sysUpTime-relative ones: an impossible age) says nothing, and the next is
+ * asked:
  *
- *   flowEnd Nanoseconds, Microseconds (NTP timestamps, either era), Milliseconds, DeltaMicroseconds,
- *   SysUpTime, Seconds; then observationTime Nano-, Micro-, Milliseconds, Seconds
+ *   flowEnd Nanoseconds, Microseconds (NTP timestamps, either era), Milliseconds,
+ *   DeltaMicroseconds, SysUpTime, Seconds; then observationTime Nano-, Micro-, Milliseconds,
+ *   Seconds
  *
  * SysUpTime needs the moment of boot: export time less the header's sysUpTime (v5, v9), or
  * systemInitTimeMilliseconds in the record or in options data (IPFIX). Differences are
@@ -13,11 +15,11 @@
  * The start likewise; one is made from the other where the record has a duration.
  * Without a start, or with one after the end, a flow starts where it ends.
  *
- * Counters. octets: IE 1, else IE 85, else 0. packets: IE 2, else 86, else 0. Initiator, responder and
- * reverse counters stay in their own columns.
+ * Counters. octets: IE 1, else IE 85, else 0. packets: IE 2, else 86, else 0. Initiator, responder
+ * and reverse counters stay in their own columns.
  *
- * Sampling (sampling.h): the record's own statement; else options data; else the v5 header; else the
- * administrator's word; else 0, unknown. */
+ * Sampling (sampling.h): the record's own statement; else options data; else the v5 header; else
+ * the administrator's word; else 0, unknown. */
 #ifndef WEIR_COLLECTOR_PLAN_H
 #define WEIR_COLLECTOR_PLAN_H
 

@@ -1,5 +1,5 @@
-/* sampling.c - see sampling.h. Neighbours: derive.c asks for each record, ingest.c lets it learn from
- * options data. */
+/* sampling.c - see sampling.h. Neighbours: derive.c asks for each record, ingest.c lets it learn
+ * from options data. */
 #include "ingest/sampling.h"
 #include <stdlib.h>
 
@@ -35,8 +35,8 @@ void sampling_plan_make(struct sampling_plan *plan, const struct wire_template *
 
 /* ---- values ---- */
 
-/* The number in a field of a row; 0 when the template has no such field. Octets (v9 scopes) are read
- * as a number of network order. */
+/* The number in a field of a row; 0 when the template has no such field. Octets (v9 scopes) are
+ * read as a number of network order. */
 static uint64_t number(const struct wire_template *t, struct batch *b, int16_t field, uint32_t row)
 {
     if (field < 0)
@@ -115,8 +115,9 @@ double sampling_known(const struct sampling_plan *plan, const struct wire_templa
                  {plan->ingress, SAMPLER_INTERFACE},
                  {plan->egress, SAMPLER_INTERFACE}};
     for (size_t i = 0; known->count && i < sizeof names / sizeof *names; i++) {
-        const struct sampler *s =
-            names[i].field < 0 ? NULL : find(known, names[i].kind, number(t, b, names[i].field, row));
+        if (names[i].field < 0)
+            continue;
+        const struct sampler *s = find(known, names[i].kind, number(t, b, names[i].field, row));
         if (s)
             return s->rate;
     }

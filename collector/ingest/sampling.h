@@ -1,17 +1,19 @@
-/* sampling.h - at which rate an exporter samples: what its options data said, and what a record says.
+/* sampling.h - at which rate an exporter samples: what its options data said, and what a record
+ * says.
  *
- * A rate is "one packet in so many"; 0 means that nothing is known. Nothing is assumed: an interval of
- * zero says nothing, and a sampler that was not announced has no rate. Elements read:
+ * A rate is "one packet in so many"; 0 means that nothing is known. Nothing is assumed: an
+ * interval of zero says nothing, and a sampler that was not announced has no rate. Elements read:
  *
  *   34 samplingInterval, 50 samplerRandomInterval       one in so many
- *   305 samplingPacketInterval, 306 samplingPacketSpace  interval taken, then space left out (RFC 5477)
+ *   305 samplingPacketInterval, 306 samplingPacketSpace  interval taken, then space left out (RFC
+ *                                                        5477)
  *   307 samplingTimeInterval, 308 samplingTimeSpace      the same of time
  *   309 samplingSize, 310 samplingPopulation             so many out of so many
  *   311 samplingProbability
  *   48 samplerId, 302 selectorId; 10 and 14 interfaces   what the rate belongs to
  *
- * Options data hold for the exporter and observation domain, whatever port it sends from: line cards
- * of one router use several.
+ * Options data hold for the exporter and observation domain, whatever port it sends from: line
+ * cards of one router use several.
  *
  * Threads: one. */
 #ifndef WEIR_COLLECTOR_SAMPLING_H
@@ -31,7 +33,7 @@ struct samplers {
     double rate;             /* of everything that has no sampler of its own; 0 unknown */
     struct sampler *list;
     uint32_t count, room;
-    uint64_t system_init_ms; /* IE 160 from options data; 0 unknown. Not sampling, but learned alike */
+    uint64_t system_init_ms; /* IE 160 of options data; 0 unknown. Learned like sampling */
 };
 
 /* The fields of a template that speak of sampling, as field indexes; -1: not there. */

@@ -1,6 +1,6 @@
 /* sequence.c - places messages in an exporter's sequence; the rules and their reasons are in
- * sequence.h. Neighbours: ingest.c asks for each datagram, sessions.c keeps one tracker a session.
- * */
+ * sequence.h. Neighbours: ingest.c asks for each datagram, sessions.c keeps one tracker a
+ * session. */
 #include "ingest/sequence.h"
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #define DOUBTFUL_ENOUGH 8u
 #define LATE_MOST_MS 60000  /* a late message is not older than this, rule 5 */
 #define CLOCK_SLACK_MS 2000 /* v9 headers round to seconds, on both sides */
-#define FORMER_GOES_ON 8u   /* messages within which the run before a restart must show that it goes on */
+#define FORMER_GOES_ON 8u   /* messages within which a run shows that a restart was none */
 #define HEARD_BITS_FIRST 3u
 #define HEARD_BITS_MOST 7u
 #define EXPLAINED_OCTETS 16u /* an undecoded record is taken to be at least this long, rule 9 */
@@ -155,7 +155,8 @@ static struct sequence_gap *gap_at(struct sequence *s, const struct sequence_mes
 {
     for (uint32_t i = 0; s->extra && i < SEQUENCE_GAPS; i++) {
         struct sequence_gap *g = &s->extra->gaps[i];
-        if (units && g->left >= units && m->export_ms <= g->export_ms && s->arrivals - g->arrival <= SEQUENCE_WINDOW &&
+        if (units && g->left >= units && m->export_ms <= g->export_ms &&
+            s->arrivals - g->arrival <= SEQUENCE_WINDOW &&
             position - g->start < g->length && position - g->start + units <= g->length)
             return g;
     }
@@ -324,8 +325,8 @@ static bool explains(const struct sequence *s, uint8_t rule, const struct sequen
     }
 }
 
-/* Which other rule explains the step from the last message exactly; protocol_rule when none does.
- * */
+/* Which other rule explains the step from the last message exactly; protocol_rule when none
+ * does. */
 static uint8_t other_explanation(const struct sequence *s, const struct sequence_message *m)
 {
     static const uint8_t order[] = {COUNTS_DATAGRAMS, COUNTS_RECORDS, COUNTS_NOTHING,

@@ -53,8 +53,8 @@
  *    span from it to the next message is left open, and settled when the sets are decoded: exactly.
  *    If they never are, the span counts in unknown_gaps unless the sets themselves can explain it.
  *
- * Threads: a tracker belongs to one thread. Memory is bounded, and grows with the first datagrams.
- * */
+ * Threads: a tracker belongs to one thread. Memory is bounded, and grows with the first
+ * datagrams. */
 #ifndef WEIR_COLLECTOR_SEQUENCE_H
 #define WEIR_COLLECTOR_SEQUENCE_H
 
@@ -107,8 +107,8 @@ struct sequence_extra { /* what only sessions with gaps need */
 };
 
 struct sequence {
-    bool started, proven, desynchronised, options_uncounted, has_up_time, has_suspect, suspect_ahead;
-    bool has_former;
+    bool started, proven, desynchronised, options_uncounted, has_up_time;
+    bool has_suspect, suspect_ahead, has_former;
     uint8_t rule, protocol_rule;  /* enum sequence_rule */
     uint8_t doubt_rule, doubts;   /* rule 8: in a row, by the same rule */
     uint8_t doubtful;             /* all since the start */

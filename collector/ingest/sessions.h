@@ -1,10 +1,12 @@
 /* sessions.h - what is remembered of exporters: sessions, and the sources they belong to.
  *
  *   source   (exporter address, domain)                  sampling from options data
- *     └─ session  (…, port, protocol)                    sequence, templates, parked sets, checkpoint
+ *     └─ session  (…, port, protocol)                    sequence, templates, parked sets,
+ *                 checkpoint
  *
- * Found by hash with a secret seed, in constant time. Bounded: at `most` sessions (or past the octets
- * that templates may take) the longest idle one leaves; what it held is reported to `on_leave` first.
+ * Found by hash with a secret seed, in constant time. Bounded: at `most` sessions (or past the
+ * octets that templates may take) the longest idle one leaves; what it held is reported to
+ * `on_leave` first.
  *
  * Threads: one. */
 #ifndef WEIR_COLLECTOR_SESSIONS_H
@@ -49,8 +51,8 @@ typedef void (*session_leaves)(void *context, struct session *s);
 /* NULL when memory ends. */
 struct sessions *sessions_new(uint32_t most, session_leaves on_leave, void *context);
 void sessions_free(struct sessions *all); /* calls on_leave for none */
-/* The session, made if need be; it is the newest now. NULL when memory ends. Valid until it leaves, which
- * sessions_get() of another may cause. */
+/* The session, made if need be; it is the newest now. NULL when memory ends. Valid until it
+ * leaves, which sessions_get() of another may cause. */
 struct session *sessions_get(struct sessions *all, const struct session_key *key);
 /* Lets idle sessions go until templates fit in their memory; never `keep`. */
 void sessions_bound_templates(struct sessions *all, const struct session *keep);

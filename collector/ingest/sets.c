@@ -46,8 +46,9 @@ static enum weir_status decode_some(struct ingest *in, const struct message *m,
 }
 
 /* Records that were received and can not be kept: memory ended, or no batch can hold them. */
-static void drop_rest(struct ingest *in, const struct message *m, const struct known_template *known,
-                      struct cursor *content, uint32_t *records, enum weir_status why)
+static void drop_rest(struct ingest *in, const struct message *m,
+                      const struct known_template *known, struct cursor *content,
+                      uint32_t *records, enum weir_status why)
 {
     *records += wire_count(known->wire, *content);
     if (why == WEIR_ENOMEM)
@@ -80,8 +81,8 @@ void sets_decode_data(struct ingest *in, const struct message *m, struct known_t
     }
 }
 
-/* After its records: padding is shorter than any record (RFC 7011 section 3.3.1); what is longer was
- * a record cut short, and how many the exporter counted is then unknown. */
+/* After its records: padding is shorter than any record (RFC 7011 section 3.3.1); what is longer
+ * was a record cut short, and how many the exporter counted is then unknown. */
 static void check_rest(struct ingest *in, const struct message *m,
                        const struct known_template *known, const struct cursor *rest,
                        struct message_sum *sum)

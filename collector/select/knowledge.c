@@ -1,5 +1,5 @@
-/* knowledge.c - a catalogue snapshot compiled for look-ups (knowledge.h). Neighbours: tag.c uses the
- * tags, ingest.c the devices. */
+/* knowledge.c - a catalogue snapshot compiled for look-ups (knowledge.h). Neighbours: tag.c uses
+ * the tags, ingest.c the devices. */
 #include "select/knowledge.h"
 #include "ingest/ingest.h"
 #include <stdatomic.h>

@@ -48,14 +48,16 @@ static void clear_absent(const struct column *ipv4, const struct column *ipv6, u
             tags[r] = 0;
 }
 
-/* Rows that the IPv6 look-up must leave alone are marked for its time: it touches only tags of 0. */
+/* Rows that the IPv6 look-up must leave alone are marked for its time: it touches only tags of
+ * 0. */
 static void look_up_ipv6(const struct prefix_table *table, const struct column *ipv4,
                          const struct column *ipv6, uint32_t rows, uint32_t *tags)
 {
     const uint8_t(*v6)[16] = ipv6->values;
     const uint32_t *v4 = ipv4 ? ipv4->values : NULL;
     for (uint32_t r = 0; r < rows; r++)
-        if (!tags[r] && (!has(ipv6, r) || (v4 && v4[r]) || (ipv4 && has(ipv4, r) && is_zero(v6[r]))))
+        if (!tags[r] && (!has(ipv6, r) || (v4 && v4[r]) ||
+                         (ipv4 && has(ipv4, r) && is_zero(v6[r]))))
             tags[r] = NOT_IPV6;
     prefix_lookup_ipv6_many(table, v6, rows, tags);
     for (uint32_t r = 0; r < rows; r++)

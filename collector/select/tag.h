@@ -1,9 +1,9 @@
-/* tag.h - gives the flows of a batch their tags, source and destination alike: longest prefix match of
- * the address, else the AS number (flow/prefix.h).
+/* tag.h - gives the flows of a batch their tags, source and destination alike: longest prefix
+ * match of the address, else the AS number (flow/prefix.h).
  *
  * A record's address is its IPv4 element when it has one, else its IPv6 element. Exporters with one
- * template for both families fill the unused one with zeros: an IPv4 address of all zero beside an IPv6
- * address that is not is taken as unused. */
+ * template for both families fill the unused one with zeros: an IPv4 address of all zero beside an
+ * IPv6 address that is not is taken as unused. */
 #ifndef WEIR_COLLECTOR_TAG_H
 #define WEIR_COLLECTOR_TAG_H
 

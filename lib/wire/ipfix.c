@@ -38,8 +38,8 @@ static bool read_specs(struct cursor *content, size_t count, struct wire_spec *s
     return foreign;
 }
 
-/* Template and options template records differ by one number, the scope field count (RFC 7011 sections
- * 3.4.1 and 3.4.2); withdrawals have neither fields nor that number (section 8.1). */
+/* Template and options template records differ by one number, the scope field count (RFC 7011
+ * sections 3.4.1 and 3.4.2); withdrawals have neither fields nor that number (section 8.1). */
 static bool read_record(struct cursor *content, struct wire_definition *out, enum record_kind kind)
 {
     struct wire_spec specs[WIRE_FIELDS_MOST];

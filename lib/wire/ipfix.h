@@ -19,8 +19,9 @@ struct ipfix_header {
 };
 
 /* Reads the header; the cursor then holds the sets, cut to the message's own length when that is
- * shorter than the datagram. WEIR_ETRUNCATED: not even a header, WEIR_EVERSION, WEIR_EMALFORMED: a length below 16. A
- * length past the end of the datagram is not an error: the sets that are whole can be read. */
+ * shorter than the datagram. WEIR_ETRUNCATED: not even a header, WEIR_EVERSION, WEIR_EMALFORMED: a
+ * length below 16. A length past the end of the datagram is not an error: the sets that are whole
+ * can be read. */
 enum weir_status ipfix_read_header(struct cursor *datagram, struct ipfix_header *out);
 bool ipfix_read_template(struct cursor *content, struct wire_definition *out);
 bool ipfix_read_options_template(struct cursor *content, struct wire_definition *out);

@@ -1,8 +1,8 @@
 /* mover.c - runs a compiled template over a data set: bytes to columns, one loop a field
  * (template.h). Neighbours: template.c compiles, flow/batch.h owns the columns.
  *
- * The loops are made by macro, one for each (octets on the wire, octets in the column), so that each
- * load is a plain one of constant size: a load, a byte swap, a store. */
+ * The loops are made by macro, one for each (octets on the wire, octets in the column), so that
+ * each load is a plain one of constant size: a load, a byte swap, a store. */
 #include "wire/template.h"
 #include <stdlib.h>
 

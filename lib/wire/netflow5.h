@@ -1,5 +1,6 @@
-/* netflow5.h - NetFlow version 5: a header of 24 octets, then records of 48, all NETWORK BYTE ORDER.
- * There is no RFC; Cisco's "NetFlow Export Datagram Format" (table B-3 and B-4) describes it:
+/* netflow5.h - NetFlow version 5: a header of 24 octets, then records of 48, all NETWORK BYTE
+ * ORDER. There is no RFC; Cisco's "NetFlow Export Datagram Format" (table B-3 and B-4) describes
+ * it:
  *
  *   0 version = 5     2 count            4 SysUptime (ms)   8 unix_secs   12 unix_nsecs
  *   16 flow_sequence (records before this datagram)   20 engine_type   21 engine_id

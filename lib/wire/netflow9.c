@@ -2,7 +2,8 @@
  * mover.c's. */
 #include "wire/netflow9.h"
 
-/* Scope types have WEIR numbers 100 to 199, and stay octets. Past that range: misfits of that number. */
+/* Scope types have WEIR numbers 100 to 199, and stay octets. Past that range: misfits of that
+ * number. */
 #define SCOPE_TYPES 100u
 
 enum weir_status netflow9_read_header(struct cursor *datagram, struct netflow9_header *out)

@@ -4,8 +4,8 @@
  *   12 sequence number (export packets of this source id)    16 source id
  *
  * What is read more widely than the RFC says, because exporters send it: a field length of 65535 is
- * variable length as in IPFIX (no fixed field of that length fits a datagram); field types from 32768
- * are plain numbers (v9 has no enterprise bit). */
+ * variable length as in IPFIX (no fixed field of that length fits a datagram); field types from
+ * 32768 are plain numbers (v9 has no enterprise bit). */
 #ifndef WEIR_WIRE_NETFLOW9_H
 #define WEIR_WIRE_NETFLOW9_H
 

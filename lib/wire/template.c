@@ -64,8 +64,8 @@ static void choose_shape(struct wire_field *f)
 
 /* ---- repeated elements ---- */
 
-/* Numbers repetitions. `seen` is a filter that spares the search for elements met the first time, so
- * that a hostile template of many fields costs no more than its octets. */
+/* Numbers repetitions. `seen` is a filter that spares the search for elements met the first time,
+ * so that a hostile template of many fields costs no more than its octets. */
 static void number_repetitions(struct wire_template *t)
 {
     uint64_t seen[64] = {0};

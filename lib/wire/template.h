@@ -1,5 +1,6 @@
 /* template.h - templates as programs of column moves: what NetFlow v9, IPFIX and (with one fixed
- * template) NetFlow v5 share. Bytes to columns and nothing else: no exporters, no account, no clock.
+ * template) NetFlow v5 share. Bytes to columns and nothing else: no exporters, no account, no
+ * clock.
  *
  *   template record ─▶ specs ─▶ wire_template_new() ─▶ struct wire_template
  *   data set ─▶ wire_decode(): find the records, bind fields to columns, one loop a field
@@ -16,13 +17,13 @@
  *
  * How a field is kept (RFC 7011 section 6.1, lib/ie/ie.h):
  *   numbers, times, booleans, MAC   1 to 8 octets: the number, in a column at least as wide as its
- *                                   type and as the field (reduced-size encoding, RFC 7011 section 6.2;
- *                                   NetFlow v9 also sends fields wider than their type)
+ *                                   type and as the field (reduced-size encoding, RFC 7011 section
+ *                                   6.2; NetFlow v9 also sends fields wider than their type)
  *   float64 in 4 octets             converted to float64, which is exact
  *   IPv4, IPv6 addresses            4 and 16 octets
  *   everything else                 the octets that arrived
- *   a length its type cannot have   the octets, under (WIRE_MISFIT_PEN, same number): nothing is lost, and
- *                                   a column never holds two kinds of values
+ *   a length its type cannot have   the octets, under (WIRE_MISFIT_PEN, same number): nothing is
+ *                                   lost, and a column never holds two kinds of values
  *   a number of no octets at all    not there
  *
  * All wire numbers are in NETWORK BYTE ORDER. Bytes are read through bounds that were checked
@@ -38,7 +39,7 @@
 #include "ie/ie.h"
 
 #define WIRE_VARIABLE 65535u    /* field length that means variable (RFC 7011 section 7) */
-#define WIRE_FIELDS_MOST 640u   /* fields of a template; more are refused, so that a batch can always
+#define WIRE_FIELDS_MOST 640u   /* of a template; more are refused, so that a batch can always
                                    hold the columns of one template and Weir's own */
 #define WIRE_MISFIT_PEN UINT32_C(0xfffffffe) /* never assigned: it is next to last of 32 bits */
 #define WIRE_PADDING UINT64_MAX /* as ie_key of a spec: octets to step over (NetFlow v5) */
@@ -61,7 +62,7 @@ enum wire_shape {
 struct wire_field {
     ie_key key;       /* of its column, nth included */
     uint32_t at;      /* octets from the start of its segment */
-    uint16_t segment; /* for a variable-length field: its value ends where the next segment starts */
+    uint16_t segment; /* a variable-length value ends where the next segment starts */
     uint16_t length;  /* as in the spec */
     uint8_t shape;    /* enum wire_shape */
     uint8_t width;    /* of the column it asks for */
@@ -81,9 +82,9 @@ struct wire_template {
 };
 
 /* Compiles a template. The caller owns *out and frees it with wire_template_free().
- * WEIR_ELIMIT: more than WIRE_FIELDS_MOST fields. WEIR_EMALFORMED: a record of no octets (a data set
- * could hold any number of them), more scope fields than fields, or an element under WEIR_PEN, which is
- * ours (NetFlow v9 scopes have numbers there, given by netflow9.c).
+ * WEIR_ELIMIT: more than WIRE_FIELDS_MOST fields. WEIR_EMALFORMED: a record of no octets (a data
+ * set could hold any number of them), more scope fields than fields, or an element under WEIR_PEN,
+ * which is ours (NetFlow v9 scopes have numbers there, given by netflow9.c).
  * WEIR_ENOMEM. */
 enum weir_status wire_template_new(uint16_t id, enum record_kind kind, uint16_t scope_count,
                                    const struct wire_spec *specs, size_t count,
@@ -100,7 +101,8 @@ struct wire_scratch *wire_scratch_new(void);
 void wire_scratch_free(struct wire_scratch *s);
 
 /* Moves the next records of a data set into `b`: as many as it has, as fit, and as one pass
- * takes; *rows says how many, *first the first row. The cursor moves past them. Call it until *rows is 0:
+ * takes; *rows says how many, *first the first row. The cursor moves past them. Call it until
+ * *rows is 0:
  *
  *     while ((status = wire_decode(t, scratch, &set, batch, &first, &rows)) == WEIR_OK && rows)
  *         …rows [first, first + rows) are filled and marked…

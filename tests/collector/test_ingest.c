@@ -1,4 +1,5 @@
-/* test_ingest.c - the decoding engine as a whole: datagrams in; records, account and checkpoints out. */
+/* test_ingest.c - the decoding engine as a whole: datagrams in; records, account and checkpoints
+ * out. */
 #include "ingest/ingest.h"
 #include "unit.h"
 #include "wire_writer.h"

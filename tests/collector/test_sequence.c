@@ -1,5 +1,6 @@
-/* test_sequence.c - the sequence account against a model that knows what was sent: random schedules of loss,
- * reordering, duplication, wrap and restart; and exporters that count something else. */
+/* test_sequence.c - the sequence account against a model that knows what was sent: random
+ * schedules of loss, reordering, duplication, wrap and restart; and exporters that count something
+ * else. */
 #include "ingest/sequence.h"
 #include "unit.h"
 #include <stdlib.h>

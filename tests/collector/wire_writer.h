@@ -1,5 +1,5 @@
-/* wire_writer.h - export datagrams for tests: an encoder of our own, written from the RFCs and not from
- * the decoder. */
+/* wire_writer.h - export datagrams for tests: an encoder of our own, written from the RFCs and not
+ * from the decoder. */
 #ifndef WEIR_TESTS_WIRE_WRITER_H
 #define WEIR_TESTS_WIRE_WRITER_H
 
@@ -58,7 +58,8 @@ static inline void close_set(struct writer *w)
         put_be16_at(&w->b, 2, w->b.length);
 }
 
-/* pairs: element, length, …; n of them. Elements >= 32768 get the enterprise number 35632 in IPFIX. */
+/* pairs: element, length, …; n of them. Elements >= 32768 get the enterprise number 35632 in
+ * IPFIX. */
 static inline void put_fields(struct writer *w, const uint16_t *pairs, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

@@ -1,6 +1,7 @@
-/* fuzz_ingest.h - what the fuzz targets of the export protocols share: an input is several datagrams, each
- * a length of two octets (big endian), one octet that picks exporter and time, and the datagram. They pass
- * through the whole engine with small bounds, so that hand-over, parking and leaving happen too. */
+/* fuzz_ingest.h - what the fuzz targets of the export protocols share: an input is several
+ * datagrams, each a length of two octets (big endian), one octet that picks exporter and time, and
+ * the datagram. They pass through the whole engine with small bounds, so that hand-over, parking
+ * and leaving happen too. */
 #ifndef WEIR_TESTS_FUZZ_INGEST_H
 #define WEIR_TESTS_FUZZ_INGEST_H
 
@@ -23,7 +24,8 @@ static inline struct batch *fuzz_take(void *context, struct batch *full, struct 
     return full;
 }
 
-/* `version` overwrites the first two octets of each datagram, so that the target's own decoder is met. */
+/* `version` overwrites the first two octets of each datagram, so that the target's own decoder is
+ * met. */
 static inline int fuzz_ingest(const uint8_t *data, size_t size, uint16_t version)
 {
     uint64_t records = 0;

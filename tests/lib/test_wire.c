@@ -1,4 +1,5 @@
-/* test_wire.c - NetFlow v5, v9 and IPFIX bytes, made by hand, against the columns they must become. */
+/* test_wire.c - NetFlow v5, v9 and IPFIX bytes, made by hand, against the columns they must
+ * become. */
 #include "base/buffer.h"
 #include "unit.h"
 #include "wire/ipfix.h"
