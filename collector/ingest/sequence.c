@@ -1,7 +1,7 @@
 /* sequence.c - places messages in an exporter's sequence; the rules and their reasons are in
- * sequence.h. Neighbours: ingest.c asks for each datagram, sessions.c keeps one tracker a
- * session. */
-#include "ingest/sequence.h"
+ * sequence.h. Neighbours: sequence_memory.c remembers, ingest.c asks for each datagram, sessions.c
+ * keeps one tracker a session. */
+#include "ingest/sequence_private.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,14 +11,6 @@
 #define LATE_MOST_MS 60000  /* a late message is not older than this, rule 5 */
 #define CLOCK_SLACK_MS 2000 /* v9 headers round to seconds, on both sides */
 #define FORMER_GOES_ON 8u   /* messages within which a run shows that a restart was none */
-#define HEARD_BITS_FIRST 3u
-#define HEARD_BITS_MOST 7u
-#define EXPLAINED_OCTETS 16u /* an undecoded record is taken to be at least this long, rule 9 */
-
-static int32_t ahead_of(uint32_t position, uint32_t from)
-{
-    return (int32_t)(position - from);
-}
 
 void sequence_init(struct sequence *s, enum sequence_rule rule)
 {
@@ -45,227 +37,6 @@ void sequence_resume(struct sequence *s, const struct account_checkpoint *from)
 void sequence_lose_track(struct sequence *s)
 {
     s->desynchronised = s->started;
-}
-
-/* ---- units ---- */
-
-static uint32_t units_by(const struct sequence *s, uint8_t rule, uint32_t flows, uint32_t options)
-{
-    switch (rule) {
-    case COUNTS_RECORDS: return flows + (s->options_uncounted ? 0 : options);
-    case COUNTS_DATAGRAMS: return 1;
-    case COUNTS_INCLUSIVE: return flows;
-    default: return 0; /* COUNTS_NOTHING */
-    }
-}
-
-/* ---- what was heard ---- */
-
-static uint32_t heard_count(const struct sequence *s)
-{
-    uint32_t room = s->heard ? 1u << s->heard_bits : 0;
-    return s->arrivals < room ? s->arrivals : room;
-}
-
-/* Grows the memory while the session is young. Without memory it stays as it is. */
-static void heard_grow(struct sequence *s)
-{
-    if (s->heard && (s->heard_bits == HEARD_BITS_MOST || s->arrivals < 1u << s->heard_bits))
-        return;
-    uint8_t bits = s->heard ? (uint8_t)(s->heard_bits + 1) : HEARD_BITS_FIRST;
-    struct sequence_heard *more = calloc(1u << bits, sizeof *more);
-    if (!more)
-        return;
-    for (uint32_t i = 0; i < heard_count(s); i++)
-        more[s->heard[i].arrival & ((1u << bits) - 1)] = s->heard[i];
-    free(s->heard);
-    s->heard = more;
-    s->heard_bits = bits;
-}
-
-static void remember(struct sequence *s, const struct sequence_message *m, uint32_t units)
-{
-    heard_grow(s);
-    if (s->heard)
-        s->heard[s->arrivals & ((1u << s->heard_bits) - 1)] =
-            (struct sequence_heard){m->sequence, m->hash, units, s->arrivals};
-    s->arrivals++;
-    if (units > s->units_most)
-        s->units_most = units;
-}
-
-bool sequence_is_duplicate(const struct sequence *s, uint32_t sequence, uint32_t hash)
-{
-    if (!s->started || (!s->has_former && ahead_of(sequence, s->last_sequence) > 0))
-        return false;
-    for (uint32_t i = 0; i < heard_count(s); i++)
-        if (s->heard[i].sequence == sequence && s->heard[i].hash == hash)
-            return true;
-    return false;
-}
-
-/* Does something heard since the last restart lie where this message says it lies? Rule 5d. */
-static bool conflicts(const struct sequence *s, uint32_t sequence, uint32_t units)
-{
-    for (uint32_t i = 0; i < heard_count(s); i++) {
-        const struct sequence_heard *h = &s->heard[i];
-        if (h->arrival - s->restart_arrival < s->arrivals - s->restart_arrival && h->units &&
-            units && (sequence - h->sequence < h->units || h->sequence - sequence < units))
-            return true;
-    }
-    return false;
-}
-
-static uint32_t near_most(const struct sequence *s)
-{
-    return SEQUENCE_WINDOW * (s->units_most ? s->units_most : 1);
-}
-
-/* ---- gaps ---- */
-
-static struct sequence_extra *extra_of(struct sequence *s)
-{
-    if (!s->extra)
-        s->extra = calloc(1, sizeof *s->extra);
-    return s->extra;
-}
-
-/* `m` is the message that shows the gap, by coming after it. */
-static void gap_open(struct sequence *s, const struct sequence_message *m, uint32_t start,
-                     uint32_t length, bool held)
-{
-    struct sequence_extra *x = extra_of(s);
-    if (x)
-        x->gaps[x->gap_count++ % SEQUENCE_GAPS] = (struct sequence_gap){
-            start, length, length, s->arrivals, m->export_ms, held};
-}
-
-static void gaps_forget(struct sequence *s)
-{
-    if (!s->extra)
-        return;
-    memset(s->extra->gaps, 0, sizeof s->extra->gaps);
-    s->extra->gap_count = 0;
-}
-
-/* The remembered gap that still misses what lies at `position`. What belongs there was exported
- * before the message that showed the gap. */
-static struct sequence_gap *gap_at(struct sequence *s, const struct sequence_message *m,
-                                   uint32_t position, uint32_t units)
-{
-    for (uint32_t i = 0; s->extra && i < SEQUENCE_GAPS; i++) {
-        struct sequence_gap *g = &s->extra->gaps[i];
-        if (units && g->left >= units && m->export_ms <= g->export_ms &&
-            s->arrivals - g->arrival <= SEQUENCE_WINDOW &&
-            position - g->start < g->length && position - g->start + units <= g->length)
-            return g;
-    }
-    return NULL;
-}
-
-/* ---- spans of unknown length, rule 9 ---- */
-
-static struct sequence_span *span_find(struct sequence *s, uint32_t token)
-{
-    if (!s->extra || !token)
-        return NULL;
-    struct sequence_span *span = &s->extra->spans[token % SEQUENCE_SPANS];
-    return span->used && span->token == token ? span : NULL;
-}
-
-static struct sequence_span *span_open_one(struct sequence *s)
-{
-    return s->extra ? span_find(s, s->extra->open_token) : NULL;
-}
-
-static void span_close(struct sequence *s, struct sequence_span *span, uint32_t end)
-{
-    span->end = end;
-    span->closed = true;
-    s->extra->open_token = 0;
-}
-
-/* Settles a span when nothing more can be learned about it. */
-static void span_finish(struct sequence_span *span, struct sequence_outcome *out)
-{
-    if (!span->closed || span->pending)
-        return;
-    uint32_t length = span->end - span->start;
-    uint32_t left = length > span->counted ? length - span->counted : 0;
-    if (!span->octets)
-        out->missing += left;
-    else if (left > span->octets / EXPLAINED_OCTETS)
-        out->unknown_gaps++;
-    span->used = false;
-}
-
-static void spans_forget(struct sequence *s, struct sequence_outcome *out)
-{
-    for (uint32_t i = 0; s->extra && i < SEQUENCE_SPANS; i++) {
-        struct sequence_span *span = &s->extra->spans[i];
-        if (span->used && span->closed)
-            out->unknown_gaps++;
-        span->used = false;
-    }
-}
-
-/* Starts the span of a message that was not decoded wholly. */
-static uint32_t span_start(struct sequence *s, const struct sequence_message *m, uint32_t position,
-                           uint32_t units, struct sequence_outcome *out)
-{
-    struct sequence_extra *x = extra_of(s);
-    if (!x)
-        return 0;
-    uint32_t token = ++x->last_token ? x->last_token : ++x->last_token;
-    struct sequence_span *span = &x->spans[token % SEQUENCE_SPANS];
-    if (span->used && span->closed)
-        out->unknown_gaps++;
-    *span = (struct sequence_span){.start = position,
-                                   .counted = units,
-                                   .pending = m->unknown_sets,
-                                   .octets = m->unknown_octets,
-                                   .token = token,
-                                   .used = true};
-    x->open_token = token;
-    return token;
-}
-
-/* A late message inside a closed span is one that was not missing after all. */
-static bool span_take_late(struct sequence *s, uint32_t position, uint32_t units)
-{
-    for (uint32_t i = 0; s->extra && i < SEQUENCE_SPANS; i++) {
-        struct sequence_span *span = &s->extra->spans[i];
-        if (span->used && span->closed && position - span->start < span->end - span->start) {
-            span->counted += units;
-            return true;
-        }
-    }
-    return false;
-}
-
-void sequence_settle(struct sequence *s, const struct sequence_settlement *set,
-                     struct sequence_outcome *out)
-{
-    struct sequence_span *span = span_find(s, set->token);
-    if (!span || !span->pending)
-        return;
-    span->pending--;
-    if (set->decoded) {
-        uint32_t units = units_by(s, s->rule, set->flow_records, set->option_records);
-        span->counted += units;
-        span->octets -= set->octets < span->octets ? set->octets : span->octets;
-        if (!span->closed) {
-            s->next += units;
-            s->last_flows += set->flow_records;
-            s->last_options += set->option_records;
-            s->last_units += units;
-        }
-    }
-    if (!span->closed && !span->pending && !span->octets) {
-        span->used = false; /* all is known before the next message came */
-        s->extra->open_token = 0;
-    }
-    span_finish(span, out);
 }
 
 /* ---- counting by the session's rule ---- */
@@ -306,7 +77,7 @@ static void begin_anew(struct sequence *s, const struct sequence_message *m, uin
     s->first_export_ms = s->last_export_ms = m->export_ms;
     s->has_suspect = false;
     s->restart_arrival = s->arrivals;
-    gaps_forget(s);
+    sequence_gaps_forget(s);
     advance(s, m, position, units);
 }
 
@@ -359,8 +130,8 @@ static void convert(struct sequence *s, const struct sequence_message *m, uint8_
     out->unknown_gaps += rule == COUNTS_NOTHING;
     s->proven = true;
     s->held = 0;
-    gaps_forget(s);
-    uint32_t units = units_by(s, s->rule, m->flow_records, m->option_records);
+    sequence_gaps_forget(s);
+    uint32_t units = sequence_units_by(s, s->rule, m->flow_records, m->option_records);
     begin_anew(s, m, position_of(s, m, units), units);
 }
 
@@ -380,7 +151,7 @@ static bool doubt(struct sequence *s, const struct sequence_message *m, uint32_t
     int32_t ahead = ahead_of(m->sequence, s->next);
     if (ahead > 0) {
         s->held += (uint32_t)ahead;
-        gap_open(s, m, s->next, (uint32_t)ahead, true);
+        sequence_gap_open(s, m, s->next, (uint32_t)ahead, true);
     }
     if (s->doubts >= DOUBTS_ENOUGH && rule != COUNTS_FLOWS)
         convert(s, m, rule, out);
@@ -454,7 +225,7 @@ static void take_ahead(struct sequence *s, const struct sequence_message *m, uin
     uint32_t gap = position - s->next;
     out->missing += gap;
     if (gap)
-        gap_open(s, m, s->next, gap, false);
+        sequence_gap_open(s, m, s->next, gap, false);
     advance(s, m, position, units);
 }
 
@@ -493,7 +264,7 @@ static bool former_run(struct sequence *s, const struct sequence_message *m, uin
     if (s->has_former && s->arrivals - s->former_arrival > SEQUENCE_WINDOW)
         s->has_former = false;
     int64_t from_former = ahead_of(position, s->former), from_next = ahead_of(position, s->next);
-    int64_t near = near_most(s);
+    int64_t near = sequence_near_most(s);
     if (!s->has_former || llabs(from_former) > near || llabs(from_next) <= llabs(from_former) ||
         up_time_goes_on(s, m))
         return false;
@@ -534,7 +305,7 @@ static void place_ahead(struct sequence *s, const struct sequence_message *m, ui
 static void place_behind(struct sequence *s, const struct sequence_message *m, uint32_t position,
                          uint32_t units, struct sequence_outcome *out)
 {
-    struct sequence_gap *gap = gap_at(s, m, position, units);
+    struct sequence_gap *gap = sequence_gap_at(s, m, position, units);
     if (gap) {
         gap->left -= units;
         if (gap->held && s->held >= units)
@@ -542,11 +313,11 @@ static void place_behind(struct sequence *s, const struct sequence_message *m, u
         else
             out->recovered += units;
         out->reordered++;
-    } else if (span_take_late(s, position, units)) {
+    } else if (sequence_span_take_late(s, position, units)) {
         out->reordered++;
     } else if (m->export_ms > s->last_export_ms) {
         restart(s, m, position, units, out);
-    } else if (m->export_ms == s->last_export_ms || conflicts(s, m->sequence, units) ||
+    } else if (m->export_ms == s->last_export_ms || sequence_conflicts(s, m->sequence, units) ||
                m->export_ms < s->last_export_ms - LATE_MOST_MS) {
         suspect(s, m, position, units, false);
     } else {
@@ -563,7 +334,8 @@ static void place(struct sequence *s, const struct sequence_message *m, uint32_t
         prove(s, m, out);
         advance(s, m, position, units);
     } else if (options_left_out(s, m)) {
-        advance(s, m, m->sequence, units_by(s, s->rule, m->flow_records, m->option_records));
+        advance(s, m, m->sequence,
+                sequence_units_by(s, s->rule, m->flow_records, m->option_records));
     } else if (restarted_by_up_time(s, m)) {
         restart(s, m, position, units, out);
     } else if (!doubt(s, m, units, out) && !former_run(s, m, position, units, out)) {
@@ -578,12 +350,12 @@ static void place(struct sequence *s, const struct sequence_message *m, uint32_t
 static bool place_after_span(struct sequence *s, const struct sequence_message *m,
                              uint32_t position, uint32_t units, struct sequence_outcome *out)
 {
-    struct sequence_span *span = span_open_one(s);
+    struct sequence_span *span = sequence_span_open_one(s);
     if (!span || ahead_of(position, s->next) < 0 || restarted_by_up_time(s, m) ||
         position - s->next > reasonable(s, m))
         return false;
-    span_close(s, span, position);
-    span_finish(span, out);
+    sequence_span_close(s, span, position);
+    sequence_span_finish(span, out);
     s->next = position;
     advance(s, m, position, units);
     return true;
@@ -593,7 +365,7 @@ uint32_t sequence_account(struct sequence *s, const struct sequence_message *m,
                           struct sequence_outcome *out)
 {
     *out = (struct sequence_outcome){0};
-    uint32_t token = 0, units = units_by(s, s->rule, m->flow_records, m->option_records);
+    uint32_t token = 0, units = sequence_units_by(s, s->rule, m->flow_records, m->option_records);
     uint32_t position = position_of(s, m, units);
     if (!s->started) {
         s->started = true;
@@ -608,11 +380,11 @@ uint32_t sequence_account(struct sequence *s, const struct sequence_message *m,
     } else if (!place_after_span(s, m, position, units, out)) {
         place(s, m, position, units, out);
     }
-    units = units_by(s, s->rule, m->flow_records, m->option_records);
+    units = sequence_units_by(s, s->rule, m->flow_records, m->option_records);
     if (m->unknown_octets && s->rule == COUNTS_RECORDS && s->next == m->sequence + units)
-        token = span_start(s, m, m->sequence, units, out);
-    remember(s, m, units);
+        token = sequence_span_start(s, m, m->sequence, units, out);
+    sequence_remember(s, m, units);
     if (out->restarts)
-        spans_forget(s, out);
+        sequence_spans_forget(s, out);
     return token;
 }
