@@ -126,6 +126,8 @@ static void counter_notes(struct report *r, const struct wt__Counters *c)
         {"undecodable", c->undecodableOctets, "octets that no decoder could read"},
         {"kernel drops", c->kernelDrops, "datagrams dropped at a full socket buffer"},
         {"spool drops", c->spoolDrops, "records given up because the spool was full"},
+        {"deselected", c->deselectedRecords, "records that a flow type said to drop"},
+        {"refused", c->refusedDatagrams, "datagrams of exporters that nobody described (--known-only)"},
     };
     char grouped[GROUPED_SIZE];
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)

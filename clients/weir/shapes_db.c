@@ -33,6 +33,8 @@ static const struct shape_field counters_fields[] = {
     FIELD(wt__Counters, undecodableDatagrams, SHAPE_U64),
     FIELD(wt__Counters, kernelDrops, SHAPE_U64),
     FIELD(wt__Counters, spoolDrops, SHAPE_U64),
+    FIELD(wt__Counters, deselectedRecords, SHAPE_U64),
+    FIELD(wt__Counters, refusedDatagrams, SHAPE_U64),
 };
 const struct shape shape_counters = SHAPE(wt__Counters, counters_fields);
 

@@ -44,7 +44,9 @@
     X(undecodable_octets, "undecodableOctets", "octets that no decoder could read")                \
     X(undecodable_datagrams, "undecodableDatagrams", "datagrams refused as a whole")               \
     X(kernel_drops, "kernelDrops", "datagrams the kernel dropped at a full socket buffer")         \
-    X(spool_drops, "spoolDrops", "records given up because the spool was full")
+    X(spool_drops, "spoolDrops", "records given up because the spool was full")                    \
+    X(deselected_records, "deselectedRecords", "of the records, those that a flow type dropped")   \
+    X(refused_datagrams, "refusedDatagrams", "datagrams of undescribed exporters, refused unread")
 
 struct account_counts {
 #define ACCOUNT_FIELD(name, text, help) uint64_t name;

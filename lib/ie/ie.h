@@ -97,6 +97,9 @@ static inline uint16_t ie_key_nth(ie_key k) { return (uint16_t)k; }
 #define WEIR_TEMPLATE WEIR(14)       /* unsigned16: absent for v5 */
 #define WEIR_PROTOCOL_VERSION WEIR(15) /* unsigned8: 5, 9, 10 */
 #define WEIR_EXPORTER_PORT WEIR(16)  /* unsigned16 */
+#define WEIR_OBSERVATION_ROLE WEIR(17) /* unsigned8: enum observation_role (flow/source.h); absent: unknown */
+#define WEIR_ANONYMISATION WEIR(18)  /* string: the policy its addresses went through; absent: none */
+#define WEIR_FLOW_COUNT WEIR(19)     /* unsigned64: flows this record stands for; absent: one */
 /* NetFlow v9 option scopes (RFC 3954 section 6.1) have numbers of their own: scope type n is WEIR(100 + n). */
 #define WEIR_V9_SCOPE(type) WEIR(100 + (type))
 /* Keys that a question may use and that no record carries: the address of either family. */

@@ -123,7 +123,9 @@ static void help_comes_from_the_table(void)
     "<t:parkedSets>0</t:parkedSets><t:unparkedSets>0</t:unparkedSets><t:expiredSets>0</"           \
     "t:expiredSets><t:undecodableOctets>0</t:undecodableOctets>"                                   \
     "<t:undecodableDatagrams>0</t:undecodableDatagrams><t:kernelDrops>0</"                         \
-    "t:kernelDrops><t:spoolDrops>0</t:spoolDrops></t:" name ">"
+    "t:kernelDrops><t:spoolDrops>0</t:spoolDrops>"                                                 \
+    "<t:deselectedRecords>0</t:deselectedRecords><t:refusedDatagrams>0</t:refusedDatagrams></"     \
+    "t:" name ">"
 #define COVERAGE(exporter, protocol, records, missing, unit, loss, datagrams, duplicates)          \
     "<t:coverage><t:exporter>" exporter "</t:exporter><t:domain>7</t:domain><t:protocol>" protocol \
     "</t:protocol>"                                                                                \

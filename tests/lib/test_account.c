@@ -65,9 +65,10 @@ static void test_book_is_bounded(void)
 static void test_counters(void)
 {
     struct account_counts a = {0}, b = {0};
-    CU_ASSERT_EQUAL(ACCOUNT_COUNTER_COUNT, 20);
+    CU_ASSERT_EQUAL(ACCOUNT_COUNTER_COUNT, 22);
     CU_ASSERT_STRING_EQUAL(account_counter_names[0].name, "datagrams");
     CU_ASSERT_STRING_EQUAL(account_counter_names[19].name, "spoolDrops");
+    CU_ASSERT_STRING_EQUAL(account_counter_names[21].name, "refusedDatagrams");
     for (size_t i = 0; i < ACCOUNT_COUNTER_COUNT; i++) {
         *account_counter(&a, i) = i;
         *account_counter(&b, i) = 1000;
@@ -131,7 +132,7 @@ static void test_bad_bytes(void)
     uint8_t bad[sizeof vector];
     struct account a;
     memcpy(bad, vector, sizeof bad);
-    bad[8 + 48 + 2] |= 0x10; /* counter 20 */
+    bad[8 + 48 + 7] |= 0x80; /* counter 63: of no Weir yet */
     struct cursor in = cursor_over(bad, sizeof bad);
     CU_ASSERT_EQUAL(account_read(&in, &a, NULL), WEIR_EMALFORMED);
     CU_ASSERT_PTR_NULL(a.rows);
