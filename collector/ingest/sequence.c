@@ -10,6 +10,7 @@
 #define DOUBTFUL_ENOUGH 8u
 #define LATE_MOST_MS 60000  /* a late message is not older than this, rule 5 */
 #define CLOCK_SLACK_MS 2000 /* v9 headers round to seconds, on both sides */
+#define CLOCK_STEP_MS 5000  /* an exporter that sets its clock by more, at a loss, looks restarted */
 #define FORMER_GOES_ON 8u   /* messages within which a run shows that a restart was none */
 
 void sequence_init(struct sequence *s, enum sequence_rule rule)
@@ -182,6 +183,7 @@ static void restart(struct sequence *s, const struct sequence_message *m, uint32
     s->has_former = true;
     s->former = s->next;
     s->former_arrival = s->arrivals;
+    s->from_zero = position == 0;
     begin_anew(s, m, position, units);
 }
 
@@ -190,7 +192,8 @@ static bool restarted_by_up_time(const struct sequence *s, const struct sequence
     if (!s->has_up_time || !m->has_up_time)
         return false;
     int32_t up = ahead_of(m->sys_up_time_ms, s->sys_up_time_ms);
-    return up < 0 && m->export_ms - s->last_export_ms - up > CLOCK_SLACK_MS;
+    int64_t later = m->export_ms - s->last_export_ms - up; /* by this its start moved */
+    return later > (up < 0 ? CLOCK_SLACK_MS : CLOCK_STEP_MS);
 }
 
 static uint64_t reasonable(const struct sequence *s, const struct sequence_message *m)
@@ -230,13 +233,16 @@ static void take_ahead(struct sequence *s, const struct sequence_message *m, uin
 }
 
 /* Decides a suspicion: the message at `position` lies nearer to the suspected place, or to the old
- * one. It is placed afterwards as any other. */
-static void decide(struct sequence *s, uint32_t position, struct sequence_outcome *out)
+ * one; but what lies behind the old one and was exported later is not late. It is placed afterwards
+ * as any other. */
+static void decide(struct sequence *s, const struct sequence_message *m, uint32_t position,
+                   struct sequence_outcome *out)
 {
     int64_t from_suspect = ahead_of(position, s->suspect_position + s->suspect_units);
     int64_t from_old = ahead_of(position, s->next);
     s->has_suspect = false;
-    if (llabs(from_suspect) >= llabs(from_old)) {
+    bool new_behind = from_old < 0 && from_suspect >= 0 && m->export_ms > s->last_export_ms;
+    if (llabs(from_suspect) >= llabs(from_old) && !new_behind) {
         out->reordered++; /* the suspect was a stray */
         return;
     }
@@ -269,14 +275,15 @@ static bool former_run(struct sequence *s, const struct sequence_message *m, uin
         up_time_goes_on(s, m))
         return false;
     /* A late message was exported before the restart. One that goes on from the old place tells
-     * that the restart was none, and does so soon: a new run that passes the old place does not. */
+     * that the restart was none, and does so soon: a new run that passes the old place does not,
+     * and one that began at exactly 0 was a restart. */
     if (from_former < 0 && m->export_ms <= s->first_export_ms) {
         out->reordered++;
         return true;
     }
     uint32_t since = s->arrivals - s->restart_arrival;
-    if (from_former < 0 || m->export_ms < s->last_export_ms || since > FORMER_GOES_ON ||
-        (since > 2 && from_former != 0))
+    if (s->from_zero || from_former < 0 || m->export_ms < s->last_export_ms ||
+        since > FORMER_GOES_ON || (since > 2 && from_former != 0))
         return false;
     out->unknown_gaps++;
     uint32_t other = s->next;
@@ -329,8 +336,8 @@ static void place(struct sequence *s, const struct sequence_message *m, uint32_t
                   uint32_t units, struct sequence_outcome *out)
 {
     if (s->has_suspect)
-        decide(s, position, out);
-    if (position == s->next) {
+        decide(s, m, position, out);
+    if (position == s->next && (position != 0 || !restarted_by_up_time(s, m))) {
         prove(s, m, out);
         advance(s, m, position, units);
     } else if (options_left_out(s, m)) {

@@ -24,7 +24,8 @@
  *    unknown_gaps grow, missing does not. It is a restart when the sequence is not the expected
  *    one, and
  *      a. sysUpTime went back although the exporter's clock did not (v5, v9). The 32-bit roll-over
- *         after 49.7 days does not look so, since differences are taken modulo 2^32; or
+ *         after 49.7 days does not look so, since differences are taken modulo 2^32. Nor
+ *         can it have grown by 5 s less than the clock: it went through 0 in between; or
  *      b. the sequence went back, into no gap, in a message exported later than all before. A late
  *         message was exported before; or
  *      c. it jumped ahead to exactly 0, over more than a window: near the end of the numbers a new
@@ -109,6 +110,7 @@ struct sequence_extra { /* what only sessions with gaps need */
 struct sequence {
     bool started, proven, desynchronised, options_uncounted, has_up_time;
     bool has_suspect, suspect_ahead, has_former;
+    bool from_zero; /* the last restart began at 0 */
     uint8_t rule, protocol_rule;  /* enum sequence_rule */
     uint8_t doubt_rule, doubts;   /* rule 8: in a row, by the same rule */
     uint8_t doubtful;             /* all since the start */
