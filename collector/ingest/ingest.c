@@ -191,14 +191,20 @@ int ingest_recognise(const uint8_t *bytes, size_t length)
 
 /* ---- one datagram ---- */
 
+void ingest_refuse_octets(struct ingest *in, const struct address *from, uint16_t port,
+                          uint64_t octets, int64_t received_ms)
+{
+    count_by_reception(in, from, port, received_ms,
+                       (struct account_counts){.datagrams = 1,
+                                               .wire_octets = octets,
+                                               .undecodable_datagrams = 1,
+                                               .undecodable_octets = octets});
+    in->stats.undecodable++;
+}
+
 static enum weir_status refuse(struct ingest *in, const struct datagram *d)
 {
-    count_by_reception(in, &d->from, d->port, d->received_ms,
-                       (struct account_counts){.datagrams = 1,
-                                               .wire_octets = d->length,
-                                               .undecodable_datagrams = 1,
-                                               .undecodable_octets = d->length});
-    in->stats.undecodable++;
+    ingest_refuse_octets(in, &d->from, d->port, d->length, d->received_ms);
     return WEIR_EMALFORMED;
 }
 
@@ -274,7 +280,7 @@ static bool might_split(const struct ingest *in, const struct datagram *d)
 enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
 {
     const struct protocol *p = recognise(d->bytes, d->length);
-    struct opened o = {.key = {.exporter = d->from, .port = d->port},
+    struct opened o = {.key = {.exporter = d->from, .port = d->port, .transport = d->transport},
                        .content = cursor_over(d->bytes, d->length),
                        .message = {.received_ms = d->received_ms}};
     in->stats.datagrams++;
@@ -294,12 +300,24 @@ enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
     c->datagrams++;
     c->wire_octets += d->length;
     uint32_t hash = hash_octets(d->bytes, d->length);
-    if (sequence_is_duplicate(&o.message.session->sequence, o.sequence, hash)) {
+    if (!d->transport && sequence_is_duplicate(&o.message.session->sequence, o.sequence, hash)) {
         c->duplicates++;
         return WEIR_OK;
     }
     decode(in, p, &o, hash);
     return in->trouble;
+}
+
+void ingest_end_transport(struct ingest *in, struct transport *t, bool complete)
+{
+    for (struct session *s; (s = t->sessions);) {
+        const struct message last = {.session = s,
+                                     .export_ms = s->export_ms ? s->export_ms
+                                                               : in->stats.last_received_ms};
+        if (!complete)
+            ingest_counts(in, &last)->unknown_gaps++;
+        sessions_remove(in->sessions, s);
+    }
 }
 
 /* ---- time ---- */

@@ -16,12 +16,21 @@
 #include "flow/batch.h"
 #include "flow/source.h"
 
+/* A connection (TCP, TLS) is a transport session of its own: templates and sequences of its domains
+ * live and die with it (RFC 7011 sections 8.4 and 10.4), whatever comes over UDP from the same address
+ * and port. The caller keeps it where it is until ingest_end_transport(). */
+struct session;
+struct transport {
+    struct session *sessions; /* the ingest's; NULL at first */
+};
+
 struct datagram {
     const uint8_t *bytes;
     size_t length;
     struct address from;  /* exporter */
     uint16_t port;        /* its source port, host order */
     int64_t received_ms;
+    struct transport *transport; /* of the connection that a message came through; NULL: UDP, files */
 };
 
 /* Where finished batches go. Exactly one of `full` and `account` may be NULL. The receiver owns both from
@@ -57,6 +66,13 @@ void ingest_resume(struct ingest *in, const struct account_checkpoint *checkpoin
  * decoded is counted in the account. WEIR_EMALFORMED is advice only (no protocol recognised it, for a
  * reader that probes files); WEIR_ENOMEM when records were dropped for memory. */
 enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d);
+/* The connection is over. Its sessions leave, and data sets that still wait for a template are given
+ * up. `complete`: the exporter ended it, between two messages; otherwise what it may still have sent is
+ * unknown, and counted so. */
+void ingest_end_transport(struct ingest *in, struct transport *t, bool complete);
+/* Octets of a connection that no message could be found in: counted as one refused datagram. */
+void ingest_refuse_octets(struct ingest *in, const struct address *from, uint16_t port,
+                          uint64_t octets, int64_t received_ms);
 void ingest_kernel_drops(struct ingest *in, uint64_t datagrams, int64_t received_ms);
 /* Suspended: count, do not decode. */
 void ingest_suspend(struct ingest *in, bool suspended);

@@ -1,5 +1,6 @@
 /* sessions.c - see sessions.h. Neighbours: ingest.c gets a session for each datagram. */
 #include "ingest/sessions.h"
+#include "ingest/ingest.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -38,13 +39,15 @@ static uint64_t source_hash(const struct sessions *all, const struct address *a,
 
 static uint64_t session_hash(const struct sessions *all, const struct session_key *k)
 {
-    return mix(source_hash(all, &k->exporter, k->domain),
-               (uint64_t)k->port << 16 | k->protocol);
+    return mix(mix(source_hash(all, &k->exporter, k->domain),
+                   (uint64_t)k->port << 16 | k->protocol),
+               (uint64_t)(uintptr_t)k->transport);
 }
 
 static bool key_same(const struct session_key *a, const struct session_key *b)
 {
     return a->domain == b->domain && a->port == b->port && a->protocol == b->protocol &&
+           a->transport == b->transport &&
            memcmp(&a->exporter, &b->exporter, sizeof a->exporter) == 0;
 }
 
@@ -158,7 +161,7 @@ static void source_put_back(struct sessions *all, struct source *s)
 
 void sessions_note_change(struct sessions *all, struct session *s)
 {
-    if (s->changed_at)
+    if (s->changed_at || s->key.transport)
         return;
     all->changed[all->changed_count++] = s;
     s->changed_at = all->changed_count;
@@ -234,6 +237,27 @@ static void age_link_newest(struct sessions *all, struct session *s)
     all->newest = s;
 }
 
+static void transport_link(struct session *s)
+{
+    if (!s->key.transport)
+        return;
+    struct session **head = &s->key.transport->sessions;
+    s->beside = *head;
+    s->beside_at = head;
+    if (s->beside)
+        s->beside->beside_at = &s->beside;
+    *head = s;
+}
+
+static void transport_unlink(struct session *s)
+{
+    if (!s->key.transport)
+        return;
+    *s->beside_at = s->beside;
+    if (s->beside)
+        s->beside->beside_at = s->beside_at;
+}
+
 static void release(struct sessions *all, struct session *s)
 {
     all->template_count -= s->templates.count;
@@ -249,8 +273,14 @@ static void leave(struct sessions *all, struct session *s)
     keep_last_word(all, s);
     *session_slot(all, &s->key) = s->next;
     age_unlink(all, s);
+    transport_unlink(s);
     all->count--;
     release(all, s);
+}
+
+void sessions_remove(struct sessions *all, struct session *s)
+{
+    leave(all, s);
 }
 
 static struct session *join(struct sessions *all, const struct session_key *key)
@@ -269,6 +299,7 @@ static struct session *join(struct sessions *all, const struct session_key *key)
     sequence_init(&s->sequence, key->protocol == 9 ? COUNTS_DATAGRAMS : COUNTS_RECORDS);
     *session_slot(all, key) = s;
     age_link_newest(all, s);
+    transport_link(s);
     all->count++;
     return s;
 }

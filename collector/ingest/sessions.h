@@ -20,6 +20,7 @@ struct session_key {
     struct address exporter;
     uint32_t domain;
     uint16_t port, protocol;
+    struct transport *transport; /* ingest.h; NULL: UDP and files */
 };
 
 struct source {
@@ -33,6 +34,7 @@ struct session {
     struct session_key key;
     struct session *next;            /* of the same hash */
     struct session *newer, *older;   /* by the last message */
+    struct session *beside, **beside_at; /* others of the same connection, and who points here */
     struct source *source;
     struct sequence sequence;
     struct templates templates;
@@ -54,12 +56,15 @@ void sessions_free(struct sessions *all); /* calls on_leave for none */
 /* The session, made if need be; it is the newest now. NULL when memory ends. Valid until it
  * leaves, which sessions_get() of another may cause. */
 struct session *sessions_get(struct sessions *all, const struct session_key *key);
+/* Ends a session: it leaves like an idle one. */
+void sessions_remove(struct sessions *all, struct session *s);
 /* Lets idle sessions go until templates fit in their memory; never `keep`. */
 void sessions_bound_templates(struct sessions *all, const struct session *keep);
 void sessions_add_template_memory(struct sessions *all, int64_t octets);
 bool sessions_template_memory_full(const struct sessions *all);
 
-/* A session whose checkpoint changed since sessions_take_checkpoints(). */
+/* A session whose checkpoint changed since sessions_take_checkpoints(). Sessions of a connection have
+ * none: their sequence ends with it (RFC 7011 section 10.4), and nobody could go on from there. */
 void sessions_note_change(struct sessions *all, struct session *s);
 /* The checkpoints of changed sessions and of those that left; malloc'd, the caller's. NULL and
  * *count 0 when there is none (or no memory: then they stay for the next time). */

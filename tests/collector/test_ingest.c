@@ -123,7 +123,7 @@ static enum weir_status send_from(uint32_t exporter, uint16_t port, int64_t rece
 {
     uint8_t *flush = malloc(w.b.length ? w.b.length : 1);
     memcpy(flush, w.b.bytes, w.b.length);
-    struct datagram d = {flush, w.b.length, address_from_ipv4(exporter), port, received_ms};
+    struct datagram d = {flush, w.b.length, address_from_ipv4(exporter), port, received_ms, NULL};
     enum weir_status status = ingest_datagram(in, &d);
     free(flush);
     return status;
@@ -742,7 +742,7 @@ static void a_million_exporters(void)
     struct ingest_stats stats;
     start((struct ingest_settings){.exporters_most = 1000});
     write_netflow5(&w, 1000, T0, 0, 0, &flow, 1);
-    struct datagram d = {w.b.bytes, w.b.length, {{0}}, 2055, MS(T0)};
+    struct datagram d = {w.b.bytes, w.b.length, {{0}}, 2055, MS(T0), NULL};
     for (uint32_t i = 0; i < 1000000; i++) {
         d.from = address_from_ipv4(0x0a000000 + i);
         CU_ASSERT_EQUAL(ingest_datagram(in, &d), WEIR_OK);

@@ -48,7 +48,8 @@ static inline int fuzz_ingest(const uint8_t *data, size_t size, uint16_t version
             flush[1] = (uint8_t)version;
         }
         now += choice >> 4 << 8;
-        struct datagram d = {flush, length, address_from_ipv4(choice & 3), 2055 + (choice >> 2 & 1), now};
+        struct datagram d = {flush, length, address_from_ipv4(choice & 3), 2055 + (choice >> 2 & 1), now,
+                             NULL};
         (void)ingest_datagram(in, &d);
         ingest_tick(in, now);
         free(flush);
