@@ -95,13 +95,17 @@ static inline uint16_t ie_key_nth(ie_key k) { return (uint16_t)k; }
 #define WEIR_EXPORT_TIME WEIR(12)    /* dateTimeMilliseconds: of the message header */
 #define WEIR_SYS_UP_TIME WEIR(13)    /* unsigned32: v5 and v9 header; absent for IPFIX */
 #define WEIR_TEMPLATE WEIR(14)       /* unsigned16: absent for v5 */
-#define WEIR_PROTOCOL_VERSION WEIR(15) /* unsigned8: 5, 9, 10 */
+#define WEIR_PROTOCOL_VERSION WEIR(15) /* unsigned8: 1, 5, 7, 9, 10; 105 for sFlow v5; 0 unknown (files) */
 #define WEIR_EXPORTER_PORT WEIR(16)  /* unsigned16 */
 #define WEIR_OBSERVATION_ROLE WEIR(17) /* unsigned8: enum observation_role (flow/source.h); absent: unknown */
 #define WEIR_ANONYMISATION WEIR(18)  /* string: the policy its addresses went through; absent: none */
 #define WEIR_FLOW_COUNT WEIR(19)     /* unsigned64: flows this record stands for; absent: one */
 /* NetFlow v9 option scopes (RFC 3954 section 6.1) have numbers of their own: scope type n is WEIR(100 + n). */
 #define WEIR_V9_SCOPE(type) WEIR(100 + (type))
+/* What NetFlow v7 says and IANA has no number for (wire/netflow7.h); 140 to 199 are for such elements. */
+#define WEIR_V7_INVALID_FIELDS WEIR(140)  /* unsigned8 */
+#define WEIR_V7_FLAGS WEIR(141)           /* unsigned16 */
+#define WEIR_V7_BYPASSED_ROUTER WEIR(142) /* ipv4Address */
 /* Keys that a question may use and that no record carries: the address of either family. */
 #define WEIR_SRC_IP WEIR(200)        /* ipv6Address, named "srcIP" */
 #define WEIR_DST_IP WEIR(201)        /* ipv6Address, named "dstIP" */

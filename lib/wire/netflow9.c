@@ -2,9 +2,9 @@
  * mover.c's. */
 #include "wire/netflow9.h"
 
-/* Scope types have WEIR numbers 100 to 199, and stay octets. Past that range: misfits of that
+/* Scope types have WEIR numbers 100 to 139, and stay octets. Past that range: misfits of that
  * number. */
-#define SCOPE_TYPES 100u
+#define SCOPE_TYPES 40u
 
 enum weir_status netflow9_read_header(struct cursor *datagram, struct netflow9_header *out)
 {

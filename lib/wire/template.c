@@ -93,7 +93,7 @@ static bool lay_out(struct wire_template *t, const struct wire_spec *specs)
     uint32_t at = 0;
     for (uint16_t i = 0; i < t->field_count; i++) {
         struct wire_field *f = &t->fields[i];
-        if (specs[i].key != WIRE_PADDING && ie_key_pen(specs[i].key) == WEIR_PEN &&
+        if (specs[i].key != WIRE_PADDING && ie_key_pen(specs[i].key) == WEIR_PEN && t->id &&
             !(t->kind == RECORD_OPTIONS && i < t->scope_count))
             return false;
         *f = (struct wire_field){.key = specs[i].key, .length = specs[i].length, .at = at};

@@ -84,7 +84,8 @@ struct wire_template {
 /* Compiles a template. The caller owns *out and frees it with wire_template_free().
  * WEIR_ELIMIT: more than WIRE_FIELDS_MOST fields. WEIR_EMALFORMED: a record of no octets (a data
  * set could hold any number of them), more scope fields than fields, or an element under WEIR_PEN,
- * which is ours (NetFlow v9 scopes have numbers there, given by netflow9.c).
+ * which is ours (NetFlow v9 scopes have numbers there, given by netflow9.c; so do templates of id 0,
+ * which are fixed ones and never come from the wire).
  * WEIR_ENOMEM. */
 enum weir_status wire_template_new(uint16_t id, enum record_kind kind, uint16_t scope_count,
                                    const struct wire_spec *specs, size_t count,

@@ -68,6 +68,9 @@ static void known_rows_are_right(void)
         {WEIR_FLOW_COUNT, "flowCount", IE_UNSIGNED64, 8},
         {WEIR_V9_SCOPE(1), "scope1", IE_OCTET_ARRAY, 0},
         {WEIR_V9_SCOPE(5), "scope5", IE_OCTET_ARRAY, 0},
+        {WEIR_V7_INVALID_FIELDS, "v7InvalidFields", IE_UNSIGNED8, 1},
+        {WEIR_V7_FLAGS, "v7Flags", IE_UNSIGNED16, 2},
+        {WEIR_V7_BYPASSED_ROUTER, "v7BypassedRouter", IE_IPV4, 4},
         {WEIR_SRC_IP, "srcIP", IE_IPV6, 16},
         {WEIR_DST_IP, "dstIP", IE_IPV6, 16},
     };
