@@ -128,6 +128,9 @@ static void counter_notes(struct report *r, const struct wt__Counters *c)
         {"spool drops", c->spoolDrops, "records given up because the spool was full"},
         {"deselected", c->deselectedRecords, "records that a flow type said to drop"},
         {"refused", c->refusedDatagrams, "datagrams of exporters that nobody described (--known-only)"},
+        {"missing", c->missingSamples, "sFlow samples are missing, or were late"},
+        {"recovered", c->recoveredSamples, "of them arrived late"},
+        {"dropped", c->droppedSamples, "samples that sFlow agents had no resources to take"},
     };
     char grouped[GROUPED_SIZE];
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)

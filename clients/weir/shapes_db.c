@@ -35,6 +35,10 @@ static const struct shape_field counters_fields[] = {
     FIELD(wt__Counters, spoolDrops, SHAPE_U64),
     FIELD(wt__Counters, deselectedRecords, SHAPE_U64),
     FIELD(wt__Counters, refusedDatagrams, SHAPE_U64),
+    FIELD(wt__Counters, missingSamples, SHAPE_U64),
+    FIELD(wt__Counters, recoveredSamples, SHAPE_U64),
+    FIELD(wt__Counters, droppedSamples, SHAPE_U64),
+    FIELD(wt__Counters, otherSamples, SHAPE_U64),
 };
 const struct shape shape_counters = SHAPE(wt__Counters, counters_fields);
 

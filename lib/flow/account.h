@@ -7,7 +7,9 @@
  *
  * Counters only grow. A gap is counted as missing when it is seen; what of it arrives later, within
  * the memory the session keeps, is counted as recovered. So at any moment
- *     missing now = missing - recovered     in records (v5, IPFIX) and in datagrams (v9).
+ *     missing now = missing - recovered     in records (v5, v7, IPFIX) and in datagrams (v9, sFlow).
+ * sFlow numbers its samples as well, of each data source apart: missing_samples counts flow samples
+ * that are lost with datagrams or were lost before one was made. They are other units of the same loss.
  * What no protocol can tell is never a zero: `unknown_gaps` counts the places where an unknowable
  * amount may be lost (a restart, a sequence that jumped past reason), and everything after
  * `last_heard_ms` is unknown by nature.
@@ -46,7 +48,14 @@
     X(kernel_drops, "kernelDrops", "datagrams the kernel dropped at a full socket buffer")         \
     X(spool_drops, "spoolDrops", "records given up because the spool was full")                    \
     X(deselected_records, "deselectedRecords", "of the records, those that a flow type dropped")   \
-    X(refused_datagrams, "refusedDatagrams", "datagrams of undescribed exporters, refused unread")
+    X(refused_datagrams, "refusedDatagrams", "datagrams of undescribed exporters, refused unread") \
+    X(missing_samples, "missingSamples",                                                           \
+      "packet samples that sequence numbers show as missing (sFlow)")                              \
+    X(recovered_samples, "recoveredSamples", "of those, samples that arrived late")                \
+    X(dropped_samples, "droppedSamples",                                                           \
+      "samples that the agent says it dropped for lack of resources (sFlow)")                      \
+    X(other_samples, "otherSamples",                                                               \
+      "samples that are no flow records: interface counters, discarded packets (sFlow)")
 
 struct account_counts {
 #define ACCOUNT_FIELD(name, text, help) uint64_t name;

@@ -124,7 +124,9 @@ static void help_comes_from_the_table(void)
     "t:expiredSets><t:undecodableOctets>0</t:undecodableOctets>"                                   \
     "<t:undecodableDatagrams>0</t:undecodableDatagrams><t:kernelDrops>0</"                         \
     "t:kernelDrops><t:spoolDrops>0</t:spoolDrops>"                                                 \
-    "<t:deselectedRecords>0</t:deselectedRecords><t:refusedDatagrams>0</t:refusedDatagrams></"     \
+    "<t:deselectedRecords>0</t:deselectedRecords><t:refusedDatagrams>0</"                          \
+    "t:refusedDatagrams><t:missingSamples>0</t:missingSamples><t:recoveredSamples>0</"             \
+    "t:recoveredSamples><t:droppedSamples>0</t:droppedSamples><t:otherSamples>0</t:otherSamples></" \
     "t:" name ">"
 #define COVERAGE(exporter, protocol, records, missing, unit, loss, datagrams, duplicates)          \
     "<t:coverage><t:exporter>" exporter "</t:exporter><t:domain>7</t:domain><t:protocol>" protocol \
