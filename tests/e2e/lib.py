@@ -57,14 +57,23 @@ class Server:
         return int(self.where[name].rsplit(":", 1)[1])
 
     def errors(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
+        if not self.log.closed:
+            self.log.seek(0)
+            self.said = self.log.read().decode(errors="replace")
+        return self.said
+
+    def _ended(self):
+        """Keeps what it said, and gives its files back: a test may start a thousand servers."""
+        self.errors()
+        self.log.close()
+        self.process.stdout.close()
 
     def stop(self, seconds=60):
         """SIGTERM: what was received is stored; the exit code must be 0."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(seconds * SLOW)
+        self._ended()
         if code != 0:
             raise RuntimeError(f"weird ended with {code}\n{self.errors()}")
 
@@ -72,6 +81,7 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(10)
+        self._ended()
 
 
 def run(*command, seconds=120, ok=(0,), **options):

@@ -117,8 +117,8 @@ def random_schedule(seed):
                 "window": draw.choice((1, 3, 5, 20)), "restarts": draw.choice((0, 0, 1, 2, 3)),
                 "domains": draw.choice((1, 1, 2, 4)),
                 "sequence": draw.choice((0, 0, 12345, 4294960000, 4294967290))}
-        if protocol == "ipfix" and keys["restarts"] and keys["sequence"] == 4294967290:
-            keys["sequence"] = 4294960000
+        if protocol == "ipfix" and keys["restarts"]:
+            keys["sequence"] = draw.choice((0, 12345))
         if protocol != "v5":
             keys["ipv6"] = draw.choice((0, 30, 100))
         if draw.random() < 0.3:
