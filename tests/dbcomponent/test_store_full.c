@@ -54,7 +54,9 @@ static void test_limit(void)
     /* Again and again, as a collector does: always the same answer, and nothing piles up. */
     for (int i = 0; i < 5; i++)
         CU_ASSERT_EQUAL(fixture_append(s, 1, stored + 1, ROWS, &outcome, &error), WEIR_EFULL);
-    CU_ASSERT_EQUAL(store_tag_add(s, &(struct tag){.id = 1, .name = "a"}, "test", &error), WEIR_OK);
+    /* A small change fits or does not, by what the last page leaves; nothing else may happen. */
+    enum weir_status small = store_tag_add(s, &(struct tag){.id = 1, .name = "a"}, "test", &error);
+    CU_ASSERT(small == WEIR_OK || small == WEIR_EFULL);
     check_count(s, stored);
     limit_file(RLIM_INFINITY);
     CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
