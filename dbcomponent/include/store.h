@@ -203,7 +203,30 @@ enum weir_status store_db_add(struct store *s, const struct db_entry *db, const 
 enum weir_status store_db_delete(struct store *s, const char *url, const char *who,
                                  struct weir_error *error);
 
-/* All of it, consistent, sorted by id, address, url. Arrays live until catalogue_free(). */
+/* Selection and privacy (flow/selection.h says what they mean and what is checked). A flow type's
+ * priority and name are its own: WEIR_EEXISTS, field "priority" or "name". A filter that names a
+ * tag which is not there: WEIR_ESYNTAX. */
+enum weir_status store_flow_type_add(struct store *s, const struct flow_type *type, const char *who,
+                                     struct weir_error *error);
+enum weir_status store_flow_type_delete(struct store *s, const char *name, const char *who,
+                                        struct weir_error *error);
+enum weir_status store_domain_add(struct store *s, const struct observation_domain *domain,
+                                  const char *who, struct weir_error *error);
+/* WEIR_EEXISTS while it has points or a policy: delete those first, knowingly. */
+enum weir_status store_domain_delete(struct store *s, const struct address *device, uint32_t domain,
+                                     const char *who, struct weir_error *error);
+/* Points and policies belong to a domain that was added: else WEIR_ENOTFOUND, field "domain". */
+enum weir_status store_point_add(struct store *s, const struct observation_point *point,
+                                 const char *who, struct weir_error *error);
+enum weir_status store_point_delete(struct store *s, const struct address *device, uint32_t domain,
+                                    uint32_t interface, const char *who, struct weir_error *error);
+/* Replaces the policy that the domain has, so that there is no moment without one. */
+enum weir_status store_policy_set(struct store *s, const struct domain_policy *policy,
+                                  const char *who, struct weir_error *error);
+enum weir_status store_policy_delete(struct store *s, const struct address *device, uint32_t domain,
+                                     const char *who, struct weir_error *error);
+
+/* All of it, consistent, sorted by id, address, url, priority, device and domain. Arrays live until catalogue_free(). */
 struct catalogue {
     const struct tag *tags;
     size_t tag_count;
@@ -211,7 +234,10 @@ struct catalogue {
     size_t device_count;
     const struct db_entry *dbs;
     size_t db_count;
-    struct catalogue_snapshot snapshot; /* the same as the collector wants it */
+    const struct observation_domain *domains;
+    size_t domain_count;
+    /* The same as the collector wants it; flow types, points and policies are in here only. */
+    struct catalogue_snapshot snapshot;
     void *memory;
 };
 enum weir_status store_catalogue(struct store *s, struct catalogue *out, struct weir_error *error);

@@ -1,12 +1,10 @@
 /* catalogue.c - changes of the catalogue: checked, one transaction each, audited (store.h).
  * Neighbours: catalogue_read.c reads it. The names of fields in errors are those of the services.
  */
-#include "store/inside.h"
+#include "store/catalogue.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#define TEXT_MOST 1024
 
 /* ---- checks ---- */
 
@@ -23,15 +21,15 @@ static enum weir_status check_name(const char *name, struct weir_error *error)
 }
 
 /* Text for people: bounded, no control characters. */
-static enum weir_status check_text(const char *text, const char *field, struct weir_error *error)
+enum weir_status catalogue_check_text(const char *text, const char *field, struct weir_error *error)
 {
     size_t length = text ? strlen(text) : 0;
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
             return weir_fail(error, WEIR_EARGUMENT, field, "control characters are not expected");
-    if (length > TEXT_MOST)
+    if (length > CATALOGUE_TEXT_MOST)
         return weir_fail(error, WEIR_EARGUMENT, field, "%zu octets, at most %d are expected",
-                         length, TEXT_MOST);
+                         length, CATALOGUE_TEXT_MOST);
     return WEIR_OK;
 }
 
@@ -73,7 +71,7 @@ static enum weir_status check_url(const char *url, struct weir_error *error)
         host = url + 7;
     else if (url && strncmp(url, "https://", 8) == 0)
         host = url + 8;
-    if (!host || !*host || *host == '/' || *host == ':' || strlen(url) > TEXT_MOST)
+    if (!host || !*host || *host == '/' || *host == ':' || strlen(url) > CATALOGUE_TEXT_MOST)
         return weir_fail(error, WEIR_EARGUMENT, "url", "'%.80s' is no URL: http://host:port/db or "
                          "https://… is expected", url ? url : "");
     for (const char *c = url; *c; c++)
@@ -85,8 +83,8 @@ static enum weir_status check_url(const char *url, struct weir_error *error)
 
 /* ---- audit ---- */
 
-static enum weir_status audit(struct sql *sql, const char *who, const char *action,
-                              const char *subject, const char *detail, struct weir_error *error)
+enum weir_status catalogue_audit(struct sql *sql, const char *who, const char *action,
+                                 const char *subject, const char *detail, struct weir_error *error)
 {
     struct query q = query_start(sql, SQL_AUDIT_ADD);
     query_bind_i64(&q, clock_now_ms());
@@ -99,8 +97,8 @@ static enum weir_status audit(struct sql *sql, const char *who, const char *acti
 }
 
 /* Ends an INSERT: a row that is there already becomes WEIR_EEXISTS with the given words. */
-static enum weir_status end_insert(struct query *q, const char *field, const char *what,
-                                   struct weir_error *error)
+enum weir_status catalogue_end_insert(struct query *q, const char *field, const char *what,
+                                      struct weir_error *error)
 {
     query_row(q);
     bool exists = (q->code & 0xff) == SQLITE_CONSTRAINT;
@@ -109,8 +107,8 @@ static enum weir_status end_insert(struct query *q, const char *field, const cha
 }
 
 /* Ends a DELETE: nothing deleted becomes WEIR_ENOTFOUND. */
-static enum weir_status end_delete(struct query *q, const char *field, const char *what,
-                                   struct weir_error *error)
+enum weir_status catalogue_end_delete(struct query *q, const char *field, const char *what,
+                                      struct weir_error *error)
 {
     query_row(q);
     enum weir_status status = query_end(q, error);
@@ -206,14 +204,14 @@ static enum weir_status add_tag(struct sql *sql, const struct tag *tag, const ch
     struct query q = query_start(sql, SQL_TAG_ADD);
     query_bind_i64(&q, tag->id);
     query_bind_text(&q, tag->name);
-    status = end_insert(&q, "tag", tag->name, error);
+    status = catalogue_end_insert(&q, "tag", tag->name, error);
     for (size_t i = 0; status == WEIR_OK && i < tag->prefix_count; i++)
         status = add_prefix(sql, tag, &tag->prefixes[i], error);
     for (size_t i = 0; status == WEIR_OK && i < tag->as_count; i++)
         status = add_as(sql, tag, tag->ases[i], error);
     snprintf(subject, sizeof subject, "%u %s", tag->id, tag->name);
     snprintf(detail, sizeof detail, "%zu prefixes, %zu AS", tag->prefix_count, tag->as_count);
-    return status == WEIR_OK ? audit(sql, who, "tag add", subject, detail, error) : status;
+    return status == WEIR_OK ? catalogue_audit(sql, who, "tag add", subject, detail, error) : status;
 }
 
 enum weir_status store_tag_add(struct store *s, const struct tag *tag, const char *who,
@@ -248,8 +246,8 @@ static enum weir_status delete_tag(struct sql *sql, uint32_t id, const char *who
         return status;
     struct query q = query_start(sql, SQL_TAG_DELETE);
     query_bind_i64(&q, id);
-    status = end_delete(&q, "tag", what, error);
-    return status == WEIR_OK ? audit(sql, who, "tag delete", what + 4, "", error) : status;
+    status = catalogue_end_delete(&q, "tag", what, error);
+    return status == WEIR_OK ? catalogue_audit(sql, who, "tag delete", what + 4, "", error) : status;
 }
 
 enum weir_status store_tag_delete(struct store *s, uint32_t id, const char *who,
@@ -267,8 +265,8 @@ static enum weir_status check_device(const struct device_entry *d, struct weir_e
         return weir_fail(error, WEIR_EARGUMENT, "samplingRate",
                          "%g: one packet in N, N at least 1, or 0 for not configured, is expected",
                          d->sampling_rate);
-    enum weir_status status = check_text(d->name, "name", error);
-    return status == WEIR_OK ? check_text(d->description, "description", error) : status;
+    enum weir_status status = catalogue_check_text(d->name, "name", error);
+    return status == WEIR_OK ? catalogue_check_text(d->description, "description", error) : status;
 }
 
 static enum weir_status add_device(struct sql *sql, const struct device_entry *d, const char *who,
@@ -281,9 +279,9 @@ static enum weir_status add_device(struct sql *sql, const struct device_entry *d
     query_bind_text(&q, d->name ? d->name : "");
     query_bind_text(&q, d->description ? d->description : "");
     query_bind_f64(&q, d->sampling_rate);
-    enum weir_status status = end_insert(&q, "address", address, error);
+    enum weir_status status = catalogue_end_insert(&q, "address", address, error);
     snprintf(detail, sizeof detail, "sampling rate %g", d->sampling_rate);
-    return status == WEIR_OK ? audit(sql, who, "device add", address, detail, error) : status;
+    return status == WEIR_OK ? catalogue_audit(sql, who, "device add", address, detail, error) : status;
 }
 
 enum weir_status store_device_add(struct store *s, const struct device_entry *device,
@@ -307,9 +305,9 @@ enum weir_status store_device_delete(struct store *s, const struct address *addr
         return status;
     struct query q = query_start(&s->writer, SQL_DEVICE_DELETE);
     query_bind_address(&q, address);
-    status = end_delete(&q, "address", what, error);
+    status = catalogue_end_delete(&q, "address", what, error);
     if (status == WEIR_OK)
-        status = audit(&s->writer, who, "device delete", text, "", error);
+        status = catalogue_audit(&s->writer, who, "device delete", text, "", error);
     return store_end(s, status, error);
 }
 
@@ -320,7 +318,7 @@ enum weir_status store_db_add(struct store *s, const struct db_entry *db, const 
 {
     enum weir_status status = check_url(db->url, error);
     if (status == WEIR_OK)
-        status = check_text(db->name, "name", error);
+        status = catalogue_check_text(db->name, "name", error);
     if (status == WEIR_OK)
         status = store_begin(s, error);
     if (status != WEIR_OK)
@@ -328,9 +326,9 @@ enum weir_status store_db_add(struct store *s, const struct db_entry *db, const 
     struct query q = query_start(&s->writer, SQL_DB_ADD);
     query_bind_text(&q, db->url);
     query_bind_text(&q, db->name ? db->name : "");
-    status = end_insert(&q, "url", db->url, error);
+    status = catalogue_end_insert(&q, "url", db->url, error);
     if (status == WEIR_OK)
-        status = audit(&s->writer, who, "db add", db->url, db->name ? db->name : "", error);
+        status = catalogue_audit(&s->writer, who, "db add", db->url, db->name ? db->name : "", error);
     return store_end(s, status, error);
 }
 
@@ -344,8 +342,8 @@ enum weir_status store_db_delete(struct store *s, const char *url, const char *w
         return status;
     struct query q = query_start(&s->writer, SQL_DB_DELETE);
     query_bind_text(&q, url);
-    status = end_delete(&q, "url", url, error);
+    status = catalogue_end_delete(&q, "url", url, error);
     if (status == WEIR_OK)
-        status = audit(&s->writer, who, "db delete", url, "", error);
+        status = catalogue_audit(&s->writer, who, "db delete", url, "", error);
     return store_end(s, status, error);
 }

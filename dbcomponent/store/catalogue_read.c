@@ -13,6 +13,7 @@ struct reading {
     struct sql *sql;
     struct arena *arena;
     struct list tags, prefixes, rules, ases, as_rules, devices, described, dbs;
+    struct list names, flow_types, domains, points, policies;
     bool full; /* memory ended */
 };
 
@@ -52,6 +53,9 @@ static void read_tag(struct reading *r, struct query *q)
         return;
     tag->id = (uint32_t)query_i64(q, 0);
     tag->name = keep(r, query_text(q, 1));
+    struct named_tag *named = list_add(r, &r->names, sizeof *named);
+    if (named)
+        *named = (struct named_tag){tag->name, tag->id};
 }
 
 static void read_prefix(struct reading *r, struct query *q)
@@ -98,12 +102,83 @@ static void read_db(struct reading *r, struct query *q)
     db->name = keep(r, query_text(q, 1));
 }
 
+/* A word of ours that the row has; the seal says it is what was written, so an unknown one is of a
+ * newer Weir, which the schema's version would have said: damage. */
+static void refuse_word(struct query *q, const char *table)
+{
+    q->code = SQLITE_CORRUPT;
+    q->table = table;
+}
+
+/* The six columns from `first` on. */
+static bool read_anonymisation(struct reading *r, struct query *q, int first,
+                               struct anonymisation *a)
+{
+    bool known = anonymise_method_parse(query_text(q, first), &a->method);
+    a->ipv4_length = (uint8_t)query_i64(q, first + 1);
+    a->ipv6_length = (uint8_t)query_i64(q, first + 2);
+    a->fields = keep(r, query_text(q, first + 3));
+    a->macs = query_i64(q, first + 4) != 0;
+    a->key = keep(r, query_text(q, first + 5));
+    return known;
+}
+
+static void read_flow_type(struct reading *r, struct query *q)
+{
+    struct flow_type *t = list_add(r, &r->flow_types, sizeof *t);
+    if (!t)
+        return;
+    t->name = keep(r, query_text(q, 0));
+    t->priority = (uint32_t)query_i64(q, 1);
+    t->filter = keep(r, query_text(q, 2));
+    t->keys = keep(r, query_text(q, 4));
+    if (!flow_action_parse(query_text(q, 3), &t->action) ||
+        !read_anonymisation(r, q, 5, &t->anonymisation))
+        refuse_word(q, "flow_type");
+}
+
+static void read_domain(struct reading *r, struct query *q)
+{
+    struct observation_domain *d = list_add(r, &r->domains, sizeof *d);
+    if (!d)
+        return;
+    query_octets(q, 0, d->device.octets, sizeof d->device.octets);
+    d->domain = (uint32_t)query_i64(q, 1);
+    d->name = keep(r, query_text(q, 2));
+    d->description = keep(r, query_text(q, 3));
+}
+
+static void read_point(struct reading *r, struct query *q)
+{
+    struct observation_point *p = list_add(r, &r->points, sizeof *p);
+    if (!p)
+        return;
+    query_octets(q, 0, p->device.octets, sizeof p->device.octets);
+    p->domain = (uint32_t)query_i64(q, 1);
+    p->interface = (uint32_t)query_i64(q, 2);
+    p->name = keep(r, query_text(q, 3));
+    if (!observation_role_parse(query_text(q, 4), &p->role))
+        refuse_word(q, "observation_point");
+}
+
+static void read_policy(struct reading *r, struct query *q)
+{
+    struct domain_policy *p = list_add(r, &r->policies, sizeof *p);
+    if (!p)
+        return;
+    query_octets(q, 0, p->device.octets, sizeof p->device.octets);
+    p->domain = (uint32_t)query_i64(q, 1);
+    if (!read_anonymisation(r, q, 2, &p->anonymisation))
+        refuse_word(q, "anonymisation");
+}
+
 static const struct {
     enum sql_statement statement;
     void (*read)(struct reading *r, struct query *q);
 } tables[] = {
     {SQL_TAGS, read_tag},       {SQL_TAG_PREFIXES, read_prefix}, {SQL_TAG_ASES, read_as},
-    {SQL_DEVICES, read_device}, {SQL_DBS, read_db},
+    {SQL_DEVICES, read_device}, {SQL_DBS, read_db},              {SQL_FLOW_TYPES, read_flow_type},
+    {SQL_DOMAINS, read_domain}, {SQL_POINTS, read_point},        {SQL_POLICIES, read_policy},
 };
 
 static enum weir_status read_tables(struct reading *r, struct weir_error *error)
@@ -148,10 +223,15 @@ static void fill(struct catalogue *out, const struct reading *r)
         .tags = r->tags.items, .tag_count = r->tags.count,
         .devices = r->described.items, .device_count = r->described.count,
         .dbs = r->dbs.items, .db_count = r->dbs.count,
+        .domains = r->domains.items, .domain_count = r->domains.count,
         .snapshot = {
             .prefixes = r->rules.items, .prefix_count = r->rules.count,
             .ases = r->as_rules.items, .as_count = r->as_rules.count,
             .devices = r->devices.items, .device_count = r->devices.count,
+            .names = r->names.items, .name_count = r->names.count,
+            .flow_types = r->flow_types.items, .flow_type_count = r->flow_types.count,
+            .points = r->points.items, .point_count = r->points.count,
+            .policies = r->policies.items, .policy_count = r->policies.count,
         },
         .memory = r->arena,
     };

@@ -41,6 +41,11 @@ _Static_assert(ACCOUNT_COUNTER_COUNT + 7 == 33, "ACCOUNT_SQL_VALUES has one para
 #define CHECKPOINT_SQL_ALL                                                                         \
     "collector, exporter, domain, port, protocol, sequence, next_sequence, sys_up_time_ms, export_ms"
 
+#define FLOW_TYPE_SQL_ALL                                                                          \
+    "name, priority, filter, action, keys, method, ipv4_length, ipv6_length, fields, macs, key"
+#define POLICY_SQL_ALL                                                                             \
+    "device, domain, method, ipv4_length, ipv6_length, fields, macs, key"
+
 /* name, text. Statements that read sealed rows give `seal = seal(…)` as their last column. */
 #define SQL_STATEMENTS(X)                                                                          \
     X(SQL_BEGIN, "BEGIN")                                                                          \
@@ -152,6 +157,43 @@ _Static_assert(ACCOUNT_COUNTER_COUNT + 7 == 33, "ACCOUNT_SQL_VALUES has one para
     X(SQL_DB_ADD, "INSERT INTO db_component VALUES (?1, ?2, seal(?1, ?2))")                        \
     X(SQL_DB_DELETE, "DELETE FROM db_component WHERE url = ?1")                                    \
     X(SQL_DBS, "SELECT url, name, seal = seal(url, name) FROM db_component ORDER BY url")          \
+    X(SQL_FLOW_TYPE_ADD,                                                                           \
+      "INSERT INTO flow_type VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"                \
+      " seal(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11))")                                      \
+    X(SQL_FLOW_TYPE_DELETE, "DELETE FROM flow_type WHERE name = ?1")                               \
+    X(SQL_FLOW_TYPE_AT,                                                                            \
+      "SELECT name, seal = seal(" FLOW_TYPE_SQL_ALL ") FROM flow_type WHERE priority = ?1")        \
+    X(SQL_FLOW_TYPE_COUNT, "SELECT count(*) FROM flow_type")                                       \
+    X(SQL_FLOW_TYPES,                                                                              \
+      "SELECT " FLOW_TYPE_SQL_ALL ", seal = seal(" FLOW_TYPE_SQL_ALL ") FROM flow_type"            \
+      " ORDER BY priority")                                                                        \
+    X(SQL_DOMAIN_ADD,                                                                              \
+      "INSERT INTO observation_domain VALUES (?1, ?2, ?3, ?4, seal(?1, ?2, ?3, ?4))")              \
+    X(SQL_DOMAIN_FIND,                                                                             \
+      "SELECT name, seal = seal(device, domain, name, description) FROM observation_domain"        \
+      " WHERE device = ?1 AND domain = ?2")                                                        \
+    X(SQL_DOMAIN_USES,                                                                             \
+      "SELECT (SELECT count(*) FROM observation_point WHERE device = ?1 AND domain = ?2),"         \
+      " (SELECT count(*) FROM anonymisation WHERE device = ?1 AND domain = ?2)")                   \
+    X(SQL_DOMAIN_DELETE, "DELETE FROM observation_domain WHERE device = ?1 AND domain = ?2")       \
+    X(SQL_DOMAINS,                                                                                 \
+      "SELECT device, domain, name, description, seal = seal(device, domain, name, description)"   \
+      " FROM observation_domain ORDER BY device, domain")                                          \
+    X(SQL_POINT_ADD,                                                                               \
+      "INSERT INTO observation_point VALUES (?1, ?2, ?3, ?4, ?5, seal(?1, ?2, ?3, ?4, ?5))")       \
+    X(SQL_POINT_DELETE,                                                                            \
+      "DELETE FROM observation_point WHERE device = ?1 AND domain = ?2 AND interface = ?3")        \
+    X(SQL_POINTS,                                                                                  \
+      "SELECT device, domain, interface, name, role,"                                              \
+      " seal = seal(device, domain, interface, name, role) FROM observation_point"                 \
+      " ORDER BY device, domain, interface")                                                       \
+    X(SQL_POLICY_SET,                                                                              \
+      "INSERT OR REPLACE INTO anonymisation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"               \
+      " seal(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8))")                                                    \
+    X(SQL_POLICY_DELETE, "DELETE FROM anonymisation WHERE device = ?1 AND domain = ?2")            \
+    X(SQL_POLICIES,                                                                                \
+      "SELECT " POLICY_SQL_ALL ", seal = seal(" POLICY_SQL_ALL ") FROM anonymisation"              \
+      " ORDER BY device, domain")                                                                  \
     X(SQL_AUDIT_ADD,                                                                               \
       "INSERT INTO audit SELECT n, ?1, ?2, ?3, ?4, ?5, seal(n, ?1, ?2, ?3, ?4, ?5) FROM"           \
       " (SELECT 1 + coalesce(max(id), 0) AS n FROM audit)")                                        \

@@ -515,6 +515,82 @@ void batch_retract(struct batch *b, uint32_t rows)
         heap_return_to(b, b->mark.chunk, b->mark.used);
 }
 
+/* ---- keeping some rows ---- */
+
+#define MOVE_KEPT(type)                                                                            \
+    do {                                                                                           \
+        type *at = (type *)values;                                                                 \
+        for (uint32_t i = 0; i < count; i++)                                                       \
+            at[i] = at[rows[i]];                                                                   \
+    } while (0)
+
+struct sixteen {
+    uint64_t halves[2];
+};
+_Static_assert(sizeof(struct octets) == 16, "octets move as sixteen octets do");
+
+/* Row i becomes what row rows[i] was; rows[i] >= i, so nothing is overwritten before it moved. */
+static void move_values(void *values, uint8_t width, const uint32_t *rows, uint32_t count)
+{
+    switch (width) {
+    case 1: MOVE_KEPT(uint8_t); break;
+    case 2: MOVE_KEPT(uint16_t); break;
+    case 4: MOVE_KEPT(uint32_t); break;
+    case 8: MOVE_KEPT(uint64_t); break;
+    default: MOVE_KEPT(struct sixteen);
+    }
+}
+#undef MOVE_KEPT
+
+static void move_present(struct column *c, const uint32_t *rows, uint32_t count, uint32_t words)
+{
+    uint32_t present = 0;
+    uint64_t word = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t bit = c->present[rows[i] / 64] >> rows[i] % 64 & 1;
+        present += (uint32_t)bit;
+        word |= bit << i % 64;
+        if (i % 64 == 63 || i == count - 1) {
+            c->present[i / 64] = word; /* its own rows were read before: rows[i] >= i */
+            word = 0;
+        }
+    }
+    for (uint32_t w = (count + 63) / 64; w < words; w++)
+        c->present[w] = 0;
+    c->present_rows = present;
+}
+
+/* The numbers of the kept rows, as many at a time as one word of bits has. */
+static uint32_t list_kept(const uint64_t *keep, uint32_t rows, uint32_t *out)
+{
+    uint32_t count = 0;
+    for (uint32_t w = 0; w < (rows + 63) / 64; w++)
+        for (uint64_t bits = keep[w]; bits; bits &= bits - 1)
+            out[count++] = w * 64 + (uint32_t)__builtin_ctzll(bits);
+    while (count && out[count - 1] >= rows) /* bits past the rows mean nothing */
+        count--;
+    return count;
+}
+
+enum weir_status batch_keep(struct batch *b, const uint64_t *keep)
+{
+    uint32_t *rows = malloc((b->rows + 64) * sizeof *rows), words = (b->rows + 63) / 64;
+    if (!rows)
+        return WEIR_ENOMEM;
+    uint32_t count = list_kept(keep, b->rows, rows);
+    for (size_t i = 0; i < b->column_count && count < b->rows; i++) {
+        struct column *c = &b->columns[i];
+        size_t size = value_size(c->width);
+        move_values(c->values, c->width, rows, count);
+        memset((uint8_t *)c->values + count * size, 0, (b->rows - count) * size);
+        move_present(c, rows, count, words);
+    }
+    b->rows = count;
+    b->mark = (struct heap_mark){.rows = UINT32_MAX}; /* what was put since is mixed now */
+    free(rows);
+    return WEIR_OK;
+}
+
 /* ---- reading ---- */
 
 static struct vector column_vector(const struct batch *b, const struct column *c)

@@ -86,6 +86,11 @@ uint32_t batch_append(struct batch *b, uint32_t rows);
  * older rows in between. A column may be left that no row has; batch_frame() leaves it out. */
 void batch_retract(struct batch *b, uint32_t rows);
 
+/* Keeps the rows whose bit is set (bit r%64 of word r/64), in their order; the others are gone, with
+ * their values and presence. Octets in the heap stay until batch_reset(). Values move, so pointers
+ * into columns stay good but for the rows they meant. WEIR_ENOMEM: nothing was changed. */
+enum weir_status batch_keep(struct batch *b, const uint64_t *keep);
+
 /* Says that rows [first, first + rows) have the element of this column. */
 void batch_mark(struct batch *b, size_t column, uint32_t first, uint32_t rows);
 /* Copies `length` octets into the batch's heap and sets row `row` of an octets column to them.

@@ -9,11 +9,18 @@
 #include "base/address.h"
 #include "flow/account.h"
 #include "flow/prefix.h"
+#include "flow/selection.h"
 
 /* A metering device that the administrator described (AddMDev). */
 struct device {
     struct address address;
     double sampling_rate; /* one packet in this many; 0: not configured */
+};
+
+/* What a filter's "src tag NAME" means. A name that is not here (any more) is of no flow. */
+struct named_tag {
+    const char *name;
+    uint32_t tag;
 };
 
 struct catalogue_snapshot {
@@ -23,6 +30,17 @@ struct catalogue_snapshot {
     size_t as_count;
     const struct device *devices;
     size_t device_count;
+    const struct named_tag *names;
+    size_t name_count;
+    const struct flow_type *flow_types; /* by priority, the least first */
+    size_t flow_type_count;
+    const struct observation_point *points;
+    size_t point_count;
+    const struct domain_policy *policies;
+    size_t policy_count;
+    /* Where keys of anonymisation are (collector/include/collector.h, collector_key_make()); not of
+     * the catalogue: the main program sets it. NULL: there are none, so crypto-pan is an error. */
+    const char *key_folder;
 };
 
 #endif
