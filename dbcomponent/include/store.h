@@ -70,12 +70,15 @@ struct totals_request {
     int64_t deadline_ms;    /* answer or WEIR_ECANCELLED within this; 0: no deadline */
     uint64_t memory_most;   /* octets for groups; WEIR_ELIMIT, field "memory", past it; 0: 1 GiB */
     uint32_t threads;       /* scan threads; 0 or 1: one */
+    bool once;              /* only flows metered at edge-in points: each flow that crossed the network
+                               once, however many devices saw it (flow/selection.h) */
 };
 #define TOTALS_KEYS_MOST 8
 #define TOTALS_ROWS_MOST 10000000u
 
 struct counts {
-    uint64_t octets, packets, flows;
+    uint64_t octets, packets;
+    uint64_t flows; /* exported records; an aggregated one counts as those it was made of */
 };
 
 /* One key value: as a column stores it. `length` 0 and `absent`: the records lack the element. */
@@ -130,7 +133,8 @@ struct answer_account {
                                       heard: when.from_ms, or 0 when that is INT64_MIN */
     struct counts raw, estimated;  /* of the records that answer the question */
     struct counts unknown_rate;    /* of raw: records whose sampling rate is unknown */
-    const char *policy;            /* anonymisation in force: "none" */
+    const char *policy;            /* of anonymisation, of the records that answer: "none", one, or a
+                                      list ("crypto-pan; none") */
     const char *source;            /* "rollup" or "blocks" */
     uint64_t blocks, blocks_skipped, rows_scanned;
 };

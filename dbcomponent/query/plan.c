@@ -8,7 +8,7 @@
 /* What a roll-up row knows of its flows, besides their minute. */
 static const ie_key rollup_keys[] = {
     WEIR_EXPORTER, WEIR_DOMAIN,        WEIR_SRC_TAG,          WEIR_DST_TAG,
-    IANA(4),       WEIR_SAMPLING_RATE, WEIR_SAMPLING_ORIGIN,
+    IANA(4),       WEIR_SAMPLING_RATE, WEIR_SAMPLING_ORIGIN, WEIR_OBSERVATION_ROLE,
 };
 
 static bool rollups_know(ie_key key)
@@ -34,8 +34,8 @@ static enum weir_status judge_rollups(const struct question *q, struct weir_erro
         if (!rollups_know(q->keys[i].key))
             return weir_fail(
                 error, WEIR_EARGUMENT, "by",
-                "roll-ups do not keep %s; they keep exporter, domain, srcTag, dstTag and "
-                "protocolIdentifier; ask with source auto or blocks",
+                "roll-ups do not keep %s; they keep exporter, domain, srcTag, dstTag, "
+                "protocolIdentifier and observationRole; ask with source auto or blocks",
                 q->keys[i].name);
     size_t count = 0;
     const ie_key *wanted = q->filter ? filter_keys(q->filter, &count) : NULL;
@@ -78,12 +78,25 @@ static enum weir_status plan_bins(struct question *q, struct weir_error *error)
     return WEIR_OK;
 }
 
+/* `once`: the filter, which was read already, and the edge-in points. The line's end ends a comment. */
+static enum weir_status parse_once(struct question *q, const char *text, struct weir_error *error)
+{
+    const char *both = arena_print(&q->arena, "observationRole %d and (%s\n)", ROLE_EDGE_IN, text);
+    filter_free(q->filter);
+    q->filter = NULL;
+    if (!both)
+        return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory for a filter");
+    return filter_parse(both, reader_tag, q->reader, &q->filter, error);
+}
+
 static enum weir_status plan_filter(struct question *q, struct weir_error *error)
 {
-    const char *text = q->request->filter;
-    if (!text || !*text)
+    const char *text = q->request->filter ? q->request->filter : "";
+    if (!*text && !q->request->once)
         return WEIR_OK;
     enum weir_status status = filter_parse(text, reader_tag, q->reader, &q->filter, error);
+    if (status == WEIR_OK && q->request->once)
+        status = parse_once(q, filter_is_all(q->filter) ? "any" : text, error);
     if (status != WEIR_OK) {
         q->filter = NULL;
         return status;
@@ -135,6 +148,7 @@ enum weir_status question_plan(struct question *q, struct store *s, struct reade
     *q = (struct question){.request = request, .store = s, .reader = r, .when = request->when,
                         .started_us = clock_monotonic_us(), .seed = random_seed(),
                         .loops = loops_best()};
+    policies_init(&q->policies);
     q->budget.most = request->memory_most ? request->memory_most : QUERY_MEMORY_DEFAULT;
     if (request->deadline_ms > 0)
         q->deadline_us = q->started_us + (uint64_t)request->deadline_ms * 1000;
@@ -154,6 +168,7 @@ void question_free(struct question *q)
 {
     filter_free(q->filter);
     arena_free(&q->arena);
+    policies_free(&q->policies);
     q->filter = NULL;
 }
 

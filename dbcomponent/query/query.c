@@ -61,12 +61,16 @@ static enum weir_status answer(struct question *q, struct totals *out, struct we
     return status;
 }
 
-static void describe(const struct question *q, struct answer_account *out)
+static enum weir_status describe(const struct question *q, struct arena *a,
+                                 struct answer_account *out, struct weir_error *error)
 {
+    out->policy = policies_print(&q->policies, a);
     out->source = q->rollups ? "rollup" : "blocks";
     out->blocks = q->blocks_met;
     out->blocks_skipped = q->blocks_skipped;
     out->rows_scanned = atomic_load(&q->rows_scanned);
+    return out->policy ? WEIR_OK
+                       : weir_fail(error, WEIR_ENOMEM, NULL, "out of memory for an answer");
 }
 
 static enum weir_status ask(struct store *s, struct reader *r, const struct totals_request *request,
@@ -80,7 +84,7 @@ static enum weir_status ask(struct store *s, struct reader *r, const struct tota
     if (status == WEIR_OK)
         status = question_account(r, q.when, out->memory, &out->account, error);
     if (status == WEIR_OK)
-        describe(&q, &out->account);
+        status = describe(&q, out->memory, &out->account, error);
     out->elapsed_us = clock_monotonic_us() - q.started_us;
     out->cpu_us = clock_thread_cpu_us() - cpu + atomic_load(&q.cpu_us);
     question_free(&q);

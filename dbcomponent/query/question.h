@@ -8,6 +8,7 @@
 #define WEIR_QUERY_QUESTION_H
 
 #include "flow/filter.h"
+#include "query/policy.h"
 #include "query/tally.h"
 #include "store/container.h"
 #include <stdatomic.h>
@@ -30,6 +31,7 @@ struct question {
     struct store *store;
     struct reader *reader;
     struct arena arena; /* lives as long as the question */
+    struct policies policies;
     struct totals_key keys[TOTALS_KEYS_MOST];
     size_t key_count;
     struct filter *filter; /* NULL: all */

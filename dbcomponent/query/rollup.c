@@ -5,13 +5,13 @@
 #include <string.h>
 
 #define BATCH 256u /* a small question pays for little memory */
-enum { EXPORTER, DOMAIN, SRC_TAG, DST_TAG, PROTOCOL, RATE, ORIGIN, MINUTE, VECTORS };
+enum { EXPORTER, DOMAIN, SRC_TAG, DST_TAG, PROTOCOL, RATE, ORIGIN, MINUTE, ROLE, VECTORS };
 
 struct batch_rows {
     uint8_t exporter[BATCH][16];
     uint32_t domain[BATCH], src_tag[BATCH], dst_tag[BATCH], protocol[BATCH];
-    uint8_t origin[BATCH];
-    uint64_t has_protocol[BATCH / 64];
+    uint8_t origin[BATCH], role[BATCH], policy[BATCH];
+    uint64_t has_protocol[BATCH / 64], has_role[BATCH / 64];
     uint64_t rate[BATCH], minute[BATCH];
     uint64_t octets[BATCH], packets[BATCH], flows[BATCH];
     uint64_t selected[BATCH / 64];
@@ -47,6 +47,8 @@ static void make_frame(const struct batch_rows *r, uint32_t count, struct vector
         [RATE] = {.key = WEIR_SAMPLING_RATE, .width = 8, .values = r->rate},
         [ORIGIN] = {.key = WEIR_SAMPLING_ORIGIN, .width = 1, .values = r->origin},
         [MINUTE] = {.key = WEIR_FLOW_END, .width = 8, .values = r->minute},
+        [ROLE] = {.key = WEIR_OBSERVATION_ROLE, .width = 1, .values = r->role,
+                  .present = r->has_role},
     };
     memcpy(out, v, sizeof v);
     for (unsigned i = 0; i < VECTORS; i++) {
@@ -69,6 +71,17 @@ static enum weir_status select_rows(struct feed *f, struct run *run)
                : WEIR_OK;
 }
 
+/* Those of the rows that count. */
+static void note_policies(const struct feed *f, const struct run *run)
+{
+    uint64_t numbers = 0;
+    for (uint32_t i = 0; i < f->count; i++)
+        if (!run->selected || (run->selected[i / 64] >> i % 64 & 1))
+            numbers |= UINT64_C(1) << f->rows->policy[i];
+    if (run->selected_count)
+        policies_use(&f->question->policies, numbers);
+}
+
 static enum weir_status flush(struct feed *f)
 {
     struct vector vectors[VECTORS];
@@ -86,9 +99,12 @@ static enum weir_status flush(struct feed *f)
     if (status == WEIR_OK && f->count)
         status = select_rows(f, &run);
     if (status == WEIR_OK && f->count)
+        note_policies(f, &run);
+    if (status == WEIR_OK && f->count)
         status = tally_add(f->tally, &run, &f->arena, f->error);
     atomic_fetch_add(&q->rows_scanned, f->count);
     memset(r->has_protocol, 0, sizeof r->has_protocol);
+    memset(r->has_role, 0, sizeof r->has_role);
     arena_reset(&f->arena);
     f->count = 0;
     return status;
@@ -110,6 +126,9 @@ static enum weir_status take_row(void *context, const struct rollup_key *key,
     r->has_protocol[i / 64] |= (uint64_t)(key->has_protocol != 0) << (i % 64);
     memcpy(&r->rate[i], &key->sampling_rate, sizeof r->rate[i]);
     r->origin[i] = key->sampling_origin;
+    r->role[i] = key->role;
+    r->has_role[i / 64] |= (uint64_t)(key->role != ROLE_UNKNOWN) << (i % 64);
+    r->policy[i] = (uint8_t)policies_number(&f->question->policies, key->policy, strlen(key->policy));
     r->minute[i] = (uint64_t)key->minute_ms;
     r->octets[i] = counts->octets;
     r->packets[i] = counts->packets;
@@ -124,7 +143,7 @@ void question_layout_rollups(struct question *q)
         unsigned width;
     } widths[] = {{WEIR_EXPORTER, 16}, {WEIR_DOMAIN, 4},         {WEIR_SRC_TAG, 4},
                   {WEIR_DST_TAG, 4},   {IANA(4), 4},             {WEIR_SAMPLING_RATE, 8},
-                  {WEIR_SAMPLING_ORIGIN, 1}};
+                  {WEIR_SAMPLING_ORIGIN, 1}, {WEIR_OBSERVATION_ROLE, 1}};
     layout_start(&q->layout, q->keys, q->key_count, q->bins.count);
     for (unsigned i = 0; i < q->layout.count; i++)
         for (size_t k = 0; k < sizeof widths / sizeof widths[0]; k++)
@@ -149,7 +168,7 @@ enum weir_status question_rollups(struct question *q, struct tally *t, struct we
     struct feed f = {.question = q, .tally = t, .error = error};
     f.rows = arena_alloc(&q->arena, sizeof *f.rows);
     if (f.rows)
-        memset(f.rows->has_protocol, 0, sizeof f.rows->has_protocol);
+        *f.rows = (struct batch_rows){0};
     else
         return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory for roll-up rows");
     enum weir_status status =

@@ -40,6 +40,7 @@ struct pass {
     struct columns columns;
     struct vector *frame; /* room for all its columns */
     struct run run;
+    struct vector flows; /* run.flows, when records say how many they are */
 };
 
 static enum weir_status no_memory(struct weir_error *error)
@@ -145,6 +146,35 @@ static enum weir_status bring_components(struct pass *p, struct weir_error *erro
     return status;
 }
 
+/* Flows a row stands for, where records say (aggregated ones); absent or 0 is one. */
+static enum weir_status count_flows(struct pass *p, struct weir_error *error)
+{
+    const struct vector *v;
+    enum weir_status status = columns_get(&p->columns, WEIR_FLOW_COUNT, &v, error);
+    if (status != WEIR_OK || !v)
+        return status;
+    uint64_t *flows = arena_alloc(&p->worker->arena, (size_t)v->rows * sizeof *flows);
+    if (!flows)
+        return no_memory(error);
+    for (uint32_t row = 0; row < v->rows; row++) {
+        uint64_t n = vector_u64(v, row);
+        flows[row] = n ? n : 1;
+    }
+    p->flows = (struct vector){.key = WEIR_FLOW_COUNT, .width = 8, .form = VECTOR_FLAT,
+                               .rows = v->rows, .values = flows};
+    p->run.flows = &p->flows;
+    return WEIR_OK;
+}
+
+static enum weir_status note_policies(struct pass *p, struct weir_error *error)
+{
+    const struct vector *v;
+    enum weir_status status = columns_get(&p->columns, WEIR_ANONYMISATION, &v, error);
+    if (status == WEIR_OK)
+        policies_use_rows(&p->question->policies, v, p->run.selected, p->block->stored.rows);
+    return status;
+}
+
 static enum weir_status add_rows(struct pass *p, struct weir_error *error)
 {
     bound_bins(p);
@@ -153,6 +183,10 @@ static enum weir_status add_rows(struct pass *p, struct weir_error *error)
         status = columns_get(&p->columns, WEIR_OCTETS, &p->run.octets, error);
     if (status == WEIR_OK)
         status = columns_get(&p->columns, WEIR_PACKETS, &p->run.packets, error);
+    if (status == WEIR_OK)
+        status = count_flows(p, error);
+    if (status == WEIR_OK)
+        status = note_policies(p, error);
     if (status != WEIR_OK)
         return status;
     status = tally_add(p->worker->tally, &p->run, &p->worker->arena, error);

@@ -14,7 +14,8 @@ struct wanted {
 
 static void list_wanted(const struct question *q, struct wanted *w)
 {
-    const ie_key always[] = {WEIR_OCTETS, WEIR_PACKETS, WEIR_FLOW_END, WEIR_SAMPLING_RATE};
+    const ie_key always[] = {WEIR_OCTETS,        WEIR_PACKETS,    WEIR_FLOW_END,
+                             WEIR_SAMPLING_RATE, WEIR_FLOW_COUNT, WEIR_ANONYMISATION};
     memset(w, 0, sizeof *w);
     for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
         w->keys[w->count++] = always[i];

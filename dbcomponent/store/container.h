@@ -47,6 +47,8 @@ struct rollup_key {
     uint8_t has_protocol;
     double sampling_rate;     /* 0 unknown */
     uint8_t sampling_origin;
+    uint8_t role;             /* enum observation_role */
+    const char *policy;       /* of anonymisation; "": none. Valid during the call */
 };
 typedef enum weir_status (*rollup_row)(void *context, const struct rollup_key *key,
                                        const struct counts *counts);

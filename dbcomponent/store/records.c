@@ -99,6 +99,9 @@ static const struct member weir_members[] = {
     {"dstTag", WEIR_DST_TAG, print_plain},
     {"samplingRate", WEIR_SAMPLING_RATE, print_plain},
     {"samplingOrigin", WEIR_SAMPLING_ORIGIN, print_plain},
+    {"observationRole", WEIR_OBSERVATION_ROLE, print_plain},
+    {"anonymisation", WEIR_ANONYMISATION, print_plain},
+    {"flowCount", WEIR_FLOW_COUNT, print_plain},
     {NULL, 0, NULL},
 };
 

@@ -55,14 +55,24 @@ static uint32_t tag_of(const struct retagging *r, const struct side *side, const
     return tag;
 }
 
+/* Pseudonyms say nothing of where their owners are, and records that stand for many flows may have no
+ * addresses: the tags these were given when they came are all there is. */
+static bool keeps_tags(const struct frame *f, uint32_t row)
+{
+    const struct vector *policy = frame_find(f, WEIR_ANONYMISATION);
+    const struct vector *flows = frame_find(f, WEIR_FLOW_COUNT);
+    return (policy && vector_has(policy, row)) || (flows && vector_has(flows, row));
+}
+
 static bool new_tags(const struct retagging *r, const struct side *side, const struct frame *f,
                      uint32_t *tags)
 {
     const struct vector *old = frame_find(f, side->tag);
     bool changed = false;
     for (uint32_t row = 0; row < f->rows; row++) {
-        tags[row] = tag_of(r, side, f, row);
-        changed |= tags[row] != (old ? (uint32_t)vector_u64(old, row) : 0);
+        uint32_t before = old ? (uint32_t)vector_u64(old, row) : 0;
+        tags[row] = keeps_tags(f, row) ? before : tag_of(r, side, f, row);
+        changed |= tags[row] != before;
     }
     return changed;
 }

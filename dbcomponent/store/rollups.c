@@ -13,18 +13,25 @@ struct rollups {
     uint32_t context_count, context_room, context_mask;
 };
 
-enum { KEY_END, KEY_EXPORTER, KEY_DOMAIN, KEY_RATE, KEY_ORIGIN, KEY_SRC, KEY_DST, KEY_PROTOCOL,
-       KEY_OCTETS, KEY_PACKETS, KEY_COUNT };
+/* KEY_EXPORTER to KEY_POLICY make the context. */
+enum { KEY_END, KEY_EXPORTER, KEY_DOMAIN, KEY_RATE, KEY_ORIGIN, KEY_ROLE, KEY_POLICY, KEY_SRC, KEY_DST,
+       KEY_PROTOCOL, KEY_OCTETS, KEY_PACKETS, KEY_FLOWS, KEY_COUNT };
 const ie_key rollup_keys[KEY_COUNT] = {
     [KEY_END] = WEIR_FLOW_END,       [KEY_EXPORTER] = WEIR_EXPORTER,
     [KEY_DOMAIN] = WEIR_DOMAIN,      [KEY_RATE] = WEIR_SAMPLING_RATE,
     [KEY_ORIGIN] = WEIR_SAMPLING_ORIGIN, [KEY_SRC] = WEIR_SRC_TAG,
     [KEY_DST] = WEIR_DST_TAG,        [KEY_PROTOCOL] = IANA(4),
     [KEY_OCTETS] = WEIR_OCTETS,      [KEY_PACKETS] = WEIR_PACKETS,
+    [KEY_ROLE] = WEIR_OBSERVATION_ROLE, [KEY_POLICY] = WEIR_ANONYMISATION,
+    [KEY_FLOWS] = WEIR_FLOW_COUNT,
 };
 const size_t rollup_key_count = KEY_COUNT;
 /* 0: an exporter may send more octets than the type has, so 1 to 8. */
-static const uint8_t widths[KEY_COUNT] = {8, 16, 4, 8, 1, 4, 4, 0, 8, 8};
+static const uint8_t widths[KEY_COUNT] = {
+    [KEY_END] = 8, [KEY_EXPORTER] = 16, [KEY_DOMAIN] = 4, [KEY_RATE] = 8,    [KEY_ORIGIN] = 1,
+    [KEY_SRC] = 4, [KEY_DST] = 4,       [KEY_OCTETS] = 8, [KEY_PACKETS] = 8, [KEY_FLOWS] = 8,
+    [KEY_ROLE] = 1,
+};
 
 #define FIRST_ROOM 1024u
 #define SHRINK_ROOM (1u << 17)
@@ -116,14 +123,29 @@ static inline uint64_t group_hash(int64_t minute_ms, uint64_t tags, uint64_t pla
 
 static uint64_t context_hash(const struct rollup_context *c)
 {
-    uint64_t h = mix(c->rate_bits ^ ((uint64_t)c->domain << 32 | c->origin));
+    uint64_t place = (uint64_t)c->domain << 32 | (uint32_t)c->role << 8 | c->origin;
+    uint64_t h = mix(c->rate_bits ^ place);
+    for (unsigned i = 0; i < c->policy_length; i++)
+        h = (h ^ (uint8_t)c->policy[i]) * UINT64_C(0x100000001b3);
     return mix(h ^ load_le64(c->exporter.octets) ^ mix(load_le64(c->exporter.octets + 8)));
 }
 
 static bool context_equal(const struct rollup_context *a, const struct rollup_context *b)
 {
     return a->rate_bits == b->rate_bits && a->domain == b->domain && a->origin == b->origin &&
+           a->role == b->role && a->policy_length == b->policy_length &&
+           memcmp(a->policy, b->policy, a->policy_length) == 0 &&
            memcmp(&a->exporter, &b->exporter, sizeof a->exporter) == 0;
+}
+
+void rollup_context_policy(struct rollup_context *c, const void *text, size_t length)
+{
+    if (length >= sizeof c->policy)
+        length = sizeof c->policy - 1;
+    if (length)
+        memcpy(c->policy, text, length);
+    c->policy[length] = '\0';
+    c->policy_length = (uint8_t)length;
 }
 
 static bool grow_contexts(struct rollups *r)
@@ -236,6 +258,7 @@ struct rows { /* what add_rows() reads */
     const struct vector *vectors[KEY_COUNT]; /* NULL: absent */
     struct cells end, octets, packets, src, dst;
     struct cells protocol8;   /* when it has its usual width of one octet */
+    const struct vector *flows; /* NULL: each row is one flow */
     const uint8_t *changed;   /* row r has another context than row r - 1 */
 };
 
@@ -273,8 +296,10 @@ static enum weir_status find_columns(const struct frame *f, struct rows *rows,
     for (size_t i = 0; i < KEY_COUNT; i++) {
         const struct vector *v = frame_find(f, rollup_keys[i]);
         char name[IE_NAME_SIZE];
-        if (v && (v->rows != f->rows || (widths[i] && v->width != widths[i]) ||
-                  (!widths[i] && (v->width < 1 || v->width > 8))))
+        bool fits = v && (i == KEY_POLICY ? v->width == 0
+                          : widths[i]     ? v->width == widths[i]
+                                          : v->width >= 1 && v->width <= 8);
+        if (v && (v->rows != f->rows || !fits))
             return weir_fail(error, WEIR_EMALFORMED, ie_key_print(rollup_keys[i], name),
                              "column of %u octets and %u rows in a block of %u rows", v->width,
                              v->rows, f->rows);
@@ -293,6 +318,12 @@ static enum weir_status find_columns(const struct frame *f, struct rows *rows,
             changed[i] |= (uint8_t)(at[i] != at[i - 1]);                                           \
     } while (0)
 
+static bool same_octets(struct octets a, struct octets b)
+{
+    return a.length == b.length &&
+           (a.bytes == b.bytes || a.length == 0 || memcmp(a.bytes, b.bytes, a.length) == 0);
+}
+
 /* Rows come in runs of one exporter's datagrams, so contexts are looked up where one changes. */
 static void mark_changes(const struct vector *v, uint32_t rows, uint8_t *changed)
 {
@@ -306,6 +337,12 @@ static void mark_changes(const struct vector *v, uint32_t rows, uint8_t *changed
     case 1: MARK_CHANGES(uint8_t, v->values); break;
     case 4: MARK_CHANGES(uint32_t, v->values); break;
     case 8: MARK_CHANGES(uint64_t, v->values); break;
+    case 0: {
+        const struct octets *at = v->values;
+        for (uint32_t i = 1; i < rows; i++)
+            changed[i] |= !same_octets(at[i], at[i - 1]);
+        break;
+    }
     default: { /* 16 */
         const uint8_t *at = v->values;
         for (uint32_t i = 1; i < rows; i++)
@@ -328,8 +365,9 @@ static enum weir_status prepare(const struct frame *f, struct rows *rows, struct
     const struct vector *protocol = rows->vectors[KEY_PROTOCOL];
     if (protocol && protocol->width == 1)
         rows->protocol8 = cells_of(protocol);
+    rows->flows = rows->vectors[KEY_FLOWS];
     changed[0] = 1;
-    for (int key = KEY_EXPORTER; key <= KEY_ORIGIN; key++)
+    for (int key = KEY_EXPORTER; key <= KEY_POLICY; key++)
         mark_changes(rows->vectors[key], f->rows, changed);
     rows->changed = changed;
     return WEIR_OK;
@@ -345,11 +383,16 @@ static bool context_at(struct rollups *r, const struct rows *rows, uint32_t row,
     struct rollup_context c = {
         .rate_bits = number_at(rows->vectors[KEY_RATE], row),
         .domain = (uint32_t)number_at(rows->vectors[KEY_DOMAIN], row),
-        .origin = (uint32_t)number_at(rows->vectors[KEY_ORIGIN], row),
+        .origin = (uint8_t)number_at(rows->vectors[KEY_ORIGIN], row),
+        .role = (uint8_t)number_at(rows->vectors[KEY_ROLE], row),
     };
     uint32_t number;
     if (rows->vectors[KEY_EXPORTER])
         memcpy(&c.exporter, vector_octets(rows->vectors[KEY_EXPORTER], row).bytes, 16);
+    if (rows->vectors[KEY_POLICY]) {
+        struct octets policy = vector_octets(rows->vectors[KEY_POLICY], row);
+        rollup_context_policy(&c, policy.bytes, policy.length);
+    }
     if (!rollups_context(r, &c, &number))
         return false;
     *place = GROUP_PLACE(number, 0, 0);
@@ -366,6 +409,13 @@ static inline uint64_t protocol_at(const struct rows *rows, uint32_t row)
     uint64_t value = usual->values ? ((const uint8_t *)usual->values)[cell_index(usual, row)]
                                    : vector_u64(v, row);
     return UINT64_C(1) << 32 | (value > UINT32_MAX ? UINT32_MAX : value);
+}
+
+/* How many flows a row stands for: one, unless it says (aggregated records); 0 means it does not. */
+static inline uint64_t flows_at(const struct rows *rows, uint32_t row)
+{
+    uint64_t said = rows->flows ? vector_u64(rows->flows, row) : 0;
+    return said ? said : 1;
 }
 
 /* Minute of a flow's end. Ends so far off that their hour is no i64 any more go to the last that
@@ -391,7 +441,7 @@ static bool add_rows(struct rollups *r, const struct rows *rows, uint32_t count,
                                           place | protocol_at(rows, row));
         g->counts.octets += cell_u64(&rows->octets, row) * times;
         g->counts.packets += cell_u64(&rows->packets, row) * times;
-        g->counts.flows += times;
+        g->counts.flows += flows_at(rows, row) * times;
     }
     return true;
 }
@@ -447,7 +497,9 @@ void rollup_key_fill(struct rollup_key *out, const struct rollup_context *c,
         .dst_tag = (uint32_t)g->tags,
         .protocol = (uint32_t)g->place,
         .has_protocol = (uint8_t)(g->place >> 32 & 1),
-        .sampling_origin = (uint8_t)c->origin,
+        .sampling_origin = c->origin,
+        .role = c->role,
+        .policy = c->policy,
     };
     memcpy(&out->sampling_rate, &c->rate_bits, sizeof out->sampling_rate);
 }

@@ -5,7 +5,7 @@
  * everywhere) and changes tags (- old + new). Counts are added modulo 2^64: what was added and
  * taken away again leaves exactly zero.
  *
- *   contexts  exporter, domain, rate, origin: few; a group names its context by number
+ *   contexts  exporter, domain, rate, origin, role, policy: few; a group names its context by number
  *   groups    dense, in order of first sight
  *   slots     hash -> index of group + 1
  *
@@ -26,8 +26,13 @@ struct rollup_context {
     struct address exporter;
     uint64_t rate_bits; /* of the double */
     uint32_t domain;
-    uint32_t origin;
+    uint8_t origin;
+    uint8_t role;          /* enum observation_role */
+    uint8_t policy_length; /* 0: none */
+    char policy[ANONYMISATION_TEXT_SIZE]; /* WEIR_ANONYMISATION, cut to what fits, '\0' behind */
 };
+/* `text` as a context keeps it. */
+void rollup_context_policy(struct rollup_context *c, const void *text, size_t length);
 
 struct rollup_group {
     int64_t minute_ms;

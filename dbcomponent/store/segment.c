@@ -4,8 +4,9 @@
 #include "base/cursor.h"
 #include <string.h>
 
-#define SEGMENT_VERSION 1
-#define CONTEXT_OCTETS 29
+#define SEGMENT_VERSION 2
+#define SEGMENT_VERSION_OLDEST 1
+#define CONTEXT_OCTETS 29 /* of the shortest */
 #define GROUP_OCTETS_MOST (3 + 5 * 3 + 6 + 3 * 10)
 
 /* ---- bytes ---- */
@@ -38,7 +39,10 @@ static void put_context(struct buffer *out, const struct rollup_context *c)
     buffer_put(out, c->exporter.octets, 16);
     buffer_put_u32le(out, c->domain);
     buffer_put_u64le(out, c->rate_bits);
-    buffer_put_u8(out, (uint8_t)c->origin);
+    buffer_put_u8(out, c->origin);
+    buffer_put_u8(out, c->role);
+    buffer_put_u8(out, c->policy_length);
+    buffer_put(out, c->policy, c->policy_length);
 }
 
 static uint8_t *put_group(uint8_t *to, const struct rollup_group *g, int64_t before_ms)
@@ -93,12 +97,32 @@ static enum weir_status segment_broken(int64_t period_ms, const char *what,
     return weir_fail(error, WEIR_ECORRUPT, "rollup", "roll-up segment of %s: %s", text, what);
 }
 
+static void read_context(struct cursor *in, uint8_t version, struct rollup_context *c)
+{
+    const uint8_t *exporter = cursor_bytes(in, 16);
+    if (exporter)
+        memcpy(&c->exporter, exporter, 16);
+    c->domain = cursor_u32_le(in);
+    c->rate_bits = cursor_u64_le(in);
+    c->origin = cursor_u8(in);
+    if (version == SEGMENT_VERSION_OLDEST)
+        return;
+    c->role = cursor_u8(in);
+    size_t length = cursor_u8(in);
+    const uint8_t *policy = cursor_bytes(in, length);
+    if (length >= sizeof c->policy)
+        in->failed = true;
+    else if (policy)
+        rollup_context_policy(c, policy, length);
+}
+
 static enum weir_status segment_open(struct segment *s, int64_t period_ms, const uint8_t *bytes,
                                      size_t length, struct arena *a, struct weir_error *error)
 {
     *s = (struct segment){.in = cursor_over(bytes, length), .minute_ms = period_ms,
                           .end_ms = period_ms + PERIOD_MS};
-    if (cursor_u8(&s->in) != SEGMENT_VERSION)
+    uint8_t version = cursor_u8(&s->in);
+    if (version < SEGMENT_VERSION_OLDEST || version > SEGMENT_VERSION)
         return segment_broken(period_ms, "unknown version", error);
     s->context_count = get_varint(&s->in);
     if (s->context_count > cursor_left(&s->in) / CONTEXT_OCTETS)
@@ -106,12 +130,8 @@ static enum weir_status segment_open(struct segment *s, int64_t period_ms, const
     s->contexts = arena_zero(a, (size_t)s->context_count * sizeof *s->contexts);
     if (!s->contexts && s->context_count)
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory for a roll-up segment");
-    for (uint64_t i = 0; i < s->context_count; i++) {
-        memcpy(&s->contexts[i].exporter, cursor_bytes(&s->in, 16), 16);
-        s->contexts[i].domain = cursor_u32_le(&s->in);
-        s->contexts[i].rate_bits = cursor_u64_le(&s->in);
-        s->contexts[i].origin = cursor_u8(&s->in);
-    }
+    for (uint64_t i = 0; i < s->context_count; i++)
+        read_context(&s->in, version, &s->contexts[i]);
     s->left = get_varint(&s->in);
     return s->in.failed ? segment_broken(period_ms, "cut off", error) : WEIR_OK;
 }

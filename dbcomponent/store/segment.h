@@ -3,12 +3,15 @@
  * A segment holds groups of one hour, sorted, each key once:
  *
  *   OFFSET  SIZE    DESCRIPTION                                    numbers LITTLE ENDIAN
- *   0       1       version, 1
- *   1       varint  contexts; for each, 29 octets:
+ *   0       1       version, 2 (1: contexts end behind the origin)
+ *   1       varint  contexts; for each, 31 octets and the policy:
  *           16        exporter, network order
  *           4         domain
  *           8         bits of the sampling rate (double)
  *           1         origin of the rate
+ *           1         role of the observation point
+ *           1         length of the policy of anonymisation, 0 to 127
+ *           …         its text
  *   …       varint  groups; for each, eight varints:
  *                     minutes since the group before (the first: since the period's start)
  *                     context, source tag, destination tag, protocol + 1 (0: absent), octets,
