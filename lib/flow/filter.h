@@ -23,15 +23,15 @@
  * have "contains".
  *
  * What is nfdump's (1.7) stays nfdump's: k m g t are 1000, 1000², …; "flags" with letters is "all
- * set" and "not flags" with letters "none set"; with a number it is "exactly these"; it implies TCP;
+ * set", "not flags" with letters "none set", with a number "exactly these"; flags imply TCP,
  * icmp-type and icmp-code imply ICMP or ICMPv6; duration is in milliseconds, and what has none has
  * pps and bps 0; host bits of a network do not matter. Not nfdump's: "!=" (nothing of the term is
- * equal, but something is there), comparisons and lists everywhere, tags, elements by name. nfdump's
- * geo, payload, ident, count and NSEL terms are not here, but NSEL's elements are, by name. packets
- * and bytes are the record's own counters (WEIR_PACKETS, WEIR_OCTETS). An absent tag is tag 0.
- * A comparison with an element that a record lacks is false (so `not` of it is true).
+ * equal, but something is there), comparisons and lists everywhere, tags, elements by name. geo,
+ * payload, ident, count and NSEL terms are not here, though NSEL's elements are, by name.
+ * packets and bytes are the record's own counters (WEIR_PACKETS, WEIR_OCTETS). An absent tag is
+ * tag 0. A comparison with an element that a record lacks is false (so `not` of it is true).
  *
- * Threads: parsing, one; a parsed filter is read-only, and any number of threads may evaluate it. */
+ * Threads: parsing, one; a parsed filter is read-only, and any number may evaluate it. */
 #ifndef WEIR_FLOW_FILTER_H
 #define WEIR_FLOW_FILTER_H
 
@@ -55,9 +55,9 @@ bool filter_is_all(const struct filter *f); /* matches every record without look
 /* The elements it looks at; the caller provides them (those a block has) in the frame. */
 const ie_key *filter_keys(const struct filter *f, size_t *count);
 
-/* Sets bit r of `selected` (frame->rows rounded up to 64, in words; bits past rows are zero) for each
- * row that matches and returns how many do. Scratch memory comes from `a` and is left to the caller's
- * arena_reset(). UINT32_MAX: memory ended. */
+/* Sets bit r of `selected` (frame->rows rounded up to 64, in words; bits past rows are zero) for
+ * each row that matches and returns how many do. Scratch memory comes from `a` and is left to the
+ * caller's arena_reset(). UINT32_MAX: memory ended. */
 uint32_t filter_select(const struct filter *f, const struct frame *frame, struct arena *a,
                        uint64_t *selected);
 
