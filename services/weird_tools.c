@@ -20,6 +20,8 @@ int weird_records(struct weird_settings *s, int operands, char **operand)
     if (store_open(s->data, STORE_READ_ONLY, &store, &error) != WEIR_OK)
         return weird_complain(&error, 1);
     enum weir_status status = store_records(store, s->filter, when, print_line, stdout, &error);
+    if (status == WEIR_EIO && !error.message[0]) /* print_line() has no words */
+        status = weir_fail(&error, WEIR_EIO, NULL, "cannot write: %s", strerror(errno));
     store_close(store);
     if (fflush(stdout) != 0 && status == WEIR_OK)
         status = weir_fail(&error, WEIR_EIO, NULL, "cannot write: %s", strerror(errno));
