@@ -49,7 +49,7 @@ enum weir_status derive_bind(struct derived_columns *columns, struct batch *b,
             status = bind_one(columns, b, d);
     if (status == WEIR_OK && m->has_up_time)
         status = bind_one(columns, b, D_SYS_UP_TIME);
-    if (status == WEIR_OK && m->version != 5)
+    if (status == WEIR_OK && m->has_template)
         status = bind_one(columns, b, D_TEMPLATE);
     return status;
 }
@@ -318,7 +318,7 @@ static void fill_stride(const struct stride *s, struct derived_sums *sums)
     fill_times(s);
     if (m->has_up_time)
         fill_u32(s, D_SYS_UP_TIME, m->sys_up_time_ms);
-    if (m->version != 5)
+    if (m->has_template)
         fill_u16(s, D_TEMPLATE, s->known->wire->id);
     if (batch_kind(s->batch) == RECORD_OPTIONS)
         return;
@@ -341,6 +341,6 @@ void derive_rows(const struct derived_columns *columns, struct batch *b, const s
         batch_mark(b, columns->index[d], first, rows);
     if (m->has_up_time)
         batch_mark(b, columns->index[D_SYS_UP_TIME], first, rows);
-    if (m->version != 5)
+    if (m->has_template)
         batch_mark(b, columns->index[D_TEMPLATE], first, rows);
 }

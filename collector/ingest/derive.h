@@ -15,6 +15,7 @@ struct message {
     uint32_t sys_up_time_ms;
     bool has_up_time;
     bool time_from_reception;
+    bool has_template; /* the records of this protocol have one, with a number */
     uint8_t version;
     double header_rate;  /* NetFlow v5; 0 unknown */
     double configured_rate;

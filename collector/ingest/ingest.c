@@ -5,10 +5,15 @@
 #include "ingest/ingest_private.h"
 #include "base/time.h"
 #include "wire/ipfix.h"
+#include "wire/netflow1.h"
 #include "wire/netflow5.h"
+#include "wire/netflow7.h"
 #include "wire/netflow9.h"
+#include "wire/sflow.h"
 #include <stdlib.h>
 
+#define NETFLOW9 9 /* protocol numbers as in the account */
+#define SFLOW5 105
 #define PARK_OCTETS (16u << 20)
 #define PARK_MS 600000
 #define EXPORTERS 65536u
@@ -42,7 +47,7 @@ void ingest_count_sequence(struct ingest *in, const struct message *m,
     if (!(o->missing | o->recovered | o->reordered | o->restarts | o->unknown_gaps))
         return;
     struct account_counts *c = ingest_counts(in, m);
-    if (m->version == 9) {
+    if (m->version == NETFLOW9 || m->version == SFLOW5) {
         c->missing_datagrams += o->missing;
         c->recovered_datagrams += o->recovered;
     } else {
@@ -83,10 +88,43 @@ struct opened {
     struct session_key key;
     struct message message;
     uint32_t sequence;
-    uint16_t count; /* NetFlow v5: records the exporter says it sent */
+    uint16_t count; /* NetFlow v1, v5, v7: records the exporter says it sent */
+    struct sflow_header sflow;
     int64_t header_ms;
     struct cursor content;
 };
+
+static int64_t from_seconds(uint32_t seconds, uint32_t nanoseconds)
+{
+    return (int64_t)seconds * 1000 + nanoseconds / 1000000;
+}
+
+static enum weir_status open_netflow1(struct opened *o)
+{
+    struct netflow1_header h;
+    enum weir_status status = netflow1_read_header(&o->content, &h);
+    if (status != WEIR_OK)
+        return status;
+    o->count = h.count;
+    o->header_ms = from_seconds(h.unix_secs, h.unix_nsecs);
+    o->message.sys_up_time_ms = h.sys_up_time_ms;
+    o->message.has_up_time = true;
+    return WEIR_OK;
+}
+
+static enum weir_status open_netflow7(struct opened *o)
+{
+    struct netflow7_header h;
+    enum weir_status status = netflow7_read_header(&o->content, &h);
+    if (status != WEIR_OK)
+        return status;
+    o->sequence = h.sequence;
+    o->count = h.count;
+    o->header_ms = from_seconds(h.unix_secs, h.unix_nsecs);
+    o->message.sys_up_time_ms = h.sys_up_time_ms;
+    o->message.has_up_time = true;
+    return WEIR_OK;
+}
 
 static enum weir_status open_netflow5(struct opened *o)
 {
@@ -97,7 +135,7 @@ static enum weir_status open_netflow5(struct opened *o)
     o->sequence = h.sequence;
     o->count = h.count;
     o->key.domain = (uint32_t)h.engine_type << 8 | h.engine_id;
-    o->header_ms = (int64_t)h.unix_secs * 1000 + h.unix_nsecs / 1000000;
+    o->header_ms = from_seconds(h.unix_secs, h.unix_nsecs);
     o->message.sys_up_time_ms = h.sys_up_time_ms;
     o->message.has_up_time = true;
     /* Whatever the mode says: exporters leave it 0 and fill the interval. 0 says nothing, 1 says
@@ -115,6 +153,7 @@ static enum weir_status open_netflow9(struct opened *o)
     o->sequence = h.sequence;
     o->key.domain = h.source_id;
     o->header_ms = (int64_t)h.unix_secs * 1000;
+    o->message.has_template = true;
     o->message.sys_up_time_ms = h.sys_up_time_ms;
     o->message.has_up_time = true;
     return WEIR_OK;
@@ -129,22 +168,69 @@ static enum weir_status open_ipfix(struct opened *o)
     o->sequence = h.sequence;
     o->key.domain = h.domain;
     o->header_ms = (int64_t)h.export_secs * 1000;
+    o->message.has_template = true;
     return WEIR_OK;
 }
 
-/* The count is the exporter's word for the sequence; what the datagram holds is decoded. */
-static void decode_netflow5(struct ingest *in, const struct opened *o, struct message_sum *sum)
+/* The datagram's time is how long the agent has been up, and no more (samples.h). */
+static enum weir_status open_sflow(struct opened *o)
 {
+    enum weir_status status = sflow_read_header(&o->content, &o->sflow);
+    if (status != WEIR_OK)
+        return status;
+    o->sequence = o->sflow.sequence;
+    o->key.domain = o->sflow.sub_agent;
+    if (memcmp(&o->sflow.agent, &o->key.exporter, sizeof o->sflow.agent) != 0)
+        o->key.agent = o->sflow.agent;
+    o->message.sys_up_time_ms = o->sflow.up_time_ms;
+    o->message.has_up_time = true;
+    return WEIR_OK;
+}
+
+/* Records of one shape. The count is the exporter's word for the sequence; what the datagram holds is
+ * decoded. */
+static void decode_fixed(struct ingest *in, const struct opened *o, enum fixed_template which,
+                         struct message_sum *sum)
+{
+    struct known_template *known = &in->fixed[which];
     struct cursor content = o->content;
-    size_t said = (size_t)o->count * NETFLOW5_RECORD, there = cursor_left(&content);
+    size_t said = (size_t)o->count * known->wire->least, there = cursor_left(&content);
     struct cursor records = cursor_sub(&content, said < there ? said : there);
     if (in->suspended)
         return;
-    sets_decode_data(in, &o->message, &in->netflow5, &records, sum);
+    sets_decode_data(in, &o->message, known, &records, sum);
     size_t rest = cursor_left(&records) + cursor_left(&content);
     if (rest)
         ingest_counts(in, &o->message)->undecodable_octets += rest;
     sum->flow_records = o->count;
+}
+
+static void decode_netflow1(struct ingest *in, const struct opened *o, struct message_sum *sum)
+{
+    decode_fixed(in, o, FIXED_V1, sum);
+}
+
+static void decode_netflow5(struct ingest *in, const struct opened *o, struct message_sum *sum)
+{
+    decode_fixed(in, o, FIXED_V5, sum);
+}
+
+static void decode_netflow7(struct ingest *in, const struct opened *o, struct message_sum *sum)
+{
+    decode_fixed(in, o, FIXED_V7, sum);
+}
+
+static void decode_sflow(struct ingest *in, const struct opened *o, struct message_sum *sum)
+{
+    struct session *s = o->message.session;
+    if (!s->sequence.started || s->resumed)
+        sflow_adopt(in, s, o->sflow.up_time_ms, o->message.received_ms);
+    sum->sequence_ms = samples_clock(&s->samples, o->sflow.up_time_ms, o->message.received_ms);
+    sum->flow_records = 1; /* the datagram, so that a sequence that stands still is told (rule 8) */
+    if (in->suspended)
+        samples_forget(&s->samples);
+    else
+        sflow_decode(in, &o->message, &o->sflow, o->content);
 }
 
 static void decode_netflow9(struct ingest *in, const struct opened *o, struct message_sum *sum)
@@ -168,19 +254,31 @@ struct protocol {
     uint16_t header;
     enum weir_status (*open)(struct opened *o);
     void (*decode)(struct ingest *in, const struct opened *o, struct message_sum *sum);
+    uint16_t record; /* where too much begins with such a number by chance: the count must fit too */
 };
 static const struct protocol protocols[] = {
-    {5, NETFLOW5_HEADER, open_netflow5, decode_netflow5},
-    {9, NETFLOW9_HEADER, open_netflow9, decode_netflow9},
-    {10, IPFIX_HEADER, open_ipfix, decode_ipfix},
+    {5, NETFLOW5_HEADER, open_netflow5, decode_netflow5, 0},
+    {9, NETFLOW9_HEADER, open_netflow9, decode_netflow9, 0},
+    {10, IPFIX_HEADER, open_ipfix, decode_ipfix, 0},
+    {1, NETFLOW1_HEADER, open_netflow1, decode_netflow1, NETFLOW1_RECORD},
+    {7, NETFLOW7_HEADER, open_netflow7, decode_netflow7, NETFLOW7_RECORD},
 };
+static const struct protocol sflow = {SFLOW5, SFLOW_HEADER_LEAST, open_sflow, decode_sflow, 0};
+
+static bool looks_like(const struct protocol *p, const uint8_t *bytes, size_t length)
+{
+    if (length < p->header || load_be16(bytes) != p->version)
+        return false;
+    size_t count = load_be16(bytes + 2);
+    return !p->record || (count && p->header + count * p->record <= length);
+}
 
 static const struct protocol *recognise(const uint8_t *bytes, size_t length)
 {
     for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++)
-        if (length >= protocols[i].header && load_be16(bytes) == protocols[i].version)
+        if (looks_like(&protocols[i], bytes, length))
             return &protocols[i];
-    return NULL;
+    return sflow_recognise(bytes, length) ? &sflow : NULL;
 }
 
 int ingest_recognise(const uint8_t *bytes, size_t length)
@@ -237,7 +335,8 @@ static void account_sequence(struct ingest *in, const struct opened *o, uint32_t
     struct session *s = m->session;
     struct sequence_message message = {.sequence = o->sequence,
                                        .hash = hash,
-                                       .export_ms = m->export_ms,
+                                       .export_ms = sum->sequence_ms ? sum->sequence_ms
+                                                                     : m->export_ms,
                                        .received_ms = m->received_ms,
                                        .has_up_time = m->has_up_time,
                                        .sys_up_time_ms = m->sys_up_time_ms,
@@ -349,8 +448,10 @@ void ingest_resume(struct ingest *in, const struct account_checkpoint *checkpoin
                                   .port = checkpoints[i].port,
                                   .protocol = checkpoints[i].protocol};
         struct session *s = sessions_get(in->sessions, &key);
-        if (s)
-            sequence_resume(&s->sequence, &checkpoints[i]);
+        if (!s)
+            continue;
+        sequence_resume(&s->sequence, &checkpoints[i]);
+        s->resumed = true;
     }
 }
 
@@ -365,14 +466,20 @@ void ingest_configure(struct ingest *in, struct knowledge *k)
 
 /* ---- life ---- */
 
+static enum weir_status (*const fixed_templates[FIXED_COUNT])(struct wire_template **) = {
+    [FIXED_V1] = netflow1_template, [FIXED_V5] = netflow5_template, [FIXED_V7] = netflow7_template};
+
 static bool make_parts(struct ingest *in)
 {
     in->sessions = sessions_new(in->settings.exporters_most, sets_session_leaves, in);
     in->book = account_book_new();
     in->scratch = wire_scratch_new();
-    bool made = netflow5_template(&in->netflow5.wire) == WEIR_OK;
-    if (made)
-        record_plan_make(&in->netflow5.plan, in->netflow5.wire);
+    bool made = sflow_make(in) == WEIR_OK;
+    for (int i = 0; made && i < FIXED_COUNT; i++) {
+        made = fixed_templates[i](&in->fixed[i].wire) == WEIR_OK;
+        if (made)
+            record_plan_make(&in->fixed[i].plan, in->fixed[i].wire);
+    }
     for (int kind = 0; kind < 2; kind++) {
         in->batches[kind] = batch_new(in->settings.batch_rows, (enum record_kind)kind);
         made = made && in->batches[kind];
@@ -415,7 +522,9 @@ void ingest_free(struct ingest *in)
     sessions_free(in->sessions);
     account_book_free(in->book);
     wire_scratch_free(in->scratch);
-    wire_template_free(in->netflow5.wire);
+    for (int i = 0; i < FIXED_COUNT; i++)
+        wire_template_free(in->fixed[i].wire);
+    wire_template_free(in->sampled.wire);
     batch_free(in->batches[RECORD_FLOW]);
     batch_free(in->batches[RECORD_OPTIONS]);
     knowledge_unref(in->knowledge);

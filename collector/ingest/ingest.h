@@ -91,7 +91,8 @@ struct ingest_stats {
 };
 void ingest_stats(const struct ingest *in, struct ingest_stats *out); /* its thread only */
 
-/* The first bytes say what it is: 0 when no protocol is recognised, else 5, 9, 10 (…). */
+/* The first bytes say what it is: 0 when no protocol is recognised, else 1, 5, 7, 9, 10, or 105 for
+ * sFlow version 5. */
 int ingest_recognise(const uint8_t *bytes, size_t length);
 
 #endif

@@ -1,6 +1,7 @@
-/* ingest_private.h - the insides of struct ingest, shared by its three files:
+/* ingest_private.h - the insides of struct ingest, shared by its four files:
  *   ingest.c    life, datagrams to messages, sequence, statistics
  *   sets.c      sets of a message: templates, data, parked data
+ *   sflow.c     samples of an sFlow datagram
  *   handover.c  batches, account and checkpoints going out; knowledge coming in */
 #ifndef WEIR_COLLECTOR_INGEST_PRIVATE_H
 #define WEIR_COLLECTOR_INGEST_PRIVATE_H
@@ -9,8 +10,11 @@
 #include "ingest/park.h"
 #include "select/knowledge.h"
 #include "wire/sets.h"
+#include "wire/sflow.h"
 #include <pthread.h>
 #include <stdatomic.h>
+
+enum fixed_template { FIXED_V1, FIXED_V5, FIXED_V7, FIXED_COUNT };
 
 struct ingest {
     struct ingest_settings settings;
@@ -20,7 +24,9 @@ struct ingest {
     struct account_book *book;
     struct account_row nowhere; /* counted in when there is no memory for a row */
     struct wire_scratch *scratch;
-    struct known_template netflow5;
+    struct known_template fixed[FIXED_COUNT]; /* protocols whose records have one shape */
+    struct known_template sampled;            /* what sFlow's records are derived from */
+    struct wire_columns sampled_columns;
     struct batch *batches[2];   /* by enum record_kind; NULL when memory ended */
     struct derived_columns columns[2];
     struct knowledge *knowledge;
@@ -38,6 +44,7 @@ struct ingest {
 struct message_sum {
     uint32_t flow_records, option_records;
     uint32_t unknown_octets;
+    int64_t sequence_ms; /* export time by the exporter's own clock, where it is not m->export_ms; or 0 */
     struct parked *parked[16]; /* those of this message that still wait for their token */
     uint32_t parked_count;
 };
@@ -65,9 +72,19 @@ void sets_decode_message(struct ingest *in, const struct message *m, const struc
 /* The records of one data set. What is left of the cursor is padding or cut short. */
 void sets_decode_data(struct ingest *in, const struct message *m, struct known_template *known,
                       struct cursor *content, struct message_sum *sum);
+/* Counts records that are in the batch now. */
+void sets_count_rows(struct ingest *in, const struct message *m, enum record_kind kind,
+                     uint32_t rows);
 /* Frees a parked set and counts it as expired. `context` is the ingest. */
 void sets_give_up(void *context, struct parked *p);
 /* All of a session's, when it leaves. */
 void sets_session_leaves(void *context, struct session *s);
+
+/* sflow.c */
+enum weir_status sflow_make(struct ingest *in);
+void sflow_decode(struct ingest *in, const struct message *m, const struct sflow_header *h,
+                  struct cursor samples);
+/* Gives a session that is heard for the first time what a checkpoint says of it. */
+void sflow_adopt(struct ingest *in, struct session *s, uint32_t up_time_ms, int64_t received_ms);
 
 #endif

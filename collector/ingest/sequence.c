@@ -376,6 +376,7 @@ uint32_t sequence_account(struct sequence *s, const struct sequence_message *m,
     uint32_t position = position_of(s, m, units);
     if (!s->started) {
         s->started = true;
+        out->unknown_gaps += s->rule == COUNTS_NOTHING;
         begin_anew(s, m, position, units);
     } else if (s->desynchronised) {
         s->desynchronised = false;

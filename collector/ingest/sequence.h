@@ -134,7 +134,8 @@ struct sequence_outcome {
     uint32_t reordered, restarts, unknown_gaps;
 };
 
-/* `rule` is what the protocol says: COUNTS_RECORDS or COUNTS_DATAGRAMS. */
+/* `rule` is what the protocol says: COUNTS_RECORDS, COUNTS_DATAGRAMS, or COUNTS_NOTHING (NetFlow v1:
+ * an unknown gap in every minute). */
 void sequence_init(struct sequence *s, enum sequence_rule rule);
 void sequence_free(struct sequence *s); /* its memory, not the struct */
 /* Goes on where an earlier process stopped. */

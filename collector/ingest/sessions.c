@@ -39,15 +39,16 @@ static uint64_t source_hash(const struct sessions *all, const struct address *a,
 
 static uint64_t session_hash(const struct sessions *all, const struct session_key *k)
 {
-    return mix(mix(source_hash(all, &k->exporter, k->domain),
-                   (uint64_t)k->port << 16 | k->protocol),
-               (uint64_t)(uintptr_t)k->transport);
+    uint64_t h = mix(source_hash(all, &k->exporter, k->domain),
+                     (uint64_t)k->port << 16 | k->protocol);
+    h = mix(mix(h, load_le64(k->agent.octets)), load_le64(k->agent.octets + 8));
+    return mix(h, (uint64_t)(uintptr_t)k->transport);
 }
 
 static bool key_same(const struct session_key *a, const struct session_key *b)
 {
     return a->domain == b->domain && a->port == b->port && a->protocol == b->protocol &&
-           a->transport == b->transport &&
+           a->transport == b->transport && memcmp(&a->agent, &b->agent, sizeof a->agent) == 0 &&
            memcmp(&a->exporter, &b->exporter, sizeof a->exporter) == 0;
 }
 
@@ -262,6 +263,7 @@ static void release(struct sessions *all, struct session *s)
 {
     all->template_count -= s->templates.count;
     templates_free(&s->templates, &all->template_octets);
+    samples_free(&s->samples, &all->template_octets);
     sequence_free(&s->sequence);
     source_put_back(all, s->source);
     free(s);
@@ -283,6 +285,19 @@ void sessions_remove(struct sessions *all, struct session *s)
     leave(all, s);
 }
 
+/* What the sequence numbers of a protocol count; the others count records. */
+static enum sequence_rule rule_of(uint16_t protocol)
+{
+    static const struct {
+        uint16_t protocol;
+        uint8_t rule;
+    } rules[] = {{1, COUNTS_NOTHING}, {9, COUNTS_DATAGRAMS}, {105, COUNTS_DATAGRAMS}};
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (rules[i].protocol == protocol)
+            return rules[i].rule;
+    return COUNTS_RECORDS;
+}
+
 static struct session *join(struct sessions *all, const struct session_key *key)
 {
     if (all->count >= all->most)
@@ -296,7 +311,7 @@ static struct session *join(struct sessions *all, const struct session_key *key)
         return NULL;
     }
     s->key = *key;
-    sequence_init(&s->sequence, key->protocol == 9 ? COUNTS_DATAGRAMS : COUNTS_RECORDS);
+    sequence_init(&s->sequence, rule_of(key->protocol));
     *session_slot(all, key) = s;
     age_link_newest(all, s);
     transport_link(s);
@@ -314,6 +329,11 @@ struct session *sessions_get(struct sessions *all, const struct session_key *key
     age_unlink(all, s);
     age_link_newest(all, s);
     return s;
+}
+
+struct session *sessions_find(struct sessions *all, const struct session_key *key)
+{
+    return *session_slot(all, key);
 }
 
 void sessions_free(struct sessions *all)

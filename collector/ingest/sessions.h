@@ -12,6 +12,7 @@
 #ifndef WEIR_COLLECTOR_SESSIONS_H
 #define WEIR_COLLECTOR_SESSIONS_H
 
+#include "ingest/samples.h"
 #include "ingest/sampling.h"
 #include "ingest/sequence.h"
 #include "ingest/templates.h"
@@ -21,6 +22,7 @@ struct session_key {
     uint32_t domain;
     uint16_t port, protocol;
     struct transport *transport; /* ingest.h; NULL: UDP and files */
+    struct address agent; /* sFlow: where it is not the exporter itself (sflow.c); else zero */
 };
 
 struct source {
@@ -38,6 +40,7 @@ struct session {
     struct source *source;
     struct sequence sequence;
     struct templates templates;
+    struct samples samples;          /* of sFlow */
     struct parked *parked_first, *parked_last; /* park.h */
     uint32_t sys_up_time_ms;         /* of the last message, for the checkpoint */
     int64_t export_ms;
@@ -45,6 +48,7 @@ struct session {
     double configured_rate;          /* the administrator's, as of knowledge_version */
     uint64_t knowledge_version;
     bool conflict_logged;
+    bool resumed;                    /* from a checkpoint, and not heard since */
 };
 
 struct sessions;
@@ -56,6 +60,8 @@ void sessions_free(struct sessions *all); /* calls on_leave for none */
 /* The session, made if need be; it is the newest now. NULL when memory ends. Valid until it
  * leaves, which sessions_get() of another may cause. */
 struct session *sessions_get(struct sessions *all, const struct session_key *key);
+/* The session if it is there, no newer than it was; NULL otherwise. */
+struct session *sessions_find(struct sessions *all, const struct session_key *key);
 /* Ends a session: it leaves like an idle one. */
 void sessions_remove(struct sessions *all, struct session *s);
 /* Lets idle sessions go until templates fit in their memory; never `keep`. */

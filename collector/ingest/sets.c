@@ -5,8 +5,8 @@
 
 /* ---- data ---- */
 
-static void count_rows(struct ingest *in, const struct message *m, enum record_kind kind,
-                       uint32_t rows)
+void sets_count_rows(struct ingest *in, const struct message *m, enum record_kind kind,
+                     uint32_t rows)
 {
     struct account_counts *c = ingest_counts(in, m);
     if (kind == RECORD_FLOW) {
@@ -38,7 +38,7 @@ static enum weir_status decode_some(struct ingest *in, const struct message *m,
     derive_rows(&in->columns[kind], b, m, known, first, *rows, &sums);
     in->stats.octets += sums.octets;
     in->stats.packets += sums.packets;
-    count_rows(in, m, kind, *rows);
+    sets_count_rows(in, m, kind, *rows);
     if (kind == RECORD_OPTIONS)
         sampling_learn(&m->session->source->samplers, &known->plan.sampling, known->wire, b, first,
                        *rows);

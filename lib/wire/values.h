@@ -142,6 +142,10 @@ static inline void wire_set_octets(struct wire_values *v, enum wire_value which,
 }
 
 ie_key wire_value_key(enum wire_value which);
+static inline bool wire_is_bound(const struct wire_columns *c, enum wire_value which)
+{
+    return c->bound[which / 64] >> (which % 64) & 1;
+}
 /* The place of the column of a value that is bound in this batch. */
 static inline uint16_t wire_column_of(const struct wire_columns *c, enum wire_value which)
 {
