@@ -1,10 +1,11 @@
-/* collector.c - the door of the room (collector.h): joins receiver, ingest and delivery. */
+/* collector.c - the door of the room (collector.h): joins receivers, ingest and delivery. */
 #include "collector.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "deliver/deliver.h"
+#include "ingest/endpoint.h"
 #include "ingest/files.h"
-#include "ingest/receive.h"
+#include "ingest/workers.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,8 +21,8 @@
 struct collector {
     struct collector_settings settings;
     struct deliver *deliver;
-    struct ingest *ingest;
-    struct receiver *receiver;
+    struct tls *tls;
+    struct workers *workers;
     int64_t started_ms;
     bool running;
     atomic_bool suspended;
@@ -39,6 +40,35 @@ static void set_defaults(struct collector_settings *s)
         s->exporters_most = EXPORTERS_DEFAULT;
     if (s->batch_rows == 0)
         s->batch_rows = BATCH_ROWS_DEFAULT;
+    if (s->receivers == 0)
+        s->receivers = 1;
+}
+
+static enum weir_status make_tls(const struct collector_tls *wanted, struct tls **out,
+                                 struct weir_error *error)
+{
+    const struct tls_files files = {wanted->certificate, wanted->key, wanted->client_ca};
+    if (!files.certificate)
+        return WEIR_OK;
+    if (!files.key)
+        return weir_fail(error, WEIR_EARGUMENT, "tls-key", "a TLS certificate wants its key");
+    return tls_new(&files, out, error);
+}
+
+static enum weir_status make_workers(struct collector *c, struct weir_error *error)
+{
+    const struct collector_settings *s = &c->settings;
+    const struct worker_settings settings = {
+        .count = s->receivers,
+        .ingest = {.batch_rows = s->batch_rows, .exporters_most = s->exporters_most},
+        .receiver = {.buffer = s->receive_buffer,
+                     .flush_ms = s->flush_ms,
+                     .streams = {.connections_most = s->connections_most,
+                                 .idle_ms = s->connection_idle_ms}},
+        .tls = c->tls,
+    };
+    const struct ingest_output output = deliver_output(c->deliver);
+    return workers_new(&settings, &output, &c->workers, error);
 }
 
 static enum weir_status assemble(struct collector *c, const struct sink *sink, struct weir_error *error)
@@ -46,14 +76,8 @@ static enum weir_status assemble(struct collector *c, const struct sink *sink, s
     enum weir_status status = deliver_new(&c->settings, sink, &c->deliver, error);
     if (status != WEIR_OK)
         return status;
-    struct ingest_settings settings = {.batch_rows = c->settings.batch_rows,
-                                       .exporters_most = c->settings.exporters_most};
-    struct ingest_output output = deliver_output(c->deliver);
-    c->ingest = ingest_new(&settings, &output);
-    if (!c->ingest)
-        return weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the decoder");
-    return receiver_new(c->ingest, c->settings.receive_buffer, c->settings.flush_ms, &c->receiver,
-                        error);
+    status = make_tls(&c->settings.tls, &c->tls, error);
+    return status == WEIR_OK ? make_workers(c, error) : status;
 }
 
 enum weir_status collector_new(const struct collector_settings *settings, const struct sink *sink,
@@ -77,20 +101,20 @@ void collector_free(struct collector *c)
 {
     if (!c)
         return;
-    receiver_free(c->receiver);
+    workers_free(c->workers);
+    tls_free(c->tls);
     if (c->deliver) {
         (void)deliver_stop(c->deliver, 0, NULL);
         deliver_free(c->deliver);
     }
-    ingest_free(c->ingest);
     free(c);
 }
 
 void collector_resume(struct collector *c, const struct account_checkpoint *checkpoints, size_t n)
 {
     struct account left = deliver_left_behind(c->deliver);
-    ingest_resume(c->ingest, checkpoints, n);
-    ingest_resume(c->ingest, left.checkpoints, left.checkpoint_count);
+    workers_resume(c->workers, checkpoints, n);
+    workers_resume(c->workers, left.checkpoints, left.checkpoint_count);
     account_free(&left);
 }
 
@@ -101,20 +125,36 @@ enum weir_status collector_update(struct collector *c, const struct catalogue_sn
     enum weir_status status = knowledge_new(snapshot, &k, error);
     if (status != WEIR_OK)
         return status;
-    ingest_configure(c->ingest, k);
+    workers_configure(c->workers, k);
     knowledge_unref(k);
     return WEIR_OK;
 }
 
-enum weir_status collector_listen(struct collector *c, const char *where, uint16_t *port,
-                                  struct weir_error *error)
+_Static_assert((int)COLLECTOR_UDP == (int)WORKER_UDP && (int)COLLECTOR_TCP == (int)WORKER_TCP &&
+                   (int)COLLECTOR_TLS == (int)WORKER_TLS,
+               "the door's transports are the workers'");
+
+enum weir_status collector_listen(struct collector *c, unsigned how, const char *where,
+                                  uint16_t *port, struct weir_error *error)
 {
-    return receiver_listen(c->receiver, where, port, error);
+    return workers_listen(c->workers, how, where, port, error);
+}
+
+enum weir_status collector_check(const char *where, const struct collector_tls *tls,
+                                 struct weir_error *error)
+{
+    struct endpoint ignored;
+    struct tls *made = NULL;
+    enum weir_status status = where ? endpoint_read(where, &ignored, error) : WEIR_OK;
+    if (status == WEIR_OK && tls)
+        status = make_tls(tls, &made, error);
+    tls_free(made);
+    return status;
 }
 
 enum weir_status collector_start(struct collector *c, struct weir_error *error)
 {
-    enum weir_status status = receiver_start(c->receiver, error);
+    enum weir_status status = workers_start(c->workers, error);
     c->running = status == WEIR_OK;
     c->started_ms = clock_now_ms();
     return status;
@@ -122,7 +162,7 @@ enum weir_status collector_start(struct collector *c, struct weir_error *error)
 
 enum weir_status collector_stop(struct collector *c, int64_t patience_ms, struct weir_error *error)
 {
-    receiver_stop(c->receiver);
+    workers_stop(c->workers);
     c->running = false;
     return deliver_stop(c->deliver, patience_ms, error);
 }
@@ -130,15 +170,15 @@ enum weir_status collector_stop(struct collector *c, int64_t patience_ms, struct
 void collector_suspend(struct collector *c, bool suspended)
 {
     atomic_store(&c->suspended, suspended);
-    receiver_suspend(c->receiver, suspended);
+    workers_suspend(c->workers, suspended);
 }
 
 void collector_status(struct collector *c, struct collector_status *out)
 {
-    struct ingest_stats stats;
+    struct receiver_stats received;
     struct deliver_state sent;
-    uint64_t kernel_drops;
-    receiver_stats(c->receiver, &stats, &kernel_drops);
+    workers_stats(c->workers, &received);
+    const struct ingest_stats stats = received.ingest;
     deliver_state(c->deliver, &sent);
     *out = (struct collector_status){
         .running = c->running,
@@ -155,7 +195,8 @@ void collector_status(struct collector *c, struct collector_status *out)
         .queued_blocks = sent.queued_blocks,
         .spooled_blocks = sent.spooled_blocks,
         .spooled_octets = sent.spooled_octets,
-        .kernel_drops = kernel_drops,
+        .kernel_drops = received.kernel_drops,
+        .connections = received.connections,
         .last_datagram_ms = stats.last_received_ms,
     };
     snprintf(out->last_error, sizeof out->last_error, "%s", sent.last_error);
@@ -177,9 +218,9 @@ static enum weir_status import_datagram(void *context, const struct datagram *d)
     struct import *i = context;
     if (deliver_failed(i->collector->deliver, NULL))
         return WEIR_EUNAVAILABLE;
-    enum weir_status status = ingest_datagram(i->collector->ingest, d);
+    enum weir_status status = ingest_datagram(workers_first(i->collector->workers), d);
     if (d->received_ms - i->ticked_ms >= 1000 || d->received_ms < i->ticked_ms) {
-        ingest_tick(i->collector->ingest, d->received_ms);
+        ingest_tick(workers_first(i->collector->workers), d->received_ms);
         i->ticked_ms = d->received_ms;
     }
     return status;
@@ -191,7 +232,7 @@ static void import_told(void *context, uint64_t octets_done)
     if (!i->progress || (octets_done - i->told < i->octets / 1000 && octets_done < i->octets))
         return;
     struct ingest_stats stats;
-    ingest_stats(i->collector->ingest, &stats);
+    ingest_stats(workers_first(i->collector->workers), &stats);
     i->progress(i->context, octets_done, i->octets, stats.records);
     i->told = octets_done;
 }
@@ -199,7 +240,7 @@ static void import_told(void *context, uint64_t octets_done)
 static void report(const struct collector *c, struct import_report *out)
 {
     struct ingest_stats stats;
-    ingest_stats(c->ingest, &stats);
+    ingest_stats(workers_first(c->workers), &stats);
     *out = (struct import_report){
         .datagrams = stats.datagrams,
         .records = stats.records,
@@ -222,7 +263,7 @@ enum weir_status collector_import(struct collector *c, const char *const *paths,
     for (size_t i = 0; i < n && status == WEIR_OK; i++)
         status = files_read(&reader, paths[i], error);
     struct weir_error late = {0};
-    enum weir_status flushed = ingest_flush(c->ingest);
+    enum weir_status flushed = ingest_flush(workers_first(c->workers));
     enum weir_status stopped = deliver_stop(c->deliver, IMPORT_PATIENCE_MS, &late);
     report(c, out);
     if (deliver_failed(c->deliver, error))

@@ -14,11 +14,13 @@ enum role { ROLE_COLLECTOR = 1, ROLE_DB = 2 };
 struct weird_settings {
     const char *data;
     const char *config;
-    const char *http, *netflow, *sflow, *ipfix;
+    const char *http, *netflow, *sflow, *ipfix, *ipfix_tls;
+    const char *tls_cert, *tls_key, *tls_ca;
     const char *roles;
     const char *filter;
     int64_t from_ms, to_ms;
     int64_t threads, query_memory, spool_size, batch_rows;
+    int64_t receivers, receive_buffer, connection_idle;
     bool check, insecure, verbose;
     unsigned role_bits; /* enum role, from `roles` */
 };

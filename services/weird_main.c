@@ -30,7 +30,21 @@ static const struct option_row rows[] = {
     {"netflow", "ADDR:PORT", "UDP, every protocol (127.0.0.1:2055); *:2055 for all addresses",
      OPTION_TEXT, &settings.netflow, 0, 0},
     {"sflow", "ADDR:PORT", "UDP, every protocol (127.0.0.1:6343)", OPTION_TEXT, &settings.sflow, 0, 0},
-    {"ipfix", "ADDR:PORT", "UDP, every protocol (127.0.0.1:4739)", OPTION_TEXT, &settings.ipfix, 0, 0},
+    {"ipfix", "ADDR:PORT", "UDP, every protocol, and TCP, IPFIX (127.0.0.1:4739)", OPTION_TEXT,
+     &settings.ipfix, 0, 0},
+    {"ipfix-tls", "ADDR:PORT", "IPFIX over TLS, with the two files below (none)", OPTION_TEXT,
+     &settings.ipfix_tls, 0, 0},
+    {"tls-cert", "FILE", "certificate of this collector, PEM, its chain after it", OPTION_TEXT,
+     &settings.tls_cert, 0, 0},
+    {"tls-key", "FILE", "its private key, PEM", OPTION_TEXT, &settings.tls_key, 0, 0},
+    {"tls-ca", "FILE", "exporters must show a certificate signed by one of these, PEM", OPTION_TEXT,
+     &settings.tls_ca, 0, 0},
+    {"connection-idle", "D", "an exporter's connection is closed after this silence (30m)",
+     OPTION_DURATION, &settings.connection_idle, 0, 0},
+    {"receivers", "N", "receiving threads; each exporter has one (1)", OPTION_NUMBER,
+     &settings.receivers, 1, 64},
+    {"receive-buffer", "SIZE", "the kernel's for a UDP socket (as much as it gives, up to 256M)",
+     OPTION_SIZE, &settings.receive_buffer, 1024, 1 << 30},
     {"roles", "LIST", "collector, db: what this process is (both)", OPTION_TEXT, &settings.roles, 0, 0},
     {"config", "FILE", "options from an INI file; the command line wins", OPTION_TEXT,
      &settings.config, 0, 0},
@@ -98,7 +112,7 @@ static void help(void)
                words[i].name, words[i].operands, words[i].help);
     options_help(rows, ROWS, text, sizeof text);
     printf("\nOptions\n%s", text);
-    puts("\nWhen everything listens, one line on stdout: ready http=… netflow=… sflow=… ipfix=…\n"
+    puts("\nWhen everything listens, one line on stdout: ready http=… netflow=… sflow=… ipfix=… [ipfix-tls=…]\n"
          "SIGTERM and SIGINT: what was received is stored, then it ends. Exit codes: 0, 1 failed, 2 usage.");
 }
 

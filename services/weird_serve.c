@@ -26,7 +26,7 @@ struct server {
     struct collector *collector;
     struct services *services;
     char spool[PATH_SIZE];
-    uint16_t netflow, sflow, ipfix;
+    uint16_t netflow, sflow, ipfix, ipfix_tls;
 };
 
 static bool plays(const struct server *s, enum role role)
@@ -90,14 +90,36 @@ static enum weir_status resume(struct server *s, const uint8_t id[16], struct we
 static enum weir_status listen_all(struct server *s, struct weir_error *error)
 {
     const struct {
+        unsigned how;
         const char *where;
         uint16_t *port;
-    } sockets[] = {{s->settings->netflow, &s->netflow},
-                   {s->settings->sflow, &s->sflow},
-                   {s->settings->ipfix, &s->ipfix}};
+    } sockets[] = {{COLLECTOR_UDP, s->settings->netflow, &s->netflow},
+                   {COLLECTOR_UDP, s->settings->sflow, &s->sflow},
+                   {COLLECTOR_UDP | COLLECTOR_TCP, s->settings->ipfix, &s->ipfix},
+                   {COLLECTOR_TLS, s->settings->ipfix_tls, &s->ipfix_tls}};
     enum weir_status status = WEIR_OK;
     for (size_t i = 0; i < sizeof sockets / sizeof *sockets && status == WEIR_OK; i++)
-        status = collector_listen(s->collector, sockets[i].where, sockets[i].port, error);
+        if (sockets[i].where)
+            status = collector_listen(s->collector, sockets[i].how, sockets[i].where,
+                                      sockets[i].port, error);
+    return status;
+}
+
+static struct collector_tls tls_of(const struct weird_settings *s)
+{
+    return (struct collector_tls){s->ipfix_tls ? s->tls_cert : NULL, s->tls_key, s->tls_ca};
+}
+
+static enum weir_status check_sockets(const struct weird_settings *s, struct weir_error *error)
+{
+    const struct collector_tls tls = tls_of(s);
+    const char *const where[] = {s->netflow, s->sflow, s->ipfix, s->ipfix_tls};
+    if (s->ipfix_tls && (!s->tls_cert || !s->tls_key))
+        return weir_fail(error, WEIR_EARGUMENT, "ipfix-tls",
+                         "--ipfix-tls wants --tls-cert FILE and --tls-key FILE");
+    enum weir_status status = collector_check(NULL, &tls, error);
+    for (size_t i = 0; i < sizeof where / sizeof *where && status == WEIR_OK; i++)
+        status = collector_check(where[i], NULL, error);
     return status;
 }
 
@@ -106,6 +128,10 @@ static enum weir_status make_collector(struct server *s, struct weir_error *erro
     struct collector_settings settings = {
         .batch_rows = (uint32_t)s->settings->batch_rows & ~63u,
         .spool_most = s->settings->spool_size,
+        .receive_buffer = s->settings->receive_buffer,
+        .receivers = (uint32_t)s->settings->receivers,
+        .connection_idle_ms = s->settings->connection_idle,
+        .tls = tls_of(s->settings),
     };
     bool local = plays(s, ROLE_DB);
     if (!local && snprintf(s->spool, PATH_SIZE, "%s/spool", s->settings->data) < PATH_SIZE)
@@ -150,6 +176,8 @@ static enum weir_status make_services(struct server *s, struct weir_error *error
 static enum weir_status start(struct server *s, struct weir_error *error)
 {
     enum weir_status status = check_exposure(s->settings, error);
+    if (status == WEIR_OK && plays(s, ROLE_COLLECTOR))
+        status = check_sockets(s->settings, error);
     if (status == WEIR_OK)
         status = store_open(s->settings->data, STORE_CREATE, &s->store, error);
     if (status == WEIR_OK && plays(s, ROLE_COLLECTOR))
@@ -178,6 +206,8 @@ static void say_ready(const struct server *s)
         print_endpoint("netflow", s->settings->netflow, s->netflow);
         print_endpoint("sflow", s->settings->sflow, s->sflow);
         print_endpoint("ipfix", s->settings->ipfix, s->ipfix);
+        if (s->settings->ipfix_tls)
+            print_endpoint("ipfix-tls", s->settings->ipfix_tls, s->ipfix_tls);
     }
     putchar('\n');
     fflush(stdout);
@@ -224,7 +254,8 @@ int weird_serve(struct weird_settings *settings, int operands, char **operand)
     if (operands > 0)
         return weird_usage("'%s' is too much", operand[0]);
     if (settings->check) {
-        if (check_exposure(settings, &error) != WEIR_OK)
+        if (check_exposure(settings, &error) != WEIR_OK ||
+            check_sockets(settings, &error) != WEIR_OK)
             return weird_complain(&error, 2);
         puts("the options are right");
         return 0;

@@ -19,6 +19,14 @@
 
 struct collector;
 
+/* PEM files; strings the caller keeps until collector_new() has returned. */
+struct collector_tls {
+    const char *certificate; /* the collector's, its chain after it; NULL: no TLS */
+    const char *key;
+    const char *client_ca;   /* exporters must show a certificate that this signed; NULL: anyone may
+                                connect */
+};
+
 struct collector_settings {
     uint8_t id[16];            /* names this collector in every block; random, kept by the caller */
     uint32_t incarnation;      /* grows at every start; block sequences are incarnation << 32 | n */
@@ -30,6 +38,11 @@ struct collector_settings {
     int64_t spool_most;        /* octets the spool may take; past it the newest block is refused and
                                   its records counted as spoolDrops; 0: 8 GiB */
     uint32_t exporters_most;   /* exporters remembered; the longest idle leaves first; 0: 65536 */
+    uint32_t receivers;        /* receiving threads; each exporter (address) has one of them; 0: 1 */
+    /* TCP and TLS: see collector_listen(). 0: 4096 connections, 30 minutes of silence. */
+    uint32_t connections_most;
+    int64_t connection_idle_ms;
+    struct collector_tls tls;
 };
 
 /* Copies the settings; the sink's context must outlive the collector. Spooled blocks of an earlier
@@ -44,10 +57,18 @@ enum weir_status collector_update(struct collector *c, const struct catalogue_sn
                                   struct weir_error *error);
 
 /* ---- live ---- */
-/* Binds a UDP socket to "ADDRESS:PORT" ("[::1]:2055", "*:2055"; port 0 picks a free one) and writes the port bound.
- * Before collector_start(). Every protocol is told apart by its first bytes on any port. */
-enum weir_status collector_listen(struct collector *c, const char *where, uint16_t *port,
-                                  struct weir_error *error);
+/* Binds to "ADDRESS:PORT" ("[::1]:2055", "*:2055"; port 0 picks one that is free for all that is asked) and writes
+ * the port bound. `how`: a sum of enum collector_transport. Before collector_start().
+ * UDP: every protocol is told apart by its first bytes on any port. TCP and TLS carry IPFIX (RFC 7011
+ * sections 10.4 and 11). A connection ends when it sends something else, when a message or a TLS handshake
+ * is not whole in time, or after a long silence. TLS needs settings.tls: WEIR_EARGUMENT without. */
+enum collector_transport { COLLECTOR_UDP = 1, COLLECTOR_TCP = 2, COLLECTOR_TLS = 4 };
+enum weir_status collector_listen(struct collector *c, unsigned how, const char *where,
+                                  uint16_t *port, struct weir_error *error);
+/* Whether collector_listen() would understand `where`, and whether the files of `tls` can be used; nothing is
+ * bound. Either may be NULL. */
+enum weir_status collector_check(const char *where, const struct collector_tls *tls,
+                                 struct weir_error *error);
 enum weir_status collector_start(struct collector *c, struct weir_error *error);
 /* Ends the threads, hands on every batch and waits for the sink to take all blocks (at most
  * `patience_ms`; what then remains stays in the spool, or is an error without one). */
@@ -60,7 +81,7 @@ void collector_suspend(struct collector *c, bool suspended);
 struct collector_status {
     bool running, suspended;
     int64_t started_ms;
-    uint32_t exporters, sessions, templates;
+    uint32_t exporters, sessions, templates, connections;
     uint64_t datagrams, records, option_records, blocks, block_octets;
     uint64_t queued_blocks, spooled_blocks, spooled_octets;
     uint64_t kernel_drops;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,29 +30,7 @@ static bool split(const char *where, char *host, size_t size, const char **port)
     return true;
 }
 
-static enum weir_status bind_to(const struct addrinfo *to, const char *where, int *out,
-                                struct weir_error *error)
-{
-    int fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return weir_fail(error, WEIR_EIO, where, "%s: no socket: %s", where, strerror(errno));
-    int off = 0;
-    if (to->ai_family == AF_INET6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    if (bind(fd, to->ai_addr, to->ai_addrlen) == 0) {
-        *out = fd;
-        return WEIR_OK;
-    }
-    int why = errno;
-    close(fd);
-    if (why == EADDRINUSE)
-        return weir_fail(error, WEIR_EBUSY, where, "%s is in use; choose another port, or 0", where);
-    return weir_fail(error, why == EACCES ? WEIR_EDENIED : WEIR_EIO, where, "cannot bind %s: %s",
-                     where, strerror(why));
-}
-
-enum weir_status endpoint_bind_udp(const char *where, int *fd, uint16_t *port,
-                                   struct weir_error *error)
+enum weir_status endpoint_read(const char *where, struct endpoint *out, struct weir_error *error)
 {
     char host[128];
     const char *service;
@@ -65,17 +44,65 @@ enum weir_status endpoint_bind_udp(const char *where, int *fd, uint16_t *port,
     if (getaddrinfo(name, service, &hints, &to) != 0)
         return weir_fail(error, WEIR_ESYNTAX, where, "'%s': expected an IP address and a port number",
                          where);
-    enum weir_status status = bind_to(to, where, fd, error);
+    memset(out, 0, sizeof *out);
+    memcpy(&out->address, to->ai_addr, to->ai_addrlen);
+    out->length = to->ai_addrlen;
     freeaddrinfo(to);
-    if (status != WEIR_OK)
-        return status;
-    struct sockaddr_storage bound;
-    socklen_t length = sizeof bound;
-    struct address ignored;
-    memset(&bound, 0, sizeof bound);
-    (void)getsockname(*fd, (struct sockaddr *)&bound, &length);
-    endpoint_address((struct sockaddr *)&bound, &ignored, port);
     return WEIR_OK;
+}
+
+uint16_t endpoint_port(const struct endpoint *e)
+{
+    struct address ignored;
+    uint16_t port;
+    endpoint_address((const struct sockaddr *)&e->address, &ignored, &port);
+    return port;
+}
+
+/* The port stands at the same place in both families (RFC 3493 section 3.3 keeps the shape). */
+void endpoint_set_port(struct endpoint *e, uint16_t port)
+{
+    in_port_t order = htons(port);
+    size_t at = e->address.ss_family == AF_INET6 ? offsetof(struct sockaddr_in6, sin6_port)
+                                                 : offsetof(struct sockaddr_in, sin_port);
+    memcpy((char *)&e->address + at, &order, sizeof order);
+}
+
+static void set_options(int fd, int family, int type, bool join)
+{
+    int on = 1, off = 0;
+    if (family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (type == SOCK_STREAM) /* connections of an earlier run may still wait for their end */
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (join)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+}
+
+enum weir_status endpoint_bind(const struct endpoint *e, int type, bool join, const char *where,
+                               int *out, struct weir_error *error)
+{
+    int fd = socket(e->address.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return weir_fail(error, WEIR_EIO, where, "%s: no socket: %s", where, strerror(errno));
+    set_options(fd, e->address.ss_family, type, join);
+    if (bind(fd, (const struct sockaddr *)&e->address, e->length) == 0) {
+        *out = fd;
+        return WEIR_OK;
+    }
+    int why = errno;
+    close(fd);
+    if (why == EADDRINUSE)
+        return weir_fail(error, WEIR_EBUSY, where, "%s is in use; choose another port, or 0", where);
+    return weir_fail(error, why == EACCES ? WEIR_EDENIED : WEIR_EIO, where, "cannot bind %s: %s",
+                     where, strerror(why));
+}
+
+uint16_t endpoint_port_of(int fd)
+{
+    struct endpoint bound = {.length = sizeof bound.address};
+    (void)getsockname(fd, (struct sockaddr *)&bound.address, &bound.length);
+    return endpoint_port(&bound);
 }
 
 void endpoint_address(const struct sockaddr *from, struct address *address, uint16_t *port)

@@ -74,10 +74,10 @@ static void count_by_reception(struct ingest *in, const struct address *exporter
     account_counts_add(&row->counts, &add);
 }
 
-void ingest_kernel_drops(struct ingest *in, uint64_t datagrams, int64_t received_ms)
+void ingest_kernel_drops(struct ingest *in, uint16_t port, uint64_t datagrams, int64_t received_ms)
 {
     struct address nobody = {{0}};
-    count_by_reception(in, &nobody, 0, received_ms,
+    count_by_reception(in, &nobody, port, received_ms,
                        (struct account_counts){.kernel_drops = datagrams});
 }
 

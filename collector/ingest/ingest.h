@@ -73,7 +73,8 @@ void ingest_end_transport(struct ingest *in, struct transport *t, bool complete)
 /* Octets of a connection that no message could be found in: counted as one refused datagram. */
 void ingest_refuse_octets(struct ingest *in, const struct address *from, uint16_t port,
                           uint64_t octets, int64_t received_ms);
-void ingest_kernel_drops(struct ingest *in, uint64_t datagrams, int64_t received_ms);
+/* At the socket of this port of ours; the row has the address "::". */
+void ingest_kernel_drops(struct ingest *in, uint16_t port, uint64_t datagrams, int64_t received_ms);
 /* Suspended: count, do not decode. */
 void ingest_suspend(struct ingest *in, bool suspended);
 /* Expires parked data; call about once a second of reception time. */

@@ -1,12 +1,14 @@
-/* receive.c - the receiving thread; see receive.h. Neighbours: ingest.c (decoding), endpoint.c (names of
- * sockets). */
+/* receive.c - a receiving thread; see receive.h. Neighbours: ingest.c (decoding), stream.c (connections),
+ * listen.c (binds the sockets). */
 #include "ingest/receive.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "ingest/endpoint.h"
+#include "ingest/watch.h"
 #include <errno.h>
-#include <netinet/in.h>
+#include <linux/sock_diag.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,21 +19,28 @@
 
 #define ROOM "collector"
 #define SOCKETS_MOST 16u
+#define EVENTS 64
 #define BURST 64u            /* datagrams a system call */
 #define ROUNDS_MOST 32u      /* bursts from one socket before the others get their turn */
 #define DATAGRAM_MOST 65536u
 #define TICK_MS 100
+#define DRAIN_MS 10000       /* what arrives without end is not waited for at the end */
 
-struct listening {
+struct udp_socket {
+    struct watch watch; /* first */
+    struct receiver *receiver;
     int fd;
-    uint32_t overflow; /* SO_RXQ_OVFL: datagrams the kernel dropped since the socket exists */
+    uint16_t port;
+    uint32_t dropped; /* by the kernel since the socket exists */
 };
 
 struct receiver {
+    struct watch watch; /* first: of `wake` */
     struct ingest *ingest;
-    int64_t buffer, flush_ms;
-    struct listening sockets[SOCKETS_MOST];
+    struct receiver_settings settings;
+    struct udp_socket sockets[SOCKETS_MOST];
     unsigned socket_count;
+    struct streams *streams;
     int epoll, wake;
     pthread_t thread;
     bool running;
@@ -42,34 +51,50 @@ struct receiver {
     struct mmsghdr messages[BURST];
     struct iovec vectors[BURST];
     struct sockaddr_storage peers[BURST];
-    uint64_t control[BURST][8];
-    int64_t flushed_ms, ticked_ms;
-
-    pthread_mutex_t lock; /* guards the two below */
-    struct ingest_stats stats;
+    int64_t flushed_ms, ticked_ms, looked_ms;
     uint64_t kernel_drops;
+
+    pthread_mutex_t lock; /* guards: */
+    struct receiver_stats stats;
 };
 
-enum weir_status receiver_new(struct ingest *ingest, int64_t buffer, int64_t flush_ms,
+/* The thread looks at `stop` after every event. */
+static void woken(struct watch *w, uint32_t events)
+{
+    (void)w;
+    (void)events;
+}
+
+static enum weir_status open_epoll(struct receiver *r, struct weir_error *error)
+{
+    r->watch.ready = woken;
+    r->epoll = epoll_create1(EPOLL_CLOEXEC);
+    r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &r->watch};
+    if (r->epoll < 0 || r->wake < 0 || epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->wake, &event) != 0)
+        return weir_fail(error, WEIR_EIO, NULL, "cannot make an epoll: %s", strerror(errno));
+    return WEIR_OK;
+}
+
+enum weir_status receiver_new(struct ingest *ingest, const struct receiver_settings *settings,
                               struct receiver **out, struct weir_error *error)
 {
     struct receiver *r = calloc(1, sizeof *r);
-    if (r)
-        r->bytes = malloc((size_t)BURST * DATAGRAM_MOST);
-    if (!r || !r->bytes) {
-        free(r);
+    if (!r)
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the receiver");
-    }
     r->ingest = ingest;
-    r->buffer = buffer;
-    r->flush_ms = flush_ms;
+    r->settings = *settings;
     pthread_mutex_init(&r->lock, NULL);
-    r->epoll = epoll_create1(EPOLL_CLOEXEC);
-    r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = SOCKETS_MOST};
-    if (r->epoll < 0 || r->wake < 0 || epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->wake, &event) != 0) {
+    enum weir_status status = open_epoll(r, error);
+    if (status == WEIR_OK) {
+        r->bytes = malloc((size_t)BURST * DATAGRAM_MOST);
+        r->streams = streams_new(ingest, r->epoll, &settings->streams);
+        if (!r->bytes || !r->streams)
+            status = weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the receiver");
+    }
+    if (status != WEIR_OK) {
         receiver_free(r);
-        return weir_fail(error, WEIR_EIO, NULL, "cannot make an epoll: %s", strerror(errno));
+        return status;
     }
     *out = r;
     return WEIR_OK;
@@ -79,6 +104,7 @@ void receiver_free(struct receiver *r)
 {
     if (!r)
         return;
+    streams_free(r->streams);
     for (unsigned i = 0; i < r->socket_count; i++)
         close(r->sockets[i].fd);
     if (r->epoll >= 0)
@@ -90,36 +116,7 @@ void receiver_free(struct receiver *r)
     free(r);
 }
 
-/* SO_RCVBUFFORCE passes net.core.rmem_max where we may; SO_RCVBUF takes what the kernel gives. */
-static void widen_buffer(int fd, int64_t octets)
-{
-    int size = octets > INT32_MAX / 2 ? INT32_MAX / 2 : (int)octets;
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-}
-
-enum weir_status receiver_listen(struct receiver *r, const char *where, uint16_t *port,
-                                 struct weir_error *error)
-{
-    if (r->socket_count == SOCKETS_MOST)
-        return weir_fail(error, WEIR_ELIMIT, where, "at most %u sockets", SOCKETS_MOST);
-    int fd;
-    enum weir_status status = endpoint_bind_udp(where, &fd, port, error);
-    if (status != WEIR_OK)
-        return status;
-    int on = 1;
-    widen_buffer(fd, r->buffer);
-    (void)setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = r->socket_count};
-    if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-        close(fd);
-        return weir_fail(error, WEIR_EIO, where, "cannot watch the socket: %s", strerror(errno));
-    }
-    r->sockets[r->socket_count++] = (struct listening){.fd = fd};
-    return WEIR_OK;
-}
-
-/* ---- the thread ---- */
+/* ---- datagrams ---- */
 
 static void prepare_burst(struct receiver *r)
 {
@@ -130,32 +127,12 @@ static void prepare_burst(struct receiver *r)
             .msg_namelen = sizeof r->peers[i],
             .msg_iov = &r->vectors[i],
             .msg_iovlen = 1,
-            .msg_control = r->control[i],
-            .msg_controllen = sizeof r->control[i],
         };
     }
 }
 
-static void note_overflow(struct receiver *r, struct listening *s, struct msghdr *message, int64_t now)
-{
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-        uint32_t dropped;
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL)
-            continue;
-        memcpy(&dropped, CMSG_DATA(c), sizeof dropped);
-        uint32_t more = dropped - s->overflow; /* the kernel's counter wraps like ours */
-        if (more == 0)
-            return;
-        s->overflow = dropped;
-        ingest_kernel_drops(r->ingest, more, now);
-        pthread_mutex_lock(&r->lock);
-        r->kernel_drops += more;
-        pthread_mutex_unlock(&r->lock);
-    }
-}
-
 /* Returns how many datagrams were read. */
-static unsigned receive_burst(struct receiver *r, struct listening *s)
+static unsigned receive_burst(struct receiver *r, const struct udp_socket *s)
 {
     prepare_burst(r);
     int count = recvmmsg(s->fd, r->messages, BURST, MSG_DONTWAIT, NULL);
@@ -167,55 +144,142 @@ static unsigned receive_burst(struct receiver *r, struct listening *s)
                              .length = r->messages[i].msg_len,
                              .received_ms = now};
         endpoint_address((struct sockaddr *)&r->peers[i], &d.from, &d.port);
-        note_overflow(r, s, &r->messages[i].msg_hdr, now);
         (void)ingest_datagram(r->ingest, &d);
     }
     return (unsigned)count;
 }
 
-static void drain_socket(struct receiver *r, struct listening *s)
+static void socket_ready(struct watch *w, uint32_t events)
 {
+    struct udp_socket *s = (struct udp_socket *)(void *)w;
+    (void)events;
     for (unsigned round = 0; round < ROUNDS_MOST; round++)
-        if (receive_burst(r, s) < BURST)
+        if (receive_burst(s->receiver, s) < BURST)
             return;
+}
+
+/* The kernel's counter wraps like ours. */
+static void count_drops(struct receiver *r, struct udp_socket *s, int64_t now)
+{
+    uint32_t memory[SK_MEMINFO_VARS] = {0};
+    socklen_t length = sizeof memory;
+    if (getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, memory, &length) != 0)
+        return;
+    uint32_t more = memory[SK_MEMINFO_DROPS] - s->dropped;
+    if (more == 0)
+        return;
+    s->dropped = memory[SK_MEMINFO_DROPS];
+    r->kernel_drops += more;
+    ingest_kernel_drops(r->ingest, s->port, more, now);
+}
+
+/* ---- the thread ---- */
+
+static void publish_stats(struct receiver *r)
+{
+    struct receiver_stats stats = {.kernel_drops = r->kernel_drops,
+                                   .connections = streams_count(r->streams)};
+    ingest_stats(r->ingest, &stats.ingest);
+    pthread_mutex_lock(&r->lock);
+    r->stats = stats;
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void look_around(struct receiver *r, int64_t now)
+{
+    for (unsigned i = 0; i < r->socket_count; i++)
+        count_drops(r, &r->sockets[i], now);
+    streams_tick(r->streams, now);
+    if (r->settings.tick)
+        r->settings.tick(r->settings.context, now);
+    r->looked_ms = now;
+}
+
+/* Also when the clock was set back. */
+static bool due(int64_t now, int64_t last_ms, int64_t every_ms)
+{
+    return now - last_ms >= every_ms || now < last_ms;
 }
 
 static void keep_time(struct receiver *r)
 {
     int64_t now = clock_now_ms();
     ingest_suspend(r->ingest, atomic_load(&r->suspended));
-    if (now - r->ticked_ms >= 1000 || now < r->ticked_ms) {
+    if (due(now, r->looked_ms, TICK_MS))
+        look_around(r, now);
+    if (due(now, r->ticked_ms, 1000)) {
         ingest_tick(r->ingest, now);
         r->ticked_ms = now;
     }
-    if (now - r->flushed_ms >= r->flush_ms || now < r->flushed_ms) {
+    if (due(now, r->flushed_ms, r->settings.flush_ms)) {
         (void)ingest_flush(r->ingest);
         r->flushed_ms = now;
     }
-    struct ingest_stats stats;
-    ingest_stats(r->ingest, &stats);
-    pthread_mutex_lock(&r->lock);
-    r->stats = stats;
-    pthread_mutex_unlock(&r->lock);
+    publish_stats(r);
+}
+
+/* What came before the end was asked for. */
+static void drain_all(struct receiver *r)
+{
+    int64_t deadline = clock_now_ms() + DRAIN_MS;
+    for (unsigned i = 0; i < r->socket_count; i++)
+        while (receive_burst(r, &r->sockets[i]) == BURST && clock_now_ms() < deadline)
+            ;
+    streams_drain(r->streams, deadline);
+    look_around(r, clock_now_ms());
+    (void)ingest_flush(r->ingest);
+    publish_stats(r);
 }
 
 static void *receive_main(void *context)
 {
     struct receiver *r = context;
+    sigset_t pipe; /* a TLS peer that is gone is an error of the write */
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, NULL);
     r->flushed_ms = r->ticked_ms = clock_now_ms();
     while (!atomic_load(&r->stop)) {
-        struct epoll_event events[SOCKETS_MOST + 1];
-        int count = epoll_wait(r->epoll, events, SOCKETS_MOST + 1, TICK_MS);
-        for (int i = 0; i < count; i++)
-            if (events[i].data.u32 < r->socket_count)
-                drain_socket(r, &r->sockets[events[i].data.u32]);
+        struct epoll_event events[EVENTS];
+        int count = epoll_wait(r->epoll, events, EVENTS, TICK_MS);
+        for (int i = 0; i < count; i++) {
+            struct watch *w = events[i].data.ptr;
+            w->ready(w, events[i].events);
+        }
         keep_time(r);
     }
-    for (unsigned i = 0; i < r->socket_count; i++) /* what came before the end was asked for */
-        drain_socket(r, &r->sockets[i]);
-    (void)ingest_flush(r->ingest);
-    keep_time(r);
+    drain_all(r);
     return NULL;
+}
+
+/* ---- for the owner ---- */
+
+/* SO_RCVBUFFORCE passes net.core.rmem_max where we may; SO_RCVBUF takes what the kernel gives. */
+static void set_buffer(int fd, int64_t octets)
+{
+    int size = octets > INT32_MAX / 2 ? INT32_MAX / 2 : (int)octets;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+}
+
+enum weir_status receiver_add_udp(struct receiver *r, int fd, struct weir_error *error)
+{
+    if (r->socket_count == SOCKETS_MOST)
+        return weir_fail(error, WEIR_ELIMIT, NULL, "at most %u sockets", SOCKETS_MOST);
+    struct udp_socket *s = &r->sockets[r->socket_count];
+    *s = (struct udp_socket){{socket_ready}, r, fd, endpoint_port_of(fd), 0};
+    set_buffer(fd, r->settings.buffer);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &s->watch};
+    if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+        return weir_fail(error, WEIR_EIO, NULL, "cannot watch the socket: %s", strerror(errno));
+    r->socket_count++;
+    return WEIR_OK;
+}
+
+enum weir_status receiver_add_stream(struct receiver *r, int fd, struct tls *tls,
+                                     struct weir_error *error)
+{
+    return streams_add(r->streams, fd, tls, error);
 }
 
 enum weir_status receiver_start(struct receiver *r, struct weir_error *error)
@@ -226,14 +290,19 @@ enum weir_status receiver_start(struct receiver *r, struct weir_error *error)
     return WEIR_OK;
 }
 
+void receiver_ask_stop(struct receiver *r)
+{
+    uint64_t one = 1;
+    atomic_store(&r->stop, true);
+    if (r->running && write(r->wake, &one, sizeof one) < 0)
+        log_debug(ROOM, "the receiver wakes by its clock");
+}
+
 void receiver_stop(struct receiver *r)
 {
     if (!r->running)
         return;
-    atomic_store(&r->stop, true);
-    uint64_t one = 1;
-    if (write(r->wake, &one, sizeof one) < 0)
-        log_debug(ROOM, "the receiver wakes by its clock");
+    receiver_ask_stop(r);
     pthread_join(r->thread, NULL);
     r->running = false;
 }
@@ -243,10 +312,9 @@ void receiver_suspend(struct receiver *r, bool suspended)
     atomic_store(&r->suspended, suspended);
 }
 
-void receiver_stats(struct receiver *r, struct ingest_stats *stats, uint64_t *kernel_drops)
+void receiver_stats(struct receiver *r, struct receiver_stats *out)
 {
     pthread_mutex_lock(&r->lock);
-    *stats = r->stats;
-    *kernel_drops = r->kernel_drops;
+    *out = r->stats;
     pthread_mutex_unlock(&r->lock);
 }

@@ -14,7 +14,8 @@
  * amount may be lost (a restart, a sequence that jumped past reason), and everything after
  * `last_heard_ms` is unknown by nature.
  *
- * Rows about a socket rather than an exporter (kernel drops) have the address "::" (all zero). */
+ * Rows about a socket of the collector rather than an exporter (kernel drops) have the address "::"
+ * (all zero), and the socket's own port. */
 #ifndef WEIR_FLOW_ACCOUNT_H
 #define WEIR_FLOW_ACCOUNT_H
 

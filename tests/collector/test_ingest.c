@@ -669,7 +669,7 @@ static void suspended(void)
 static void kernel_drops_and_noise(void)
 {
     start((struct ingest_settings){0});
-    ingest_kernel_drops(in, 17, MS(T0));
+    ingest_kernel_drops(in, 2055, 17, MS(T0));
     buffer_put(&w.b, "GET / HTTP/1.1\r\n\r\n", 18);
     CU_ASSERT_EQUAL(send_it(), WEIR_EMALFORMED);
     finish();
