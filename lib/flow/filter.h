@@ -26,7 +26,7 @@
  * set", "not flags" with letters "none set", with a number "exactly these"; flags imply TCP,
  * icmp-type and icmp-code imply ICMP or ICMPv6; duration is in milliseconds, and what has none has
  * pps and bps 0; host bits of a network do not matter. Not nfdump's: "!=" (nothing of the term is
- * equal, but something is there), comparisons and lists everywhere, tags, elements by name. Left out:
+ * equal, but something is there), comparisons and lists everywhere, tags, elements by name. Absent:
  * geo, payload, ident, count and the NSEL terms, though NSEL's elements are here, by name.
  * packets and bytes are the record's own counters (WEIR_PACKETS, WEIR_OCTETS). An absent tag is
  * tag 0. A comparison with an element that a record lacks is false (so `not` of it is true).
