@@ -50,7 +50,18 @@ enum weir_status store_checkpoints(struct store *s, const uint8_t collector[16],
 
 /* ---- questions ---- */
 enum measure { MEASURE_OCTETS, MEASURE_PACKETS, MEASURE_FLOWS };
+/* AUTO: roll-ups where they answer exactly; where only the interval's ends are not whole minutes,
+ * roll-ups for the whole minutes between and blocks for the rest; else blocks. */
 enum answer_source { SOURCE_AUTO, SOURCE_ROLLUP, SOURCE_BLOCKS };
+/* Where a flow's octets and packets go.
+ *   END           all to the bin that contains its end, and only flows that end in the interval
+ *   PROPORTIONAL  evenly over the milliseconds from its start to its end, both included: of a flow of
+ *                 n octets and d milliseconds, floor(n * t / d) lie in its first t. So shares are
+ *                 whole numbers, those of adjoining bins and intervals add up to n exactly, and
+ *                 flows that reach into the interval from either side bring their share. The flow
+ *                 itself is counted where it ends; an answer's row may have octets and no flow.
+ *                 Flow starts are in blocks only. A start that is absent or past the end is the end. */
+enum spread { SPREAD_END, SPREAD_PROPORTIONAL };
 
 struct totals_request {
     const char *const *by;  /* keys, at most TOTALS_KEYS_MOST: element names; srcTag, dstTag, exporter,
@@ -67,11 +78,17 @@ struct totals_request {
                                answers are reproducible. With step_ms, `top` keeps the largest rows of
                                all bins, and rows come by bin, then by order */
     enum answer_source source;
+    enum spread spread;
+    uint32_t percentile;    /* 1–100, with step_ms: totals.percentiles too; 0: none */
     int64_t deadline_ms;    /* answer or WEIR_ECANCELLED within this; 0: no deadline */
     uint64_t memory_most;   /* octets for groups; WEIR_ELIMIT, field "memory", past it; 0: 1 GiB */
     uint32_t threads;       /* scan threads; 0 or 1: one */
     bool once;              /* only flows metered at edge-in points: each flow that crossed the network
                                once, however many devices saw it (flow/selection.h) */
+    /* Asked now and then, from any scan thread: does nobody want the answer any more? Then
+     * WEIR_ECANCELLED. NULL: somebody does. */
+    bool (*unwanted)(void *context);
+    void *unwanted_context;
 };
 #define TOTALS_KEYS_MOST 8
 #define TOTALS_ROWS_MOST 10000000u
@@ -107,6 +124,14 @@ struct totals_row {
     struct counts estimated;      /* times the sampling rate where it is known; unknown counts raw */
 };
 
+/* The percentile of the series of one combination of keys, by the nearest rank: of the values of all
+ * bins between from and to in ascending order, bins without traffic (zero) and a last bin that is
+ * shorter included, the ceil(percentile / 100 * bins)th. Each measure, raw and estimated, on its own. */
+struct totals_percentile {
+    const struct key_value *keys; /* by_count of them */
+    struct counts raw, estimated;
+};
+
 /* What the answer covers, what was lost on the way, how it was sampled (design: the account). */
 enum loss_state { LOSS_COMPLETE, LOSS_LOSSY, LOSS_UNKNOWN };
 struct coverage_row { /* one exporter, domain and protocol heard in the interval */
@@ -135,7 +160,7 @@ struct answer_account {
     struct counts unknown_rate;    /* of raw: records whose sampling rate is unknown */
     const char *policy;            /* of anonymisation, of the records that answer: "none", one, or a
                                       list ("crypto-pan; none") */
-    const char *source;            /* "rollup" or "blocks" */
+    const char *source;            /* "rollup", "blocks", or "rollup+blocks" */
     uint64_t blocks, blocks_skipped, rows_scanned;
 };
 
@@ -145,6 +170,9 @@ struct totals {
     struct totals_row *rows;
     size_t row_count;
     uint64_t groups;            /* before `top` cut */
+    /* When asked for, one a combination of keys, by `order` descending; at most `top`. */
+    struct totals_percentile *percentiles;
+    size_t percentile_count;
     struct answer_account account;
     uint64_t elapsed_us, cpu_us;
     void *memory;               /* owns everything above */

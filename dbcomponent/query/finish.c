@@ -1,23 +1,10 @@
 /* finish.c - from groups to an answer: fold the hidden sampling rate into estimates, rank, and
- * write the rows down.
- *
- * An estimate is the sum over records of count times sampling rate, rounded once, at the end. The
- * rate is taken as a multiple of 2^-24 and the sum kept in 128 bits, so it does not depend on the
- * order of additions, and roll-ups and blocks give the same. A rate that no sampling can have
- * (below one in 2^24, past one in 2^32, not a number) counts as unknown. */
+ * write the rows down. Neighbour: series.c, which finds percentiles among the same groups. */
+#include "query/estimate.h"
 #include "query/question.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-typedef unsigned __int128 u128;
-#define RATE_FRACTION 24
-#define RATE_MOST 4294967296.0
-#define ESTIMATE_WORDS 6u /* three u128 behind a record's words */
-
-struct estimate {
-    u128 of[3]; /* octets, packets, flows, times 2^RATE_FRACTION */
-};
 
 struct ranked {
     uint64_t measure;
@@ -35,43 +22,18 @@ struct ranking {
     size_t row_count;
 };
 
-/* Multiples of 2^-24; 0: unknown. */
-static uint64_t fixed_rate(double rate)
+/* A group's sums as counts: flows of shares are counted above their pieces. */
+static struct counts counts_of(const struct question *q, const uint64_t *sums)
 {
-    if (!(rate > 0) || rate > RATE_MOST)
-        return 0;
-    return (uint64_t)(rate * (1 << RATE_FRACTION) + 0.5);
+    return (struct counts){
+        .octets = sums[0], .packets = sums[1], .flows = sums[2] >> q->flow_shift};
 }
 
-static uint64_t rounded(u128 estimate)
+static void counts_add(struct counts *to, struct counts sums)
 {
-    u128 value = (estimate + (1u << (RATE_FRACTION - 1))) >> RATE_FRACTION;
-    return value > UINT64_MAX ? UINT64_MAX : (uint64_t)value;
-}
-
-static void estimate_add(struct estimate *e, const uint64_t *sums, uint64_t rate)
-{
-    uint64_t times = rate ? rate : UINT64_C(1) << RATE_FRACTION;
-    for (unsigned i = 0; i < 3; i++)
-        e->of[i] += (u128)sums[i] * times;
-}
-
-static struct counts counts_of(const uint64_t *sums)
-{
-    return (struct counts){.octets = sums[0], .packets = sums[1], .flows = sums[2]};
-}
-
-static struct counts counts_of_estimate(const struct estimate *e)
-{
-    return (struct counts){.octets = rounded(e->of[0]), .packets = rounded(e->of[1]),
-                           .flows = rounded(e->of[2])};
-}
-
-static void counts_add(struct counts *to, const uint64_t *sums)
-{
-    to->octets += sums[0];
-    to->packets += sums[1];
-    to->flows += sums[2];
+    to->octets += sums.octets;
+    to->packets += sums.packets;
+    to->flows += sums.flows;
 }
 
 /* Sums over all groups, into the answer's account. */
@@ -81,13 +43,14 @@ static void sum_groups(const struct question *q, const struct tally *t, const ui
     struct estimate all = {0};
     for (size_t i = 0; i < count; i++) {
         const uint64_t *record = records + i * stride;
+        struct counts sums = counts_of(q, record);
         double rate = layout_rate(&q->layout, &t->interns, record + GROUP_SUMS);
-        counts_add(&out->raw, record);
+        counts_add(&out->raw, sums);
         if (fixed_rate(rate) == 0)
-            counts_add(&out->unknown_rate, record);
-        estimate_add(&all, record, fixed_rate(rate));
+            counts_add(&out->unknown_rate, sums);
+        estimate_add(&all, sums, fixed_rate(rate));
     }
-    out->estimated = counts_of_estimate(&all);
+    out->estimated = estimate_counts(&all);
 }
 
 /* ---- folding the rate ---- */
@@ -117,13 +80,19 @@ static bool fold(const struct question *q, const struct tally *t, const uint64_t
             return false;
         uint64_t *behind = record + GROUP_SUMS + l->words;
         memcpy(&e, behind, sizeof e);
-        estimate_add(&e, from, fixed_rate(layout_rate(l, &t->interns, from + GROUP_SUMS)));
+        estimate_add(&e, counts_of(q, from),
+                     fixed_rate(layout_rate(l, &t->interns, from + GROUP_SUMS)));
         memcpy(behind, &e, sizeof e);
     }
     return true;
 }
-_Static_assert(sizeof(struct estimate) == ESTIMATE_WORDS * sizeof(uint64_t),
-               "room for an estimate");
+
+/* Nothing looks for empty records any more, so flows may be 0 from here on. */
+static void drop_pieces(const struct question *q, const struct group_list *groups)
+{
+    for (size_t i = 0; q->flow_shift && i < groups->count; i++)
+        groups->records[i * groups->stride + 2] >>= q->flow_shift;
+}
 
 /* ---- ranking ---- */
 
@@ -225,6 +194,7 @@ static bool write_row(const struct ranking *r, size_t at, struct totals_row *row
 {
     struct question *q = r->question;
     const uint64_t *record = r->records + at * r->stride, *words = record + GROUP_SUMS;
+    const struct counts sums = {record[0], record[1], record[2]};
     struct estimate e = {0};
     for (size_t k = 0; k < q->key_count; k++) {
         component_value(&q->layout.components[k], &r->tally->interns.tables[k], words, &keys[k]);
@@ -234,11 +204,11 @@ static bool write_row(const struct ranking *r, size_t at, struct totals_row *row
     if (q->layout.rate >= 0)
         memcpy(&e, words + q->layout.words, sizeof e);
     else
-        estimate_add(&e, record, fixed_rate(q->layout.uniform_rate));
+        estimate_add(&e, sums, fixed_rate(q->layout.uniform_rate));
     row->keys = keys;
     row->bin_ms = q->when.from_ms + (int64_t)(bin_of(r, at) * q->bins.step);
-    row->raw = counts_of(record);
-    row->estimated = counts_of_estimate(&e);
+    row->raw = sums;
+    row->estimated = estimate_counts(&e);
     return true;
 }
 
@@ -287,24 +257,40 @@ static bool write_keys(const struct question *q, struct totals *out)
     return true;
 }
 
+/* The groups without the hidden rate: *out, in t's tables or in *folded's. False: memory. */
+static bool list_groups(struct question *q, struct tally *t, struct groups *folded,
+                        struct group_list *out, struct answer_account *account)
+{
+    out->stride = t->groups.stride;
+    out->records = groups_compact(&t->groups, &out->count);
+    sum_groups(q, t, out->records, out->stride, out->count, account);
+    if (q->layout.rate >= 0) {
+        if (!groups_init(folded, &q->budget, q->loops, q->seed, q->layout.words, ESTIMATE_WORDS,
+                         0) ||
+            !fold(q, t, out->records, out->count, folded))
+            return false;
+        out->stride = folded->stride;
+        out->records = groups_compact(folded, &out->count);
+    }
+    drop_pieces(q, out);
+    return true;
+}
+
 enum weir_status question_finish(struct question *q, struct tally *t, struct totals *out,
                               struct weir_error *error)
 {
-    struct ranking r = {.question = q, .tally = t, .order = q->request->order,
-                        .stride = t->groups.stride};
     struct groups folded = {0};
-    bool fine = true;
-    r.records = groups_compact(&t->groups, &r.count);
-    sum_groups(q, t, r.records, r.stride, r.count, &out->account);
-    if (q->layout.rate >= 0) {
-        fine = groups_init(&folded, &q->budget, q->loops, q->seed, q->layout.words, ESTIMATE_WORDS,
-                           0) &&
-               fold(q, t, r.records, r.count, &folded);
-        r.stride = folded.stride;
-        r.records = fine ? groups_compact(&folded, &r.count) : NULL;
+    struct group_list groups;
+    bool fine = list_groups(q, t, &folded, &groups, &out->account);
+    if (fine) {
+        struct ranking r = {.question = q, .tally = t, .order = q->request->order,
+                            .stride = groups.stride, .records = groups.records,
+                            .count = groups.count};
+        fine = rank_groups(&r, q->request->top) && write_rows(&r, out) && write_empty(q, out) &&
+               write_keys(q, out);
     }
-    fine = fine && rank_groups(&r, q->request->top) && write_rows(&r, out) && write_empty(q, out) &&
-           write_keys(q, out);
+    if (fine && q->request->percentile)
+        fine = question_percentiles(q, t, &groups, out);
     if (folded.records)
         groups_free(&folded);
     return fine ? WEIR_OK : budget_error(&q->budget, error);

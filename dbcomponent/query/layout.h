@@ -68,6 +68,9 @@ struct interns {
     struct intern tables[COMPONENTS_MOST];
 };
 
+/* The column of spread flows' bins (spread.c); no block has it. */
+#define SHARE_TIME WEIR(0)
+
 void layout_start(struct layout *l, const struct totals_key *keys, size_t key_count, uint64_t bins);
 /* Number `value` of component c, as it is surveyed and coded (after the prefix cut). */
 static inline uint64_t component_cut(const struct component *c, uint64_t value)

@@ -25,9 +25,9 @@ static bool is_whole_minute(int64_t t_ms)
     return t_ms % MINUTE_MS == 0 || t_ms == INT64_MIN || t_ms == INT64_MAX;
 }
 
-/* Why roll-ups can not answer exactly, as an error on the field that is why; WEIR_OK when they can.
- */
-static enum weir_status judge_rollups(const struct question *q, struct weir_error *error)
+/* Why roll-ups can not answer exactly, as an error on the field that is why; WEIR_OK when they can,
+ * as far as anything but the interval goes. */
+static enum weir_status judge_keys(const struct question *q, struct weir_error *error)
 {
     char name[IE_NAME_SIZE];
     for (size_t i = 0; i < q->key_count; i++)
@@ -46,13 +46,51 @@ static enum weir_status judge_rollups(const struct question *q, struct weir_erro
                 "the filter looks at %s, which roll-ups do not keep; ask with source auto "
                 "or blocks",
                 ie_key_print(wanted[i], name));
+    if (question_spreads(q))
+        return weir_fail(error, WEIR_EARGUMENT, "spread",
+                         "roll-ups do not keep when flows started; ask with source auto or blocks");
+    if (q->bins.count > 1 && q->bins.step % MINUTE_MS != 0)
+        return weir_fail(error, WEIR_EARGUMENT, "step", "roll-ups need whole minutes");
+    return WEIR_OK;
+}
+
+static enum weir_status judge_rollups(const struct question *q, struct weir_error *error)
+{
+    enum weir_status status = judge_keys(q, error);
+    if (status != WEIR_OK)
+        return status;
     if (!is_whole_minute(q->when.from_ms))
         return weir_fail(error, WEIR_EARGUMENT, "from", "roll-ups need a whole minute");
     if (!is_whole_minute(q->when.to_ms))
         return weir_fail(error, WEIR_EARGUMENT, "to", "roll-ups need a whole minute");
-    if (q->bins.count > 1 && q->bins.step % MINUTE_MS != 0)
-        return weir_fail(error, WEIR_EARGUMENT, "step", "roll-ups need whole minutes");
     return WEIR_OK;
+}
+
+static int64_t minute_floor(int64_t t_ms)
+{
+    int64_t into = t_ms % MINUTE_MS;
+    return t_ms - (into < 0 ? into + MINUTE_MS : into);
+}
+
+/* Only an end of the interval is no whole minute: roll-ups do for the minutes between. Bins that
+ * start within a minute would cut through theirs. */
+static void plan_middle(struct question *q)
+{
+    if (judge_keys(q, NULL) != WEIR_OK || (q->bins.count > 1 && !is_whole_minute(q->when.from_ms)))
+        return;
+    struct interval middle = q->when;
+    if (!is_whole_minute(middle.from_ms)) {
+        if (middle.from_ms > INT64_MAX - MINUTE_MS)
+            return;
+        middle.from_ms = minute_floor(middle.from_ms) + MINUTE_MS;
+    }
+    if (!is_whole_minute(middle.to_ms)) {
+        if (middle.to_ms < INT64_MIN + MINUTE_MS)
+            return;
+        middle.to_ms = minute_floor(middle.to_ms);
+    }
+    if (middle.from_ms < middle.to_ms)
+        q->middle = middle;
 }
 
 /* Bins beyond 2^52 ms would not be exact (loops.h, divide), nor would anybody mean them. */
@@ -125,11 +163,23 @@ static enum weir_status plan_choices(struct question *q, struct weir_error *erro
         return weir_fail(error, WEIR_EARGUMENT, "order", "expected octets, packets or flows");
     if ((unsigned)q->request->source > SOURCE_BLOCKS)
         return weir_fail(error, WEIR_EARGUMENT, "source", "expected auto, rollup or blocks");
+    if ((unsigned)q->request->spread > SPREAD_PROPORTIONAL)
+        return weir_fail(error, WEIR_EARGUMENT, "spread", "expected end or proportional");
+    if (q->request->percentile > 100)
+        return weir_fail(error, WEIR_EARGUMENT, "percentile", "%u; expected 1 to 100",
+                         q->request->percentile);
+    if (q->request->percentile && q->request->step_ms == 0)
+        return weir_fail(error, WEIR_EARGUMENT, "percentile",
+                         "a percentile is that of a series of time bins: give a step");
+    if (question_spreads(q))
+        q->flow_shift = 32;
     if (q->request->source == SOURCE_ROLLUP) {
         q->rollups = true;
         return judge_rollups(q, error);
     }
     q->rollups = q->request->source == SOURCE_AUTO && judge_rollups(q, NULL) == WEIR_OK;
+    if (q->request->source == SOURCE_AUTO && !q->rollups)
+        plan_middle(q);
     return WEIR_OK;
 }
 
@@ -174,6 +224,8 @@ void question_free(struct question *q)
 
 enum weir_status question_overdue(const struct question *q, struct weir_error *error)
 {
+    if (q->request->unwanted && q->request->unwanted(q->request->unwanted_context))
+        return weir_fail(error, WEIR_ECANCELLED, NULL, "nobody waits for the answer any more");
     if (!q->deadline_us || clock_monotonic_us() < q->deadline_us)
         return WEIR_OK;
     return weir_fail(

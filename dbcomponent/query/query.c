@@ -38,7 +38,11 @@ static enum weir_status gather(struct question *q, struct tally *t, struct weir_
 {
     if (!tally_init(t, &q->layout, &q->bins, q->loops, &q->budget, q->seed, q->direct_bits))
         return budget_error(&q->budget, error);
-    return q->rollups ? question_rollups(q, t, error) : question_scan(q, t, error);
+    if (q->rollups)
+        return question_rollups(q, q->when, t, error);
+    enum weir_status status =
+        question_has_middle(q) ? question_rollups(q, q->middle, t, error) : WEIR_OK;
+    return status == WEIR_OK ? question_scan(q, t, error) : status;
 }
 
 /* Layout, groups, rows. */
@@ -65,7 +69,9 @@ static enum weir_status describe(const struct question *q, struct arena *a,
                                  struct answer_account *out, struct weir_error *error)
 {
     out->policy = policies_print(&q->policies, a);
-    out->source = q->rollups ? "rollup" : "blocks";
+    out->source = q->rollups               ? "rollup"
+                  : question_has_middle(q) ? "rollup+blocks"
+                                           : "blocks";
     out->blocks = q->blocks_met;
     out->blocks_skipped = q->blocks_skipped;
     out->rows_scanned = atomic_load(&q->rows_scanned);

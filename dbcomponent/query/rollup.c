@@ -136,7 +136,7 @@ static enum weir_status take_row(void *context, const struct rollup_key *key,
     return ++f->count < BATCH ? WEIR_OK : flush(f);
 }
 
-void question_layout_rollups(struct question *q)
+void question_survey_rollups(struct layout *l)
 {
     static const struct {
         ie_key key;
@@ -144,11 +144,16 @@ void question_layout_rollups(struct question *q)
     } widths[] = {{WEIR_EXPORTER, 16}, {WEIR_DOMAIN, 4},         {WEIR_SRC_TAG, 4},
                   {WEIR_DST_TAG, 4},   {IANA(4), 4},             {WEIR_SAMPLING_RATE, 8},
                   {WEIR_SAMPLING_ORIGIN, 1}, {WEIR_OBSERVATION_ROLE, 1}};
-    layout_start(&q->layout, q->keys, q->key_count, q->bins.count);
-    for (unsigned i = 0; i < q->layout.count; i++)
+    for (unsigned i = 0; i < l->count; i++)
         for (size_t k = 0; k < sizeof widths / sizeof widths[0]; k++)
-            if (q->layout.components[i].column == widths[k].key)
-                survey_anything(&q->layout.components[i], widths[k].width);
+            if (l->components[i].column == widths[k].key)
+                survey_anything(&l->components[i], widths[k].width);
+}
+
+void question_layout_rollups(struct question *q)
+{
+    layout_start(&q->layout, q->keys, q->key_count, q->bins.count);
+    question_survey_rollups(&q->layout);
     layout_finish(&q->layout);
 }
 
@@ -163,7 +168,8 @@ static struct interval whole_minutes(struct interval when)
     return when;
 }
 
-enum weir_status question_rollups(struct question *q, struct tally *t, struct weir_error *error)
+enum weir_status question_rollups(struct question *q, struct interval when, struct tally *t,
+                                  struct weir_error *error)
 {
     struct feed f = {.question = q, .tally = t, .error = error};
     f.rows = arena_alloc(&q->arena, sizeof *f.rows);
@@ -172,7 +178,7 @@ enum weir_status question_rollups(struct question *q, struct tally *t, struct we
     else
         return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory for roll-up rows");
     enum weir_status status =
-        reader_rollups(q->reader, whole_minutes(q->when), take_row, &f, error);
+        reader_rollups(q->reader, whole_minutes(when), take_row, &f, error);
     if (status == WEIR_OK)
         status = flush(&f);
     arena_free(&f.arena);

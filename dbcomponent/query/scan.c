@@ -81,7 +81,20 @@ static enum weir_status select_by_filter(struct pass *p, struct weir_error *erro
     return WEIR_OK;
 }
 
-/* Which flow ends are inside the interval; with the filter's bits when there are any. */
+/* Which of the flow ends in room[0…n - 1] count: those inside the interval that roll-ups do not
+ * answer for. */
+static void mark_ends(const struct question *q, const uint64_t *room, uint32_t n, uint64_t *bits)
+{
+    uint64_t answered[LOOP_ROWS / 64];
+    q->loops->inside(room, n, q->bins.from, question_width(q->when), bits);
+    if (!question_has_middle(q))
+        return;
+    q->loops->inside(room, n, (uint64_t)q->middle.from_ms, question_width(q->middle), answered);
+    for (uint32_t w = 0; w < (n + 63) / 64; w++)
+        bits[w] &= ~answered[w];
+}
+
+/* The rows whose flow ends count; with the filter's bits when there are any. */
 static enum weir_status select_by_time(struct pass *p, struct weir_error *error)
 {
     uint32_t rows = p->block->stored.rows;
@@ -92,20 +105,17 @@ static enum weir_status select_by_time(struct pass *p, struct weir_error *error)
     uint64_t *bits = arena_alloc(&p->worker->arena, ((size_t)rows + 63) / 64 * 8);
     if (!bits)
         return no_memory(error);
-    uint64_t room[LOOP_ROWS], width = question_width(p->question->when);
+    uint64_t room[LOOP_ROWS];
     uint32_t count = 0;
     for (uint32_t first = 0; first < rows; first += LOOP_ROWS) {
         uint32_t n = rows - first < LOOP_ROWS ? rows - first : LOOP_ROWS;
         load_numbers(p->question->loops, end, first, n, NULL, room);
-        count +=
-            p->question->loops->inside(room, n, p->question->bins.from, width, bits + first / 64);
+        mark_ends(p->question, room, n, bits + first / 64);
     }
-    if (p->run.selected) {
-        count = 0;
-        for (uint32_t w = 0; w < (rows + 63) / 64; w++) {
+    for (uint32_t w = 0; w < (rows + 63) / 64; w++) {
+        if (p->run.selected)
             bits[w] &= p->run.selected[w];
-            count += (uint32_t)__builtin_popcountll(bits[w]);
-        }
+        count += (uint32_t)__builtin_popcountll(bits[w]);
     }
     p->run.selected = bits;
     p->run.selected_count = count;
@@ -175,6 +185,19 @@ static enum weir_status note_policies(struct pass *p, struct weir_error *error)
     return status;
 }
 
+static enum weir_status tally_rows(struct pass *p, struct weir_error *error)
+{
+    struct arena *a = &p->worker->arena;
+    const struct spreader s = {p->question, p->worker->tally, a};
+    const struct vector *start, *end;
+    if (!question_spreads(p->question))
+        return tally_add(p->worker->tally, &p->run, a, error);
+    enum weir_status status = columns_get(&p->columns, WEIR_FLOW_START, &start, error);
+    if (status == WEIR_OK)
+        status = columns_get(&p->columns, WEIR_FLOW_END, &end, error);
+    return status == WEIR_OK ? spread_run(&s, &p->run, start, end, error) : status;
+}
+
 static enum weir_status add_rows(struct pass *p, struct weir_error *error)
 {
     bound_bins(p);
@@ -189,7 +212,7 @@ static enum weir_status add_rows(struct pass *p, struct weir_error *error)
         status = note_policies(p, error);
     if (status != WEIR_OK)
         return status;
-    status = tally_add(p->worker->tally, &p->run, &p->worker->arena, error);
+    status = tally_rows(p, error);
     return status == WEIR_ECORRUPT ? columns_blame(&p->columns, status, error) : status;
 }
 

@@ -6,7 +6,7 @@
 
 /* Columns that a question needs, whatever block it is. */
 struct wanted {
-    ie_key keys[COMPONENTS_MOST * 2 + 8];
+    ie_key keys[COMPONENTS_MOST * 2 + 10];
     size_t count;
     const ie_key *filter;
     size_t filter_count;
@@ -19,6 +19,8 @@ static void list_wanted(const struct question *q, struct wanted *w)
     memset(w, 0, sizeof *w);
     for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
         w->keys[w->count++] = always[i];
+    if (question_spreads(q))
+        w->keys[w->count++] = WEIR_FLOW_START;
     for (unsigned i = 0; i < q->layout.count; i++) {
         w->keys[w->count++] = q->layout.components[i].column;
         if (q->layout.components[i].column6)
@@ -141,6 +143,25 @@ static void survey_block(struct layout *l, const struct scan_block *block)
     }
 }
 
+/* Do all its flows start after the interval? Then it has no share for it. */
+static bool starts_after(const struct directory *d, const struct stored_block *stored,
+                         struct interval when)
+{
+    const struct block_column *c = find(d->columns, d->count, WEIR_FLOW_START);
+    int64_t first = stored->first_ms;
+    if (c && c->width == 8 && (int64_t)c->least < first)
+        first = (int64_t)c->least;
+    return first >= when.to_ms;
+}
+
+static bool is_inside(const struct question *q, const struct stored_block *stored)
+{
+    if (question_has_middle(q) && stored->first_ms < q->middle.to_ms &&
+        stored->last_ms >= q->middle.from_ms)
+        return false;
+    return stored->first_ms >= q->when.from_ms && stored->last_ms < q->when.to_ms;
+}
+
 /* Judges one block; *keep says whether it has to be scanned. */
 static enum weir_status take_block(struct question *q, const struct stored_block *stored,
                                    const struct wanted *w, struct arena *a, struct scan_block *out,
@@ -154,11 +175,12 @@ static enum weir_status take_block(struct question *q, const struct stored_block
         return status;
     d.columns = columns;
     enum filter_verdict verdict = q->filter ? filter_judge(q->filter, bounds_of, &d) : FILTER_ALL;
-    *keep = verdict != FILTER_NONE;
+    *keep = verdict != FILTER_NONE &&
+            !(question_spreads(q) && starts_after(&d, stored, q->when));
     if (!*keep)
         return WEIR_OK;
     *out = (struct scan_block){.stored = *stored, .filtered = verdict == FILTER_SOME};
-    out->inside = stored->first_ms >= q->when.from_ms && stored->last_ms < q->when.to_ms;
+    out->inside = question_spreads(q) || is_inside(q, stored);
     return keep_columns(q, &d, w, a, out, error);
 }
 
@@ -202,13 +224,59 @@ static unsigned choose_direct(const struct question *q)
     return cells * sizeof(struct cell) <= q->budget.most / 4 ? l->bits : 0;
 }
 
+/* Both lists are in the order of rowid; so is *out, each block once. */
+static bool unite(const struct stored_block *a, size_t a_count, const struct stored_block *b,
+                  size_t b_count, struct arena *arena, struct stored_block **out, size_t *count)
+{
+    struct stored_block *to = arena_alloc(arena, (a_count + b_count + 1) * sizeof *to);
+    size_t i = 0, j = 0, n = 0;
+    while (to && (i < a_count || j < b_count)) {
+        bool first = j == b_count || (i < a_count && a[i].rowid <= b[j].rowid);
+        j += first && j < b_count && a[i].rowid == b[j].rowid;
+        to[n++] = first ? a[i++] : b[j++];
+    }
+    *out = to;
+    *count = n;
+    return to != NULL;
+}
+
+/* Blocks that may hold what is asked: around the middle, when there is one; when flows are spread,
+ * those that end after the interval too. */
+static enum weir_status list_blocks(struct question *q, struct stored_block **out, size_t *count,
+                                    struct weir_error *error)
+{
+    struct interval when = q->when;
+    if (question_spreads(q))
+        when.to_ms = INT64_MAX;
+    if (!question_has_middle(q))
+        return reader_blocks(q->reader, RECORD_FLOW, when, &q->arena, out, count, error);
+    const struct interval edges[2] = {{when.from_ms, q->middle.from_ms},
+                                      {q->middle.to_ms, when.to_ms}};
+    struct stored_block *lists[2] = {NULL, NULL};
+    size_t counts[2] = {0, 0};
+    for (int i = 0; i < 2; i++) {
+        enum weir_status status = WEIR_OK;
+        if (edges[i].from_ms < edges[i].to_ms)
+            status = reader_blocks(q->reader, RECORD_FLOW, edges[i], &q->arena, &lists[i],
+                                   &counts[i], error);
+        if (status != WEIR_OK)
+            return status;
+    }
+    return unite(lists[0], counts[0], lists[1], counts[1], &q->arena, out, count)
+               ? WEIR_OK
+               : no_memory(error);
+}
+
 enum weir_status question_survey(struct question *q, struct weir_error *error)
 {
     struct stored_block *stored = NULL;
     size_t count = 0;
     layout_start(&q->layout, q->keys, q->key_count, q->bins.count);
-    enum weir_status status =
-        reader_blocks(q->reader, RECORD_FLOW, q->when, &q->arena, &stored, &count, error);
+    if (question_spreads(q) && q->layout.bin >= 0)
+        q->layout.components[q->layout.bin].column = SHARE_TIME;
+    if (question_has_middle(q))
+        question_survey_rollups(&q->layout);
+    enum weir_status status = list_blocks(q, &stored, &count, error);
     if (status != WEIR_OK)
         return status;
     q->blocks = arena_alloc(&q->arena, count * sizeof *q->blocks);

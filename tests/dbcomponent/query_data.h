@@ -19,9 +19,9 @@ struct flow {
     uint32_t domain, src_tag, dst_tag;
     double rate;
     uint8_t origin;
-    int64_t end_ms;
+    int64_t end_ms, start_ms;
     uint64_t octets, packets;
-    bool has_protocol, has_ports, has4, has6, has_as, has_name, has_flags;
+    bool has_start, has_protocol, has_ports, has4, has6, has_as, has_name, has_flags;
     uint8_t protocol, tos;
     uint16_t src_port, dst_port, flags;
     uint32_t src4, dst4, src_as;
@@ -100,6 +100,7 @@ static const struct {
     {WEIR_SAMPLING_RATE, 8, offsetof(struct flow, rate), 0},
     {WEIR_SAMPLING_ORIGIN, 1, offsetof(struct flow, origin), 0},
     {WEIR_FLOW_END, 8, offsetof(struct flow, end_ms), 0},
+    {WEIR_FLOW_START, 8, offsetof(struct flow, start_ms), offsetof(struct flow, has_start)},
     {WEIR_OCTETS, 8, offsetof(struct flow, octets), 0},
     {WEIR_PACKETS, 8, offsetof(struct flow, packets), 0},
     {IANA(1), 8, offsetof(struct flow, octets), 0},
