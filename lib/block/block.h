@@ -80,6 +80,10 @@ struct block_column {
 struct block_encoder; /* keeps scratch memory and zstd contexts from block to block */
 struct block_encoder *block_encoder_new(int zstd_level);
 void block_encoder_free(struct block_encoder *e);
+/* For blocks that stay: what else is packed for speed is entropy-coded where that is smaller (codes of
+ * dictionaries, columns that queries seldom read; measures stay packed), and dictionaries are tried
+ * every time. A fifth more CPU to encode; columns of codes cost twice as much to decode. */
+void block_encoder_dense(struct block_encoder *e);
 /* Appends the whole block to *out. `batch` may be NULL (account only). The account may be NULL.
  * WEIR_ENOMEM, WEIR_ELIMIT. On failure *out is as before. */
 enum weir_status block_encode(struct block_encoder *e, const struct block_id *id,

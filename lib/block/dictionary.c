@@ -269,9 +269,37 @@ static inline void copy_value(void *to, uint32_t i, const void *from, uint32_t j
         memcpy((uint8_t *)to + i * size, (const uint8_t *)from + j * size, size);
 }
 
+/* Codes of values of four octets in ascending order of the values, in the low 16 bits of what is
+ * returned, by a radix sort; NULL: not wanted, or no memory, which costs size alone. */
+static const uint64_t *order_by_value(struct dictionary *d, size_t size)
+{
+    if (!d->by_value || size != 4 || d->count < 2)
+        return NULL;
+    for (int i = 0; i < 2; i++)
+        if (!d->order[i] && !(d->order[i] = malloc(DICTIONARY_MOST * sizeof(uint64_t))))
+            return NULL;
+    uint64_t *from = d->order[0], *to = d->order[1];
+    for (uint32_t c = 0; c < d->count; c++)
+        from[c] = (uint64_t)((const uint32_t *)d->values)[c] << 16 | c;
+    for (unsigned shift = 16; shift < 48; shift += 8) {
+        uint32_t start[257] = {0};
+        for (uint32_t c = 0; c < d->count; c++)
+            start[(from[c] >> shift & 255) + 1]++;
+        for (unsigned i = 0; i < 256; i++)
+            start[i + 1] += start[i];
+        for (uint32_t c = 0; c < d->count; c++)
+            to[start[from[c] >> shift & 255]++] = from[c];
+        uint64_t *sorted = to;
+        to = from;
+        from = sorted;
+    }
+    return from;
+}
+
 /* Sorts values and counts by falling count; places[old] is the new code. */
 static void rank(struct dictionary *d, size_t size)
 {
+    const uint64_t *order = order_by_value(d, size);
     uint32_t start[RANKS + 1] = {0};
     for (uint32_t c = 0; c < d->count; c++)
         start[RANKS - rank_of(d->counts[c])]++;
@@ -280,7 +308,8 @@ static void rank(struct dictionary *d, size_t size)
         start[r] = at;
         at += n;
     }
-    for (uint32_t c = 0; c < d->count; c++) {
+    for (uint32_t i = 0; i < d->count; i++) {
+        uint32_t c = order ? (uint16_t)order[i] : i;
         uint32_t to = start[RANKS - rank_of(d->counts[c])]++;
         d->places[c] = (uint16_t)to;
         d->sorted_counts[to] = d->counts[c];
@@ -470,5 +499,7 @@ void dictionary_free(struct dictionary *d)
     free(d->places);
     free(d->codes);
     free(d->slots);
+    free(d->order[0]);
+    free(d->order[1]);
     *d = (struct dictionary){0};
 }

@@ -1,7 +1,9 @@
 /* dictionary.h - finds the distinct values of a column. Private to lib/block; encoders only.
  *
  * Codes are numbered by falling frequency (nearly: large counts are compared to 1 part in 64), so
- * that common values have small codes and packing with exceptions makes them short. */
+ * that common values have small codes and packing with exceptions makes them short. Equally frequent ones
+ * come in the order of their first row, or by value when `by_value` says so: numbers that ascend are
+ * short themselves. */
 #ifndef WEIR_BLOCK_DICTIONARY_H
 #define WEIR_BLOCK_DICTIONARY_H
 
@@ -17,6 +19,7 @@ struct dictionary {
     uint32_t *counts; /* rows that have the value */
     uint16_t *codes;  /* of every row */
     uint32_t count;
+    bool by_value;    /* for the caller to set */
     /* private */
     uint64_t *slots;
     uint32_t slot_count, slot_room, code_room;
@@ -24,6 +27,7 @@ struct dictionary {
     uint32_t *sorted_counts;
     uint16_t *places; /* DICTIONARY_MOST: where a value went */
     void *sorted;
+    uint64_t *order[2]; /* DICTIONARY_MOST; NULL until by_value is first used */
 };
 
 enum dictionary_result { DICTIONARY_DONE, DICTIONARY_TOO_MANY, DICTIONARY_NO_MEMORY };

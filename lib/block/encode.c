@@ -52,6 +52,11 @@ void block_encoder_free(struct block_encoder *e)
     free(e);
 }
 
+void block_encoder_dense(struct block_encoder *e)
+{
+    e->values.dense = e->values.dictionary.by_value = true;
+}
+
 static void *grown(void **memory, size_t *have, size_t want)
 {
     if (want > *have) {

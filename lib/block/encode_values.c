@@ -15,6 +15,7 @@
 /* How many times dearer a zstd octet is than a packed one: what scanning it costs. */
 #define ZSTD_PRICE_HOT    2.0
 #define ZSTD_PRICE_COLD   1.3
+#define ZSTD_PRICE_DENSE  1.0 /* of what is cold, or codes, in a dense block */
 #define ZSTD_PRICE_VALUES 1.05 /* the values of a dictionary: few beside the rows */
 
 void *scratch_take(struct value_encoder *e, enum scratch_use use, size_t size)
@@ -40,9 +41,9 @@ void value_encoder_clear(struct value_encoder *e)
 static bool encode_runs(struct value_encoder *e, const struct values *v,
                         const struct advice *advice, struct buffer *out);
 
-static double price_of(bool hot)
+static double price_of(const struct value_encoder *e, bool hot)
 {
-    return hot ? ZSTD_PRICE_HOT : ZSTD_PRICE_COLD;
+    return hot ? ZSTD_PRICE_HOT : e->dense ? ZSTD_PRICE_DENSE : ZSTD_PRICE_COLD;
 }
 
 /* ---- numbers in one piece: packed, or byte planes ---- */
@@ -272,7 +273,7 @@ static double build_dictionary(struct value_encoder *e, const struct values *v, 
 static double try_dictionary(struct value_encoder *e, const struct values *v, double bits,
                              const struct advice *advice)
 {
-    if (*advice->wait && v->count > SAMPLE_WHOLE) {
+    if (*advice->wait && v->count > SAMPLE_WHOLE && !e->dense) {
         --*advice->wait;
         return NEVER;
     }
@@ -297,7 +298,7 @@ static enum codec write_dictionary(struct value_encoder *e, const struct values 
         out->bytes[codec_at] = (uint8_t)codec;
     codec_at = out->length;
     buffer_put_u8(out, 0);
-    codec = encode_plain(e, &codes, price_of(hot), out);
+    codec = encode_plain(e, &codes, price_of(e, hot && !e->dense), out);
     if (!out->failed)
         out->bytes[codec_at] = (uint8_t)codec;
     return CODEC_DICTIONARY;
@@ -344,7 +345,7 @@ static enum codec encode_numbers(struct value_encoder *e, const struct values *v
     uint32_t common = 0;
     packed_plan(v->at, v->count, v->width, v->least, v->most, &plan);
     if (plan.bits > 1.2 && v->count >= 16) {
-        double split = advice->hot ? plan.bits : split_bits(v) * ZSTD_PRICE_COLD;
+        double split = advice->hot ? plan.bits : split_bits(v) * price_of(e, false);
         double rival = split < plan.bits ? split : plan.bits;
         bool mixable = nesting < NEST_PART && plan.bits > 4 && v->count > SAMPLE_WHOLE &&
                        (v->width <= 2 || !advice->hot);
@@ -359,17 +360,17 @@ static enum codec encode_numbers(struct value_encoder *e, const struct values *v
             write_mixed(e, v, advice, common, out))
             return CODEC_MIXED;
     }
-    return write_plain(e, v, price_of(advice->hot), &plan, out);
+    return write_plain(e, v, price_of(e, advice->hot), &plan, out);
 }
 
 /* Width 16 and octets. */
 static enum codec encode_strings(struct value_encoder *e, const struct values *v,
                                  const struct advice *advice, struct buffer *out)
 {
-    double flat = v->width ? value_bits(v) * price_of(advice->hot) : value_bits(v) + 8;
+    double flat = v->width ? value_bits(v) * price_of(e, advice->hot) : value_bits(v) + 8;
     if (try_dictionary(e, v, flat, advice) < flat)
         return write_dictionary(e, v, advice->hot, out);
-    return encode_flat(e, v, price_of(advice->hot), out);
+    return encode_flat(e, v, price_of(e, advice->hot), out);
 }
 
 static enum codec encode_any(struct value_encoder *e, const struct values *v,

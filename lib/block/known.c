@@ -73,7 +73,9 @@ static const struct {
     uint8_t decider;
 } decided[] = {
     {IANA(9), 0},   /* sourceIPv4PrefixLength */
+    {IANA(10), 0},  /* ingressInterface */
     {IANA(13), 1},  /* destinationIPv4PrefixLength */
+    {IANA(14), 1},  /* egressInterface */
     {IANA(15), 1},  /* ipNextHopIPv4Address */
     {IANA(16), 0},  /* bgpSourceAsNumber */
     {IANA(17), 1},  /* bgpDestinationAsNumber */

@@ -71,6 +71,38 @@ static void whole_batches(void)
     check_rows(65535, 2);
 }
 
+/* Dense blocks are as exact, and smaller where codes are skewed. */
+static void dense_blocks(void)
+{
+    struct block_encoder *usual = encoder;
+    size_t lengths[2] = {0};
+    for (int dense = 0; dense < 2; dense++) {
+        struct batch *b = empty_batch(65536);
+        size_t column;
+        struct buffer bytes = {0};
+        encoder = block_encoder_new(1);
+        if (dense)
+            block_encoder_dense(encoder);
+        CU_ASSERT_EQUAL_FATAL(batch_column(b, IANA(8), 4, &column), WEIR_OK);
+        uint32_t *values = batch_column_at(b, column)->values;
+        for (uint32_t i = 0; i < 65536; i++)
+            values[i] = 0x0a000000 | (uint32_t)((case_next() & 127) * (case_next() & 127));
+        batch_mark(b, column, 0, 65536);
+        check_batch(b);
+        CU_ASSERT_EQUAL(block_encode(encoder, &id, b, NULL, &bytes, NULL), WEIR_OK);
+        lengths[dense] = bytes.length;
+        buffer_free(&bytes);
+        batch_free(b);
+        if (dense) {
+            edge_rows();
+            whole_batches();
+        }
+        block_encoder_free(encoder);
+    }
+    encoder = usual;
+    CU_ASSERT(lengths[1] < lengths[0]);
+}
+
 static void plain_kernels(void)
 {
     struct batch *b = empty_batch(5000);
@@ -365,6 +397,7 @@ static void done(void)
 }
 
 UNIT_MAIN("block", {"edge rows", edge_rows}, {"whole batches", whole_batches},
+          {"dense blocks", dense_blocks},
           {"plain kernels", plain_kernels}, {"content chooses the codec", content_chooses},
           {"relatives", relatives}, {"maps", maps}, {"mixtures", mixtures},
           {"full dictionary", full_dictionary}, {"collisions", collisions},
