@@ -142,6 +142,11 @@ $(BUILD)/weir: $(call obj,$(WEIR_SRC)) $(SOAP_CLIENT_OBJ) $(BUILD)/libweir.a
 $(BUILD)/weirgen: $(call obj,$(GEN_SRC)) $(BUILD)/libweir.a
 	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lpcap $(LIBS_lib)
 
+# Measures the collector's insides, so it sees them, unlike the rest of bench/.
+$(BUILD)/obj/bench/decode_bench.o: INC_bench += $(INC_collector)
+$(BUILD)/decode_bench: $(BUILD)/obj/bench/decode_bench.o $(BUILD)/libcollector.a $(BUILD)/libweir.a
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lssl -lcrypto $(LIBS_col)
+
 # ---- tests: a program a file, linked with its own room and lib only ---------------------------
 $(BUILD)/tests/lib/%: $(BUILD)/obj/tests/lib/%.o $(BUILD)/libweir.a
 	@mkdir -p $(@D)
@@ -205,6 +210,7 @@ run:                                  ## the same, and leave it running
 bench:                                ## beside nfcapd and nfdump, in one run
 	@$(MAKE) --no-print-directory setup-bench
 	@$(MAKE) --no-print-directory -j$(JOBS) programs
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/decode_bench
 	@BUILD=$(BUILD) sh bench/bench.sh
 
 install: all                          ## into PREFIX (/usr/local)

@@ -159,6 +159,23 @@ def ask_both(data, folder, truth):
     return rows
 
 
+# ---- the decoder alone, the tag table alone ----
+
+def decoder(base):
+    print(f"\n{'decoder alone, no store':<28}{'million records per CPU-second':>32}")
+    for protocol in ("v5", "v9", "ipfix"):
+        capture = base / "decode.pcap"
+        subprocess.run([BUILD / "weirgen", "--pcap", capture, "--flows", "1000000", protocol], check=True,
+                       stdout=subprocess.DEVNULL)
+        out = json.loads(measured([BUILD / "decode_bench", "decode", capture, 5])[2])
+        print(f"{protocol:<28}{out['recordsPerCpuSecond'] / 1e6:>32.1f}")
+        capture.unlink()
+    print(f"\n{'tag look-ups':<28}{'ns a flow, both addresses':>32}")
+    for prefixes in (17000, 1000000):
+        out = json.loads(measured([BUILD / "decode_bench", "tags", prefixes])[2])
+        print(f"{prefixes:>9,} prefixes{out['nsPerFlow']:>41.1f}")
+
+
 # ---- the table ----
 
 def main():
@@ -191,6 +208,7 @@ def main():
     print(f"\n{'question (best of ' + str(ROUNDS) + ', wall ms)':<52}{'weir':>9}{'nfdump':>10}{'ratio':>8}")
     for name, ours, theirs in ask_both(data, base / "lz4", truth):
         print(f"{name:<52}{ours * 1e3:>9.0f}{theirs * 1e3:>10.0f}{theirs / ours:>8.1f}")
+    decoder(base)
     if "WEIR_BENCH_FOLDER" not in os.environ:
         shutil.rmtree(base)
 
