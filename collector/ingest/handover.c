@@ -89,6 +89,6 @@ enum weir_status handover_all(struct ingest *in)
 {
     hand_on_all(in);
     handover_take_knowledge(in);
-    bool both = have_batch(in, RECORD_FLOW) & have_batch(in, RECORD_OPTIONS);
-    return both ? WEIR_OK : WEIR_ENOMEM;
+    bool flows = have_batch(in, RECORD_FLOW), options = have_batch(in, RECORD_OPTIONS);
+    return flows && options ? WEIR_OK : WEIR_ENOMEM;
 }
