@@ -47,6 +47,11 @@ enum sampling_origin {
     SAMPLING_CONFIGURED = 3, /* the administrator said it (AddMDev) */
 };
 
+/* WEIR_DIRECTION: why a row is here that no exporter sent as a record. */
+enum flow_direction {
+    DIRECTION_REVERSE = 1, /* the reverse direction of a biflow record, which is a row of its own */
+};
+
 struct column {
     ie_key key;
     uint8_t width;         /* 1, 2, 4, 8, 16; 0: `values` is struct octets[], bytes in the batch's heap */

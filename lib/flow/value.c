@@ -206,6 +206,36 @@ static void print_value(const struct context *c, const struct vector *v, uint32_
         print_number(c, vector_u64(v, row), v->width, type);
 }
 
+/* ---- values as they are on the wire ---- */
+
+/* Octets that a number may have; 0, 0: it is none. */
+static const struct {
+    uint8_t least, most;
+} wire_lengths[IE_TYPE_COUNT] = {
+    [IE_UNSIGNED8] = {1, 8},  [IE_UNSIGNED16] = {1, 8},    [IE_UNSIGNED32] = {1, 8},
+    [IE_UNSIGNED64] = {1, 8}, [IE_SIGNED8] = {1, 8},       [IE_SIGNED16] = {1, 8},
+    [IE_SIGNED32] = {1, 8},   [IE_SIGNED64] = {1, 8},      [IE_FLOAT32] = {4, 4},
+    [IE_BOOLEAN] = {1, 1},    [IE_MAC_ADDRESS] = {6, 6},   [IE_SECONDS] = {1, 8},
+    [IE_IPV4] = {4, 4},       [IE_MILLISECONDS] = {1, 8},  [IE_MICROSECONDS] = {8, 8},
+    [IE_FLOAT64] = {4, 8},    [IE_NANOSECONDS] = {8, 8},
+};
+
+void value_print_wire_json(struct buffer *out, ie_key key, struct octets value)
+{
+    const struct context c = {.out = out, .key = key, .json = true};
+    enum ie_type type = ie_storage_type(key);
+    bool odd = type == IE_FLOAT64 && value.length != 4 && value.length != 8;
+    if (odd || !value.length || value.length < wire_lengths[type].least ||
+        value.length > wire_lengths[type].most) {
+        print_octets(&c, value, type);
+        return;
+    }
+    uint64_t v = 0;
+    for (uint32_t i = 0; i < value.length; i++)
+        v = v << 8 | value.bytes[i];
+    print_number(&c, v, (uint8_t)value.length, type);
+}
+
 void value_print_json(struct buffer *out, const struct vector *v, uint32_t row, enum ie_type type)
 {
     print_value(&(struct context){.out = out, .key = v->key, .json = true}, v, row, type);

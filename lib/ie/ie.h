@@ -100,6 +100,8 @@ static inline uint16_t ie_key_nth(ie_key k) { return (uint16_t)k; }
 #define WEIR_OBSERVATION_ROLE WEIR(17) /* unsigned8: enum observation_role (flow/source.h); absent: unknown */
 #define WEIR_ANONYMISATION WEIR(18)  /* string: the policy its addresses went through; absent: none */
 #define WEIR_FLOW_COUNT WEIR(19)     /* unsigned64: flows this record stands for; absent: one */
+#define WEIR_DIRECTION WEIR(20)      /* unsigned8: enum flow_direction (flow/batch.h); absent: a record as it came */
+#define WEIR_LIST_TEMPLATES WEIR(21) /* octetArray: what the record's RFC 6313 lists stand on (flow/structured.h) */
 /* NetFlow v9 option scopes (RFC 3954 section 6.1) have numbers of their own: scope type n is WEIR(100 + n). */
 #define WEIR_V9_SCOPE(type) WEIR(100 + (type))
 /* What NetFlow v7 says and IANA has no number for (wire/netflow7.h); 140 to 199 are for such elements. */

@@ -185,7 +185,7 @@ static enum weir_status move_field(const struct run *run, const struct wire_fiel
 
 /* ---- binding ---- */
 
-static enum weir_status bind_columns(struct wire_template *t, struct batch *b)
+enum weir_status wire_template_bind(struct wire_template *t, struct batch *b)
 {
     if (t->generation == batch_generation(b))
         return WEIR_OK;
@@ -297,12 +297,19 @@ static enum weir_status move_all(const struct wire_template *t, const struct run
 enum weir_status wire_decode(struct wire_template *t, struct wire_scratch *scratch,
                              struct cursor *set, struct batch *b, uint32_t *first, uint32_t *rows)
 {
+    return wire_decode_most(t, scratch, set, b, UINT32_MAX, first, rows);
+}
+
+enum weir_status wire_decode_most(struct wire_template *t, struct wire_scratch *scratch,
+                                  struct cursor *set, struct batch *b, uint32_t most,
+                                  uint32_t *first, uint32_t *rows)
+{
     struct cursor after = *set;
     struct run run = {0};
     *rows = 0;
     if (cursor_left(set) < t->least)
         return WEIR_OK;
-    uint32_t room = batch_room(b);
+    uint32_t room = batch_room(b) < most ? batch_room(b) : most;
     if (!room)
         return WEIR_EBUSY;
     if (t->segment_count == 1)
@@ -311,7 +318,7 @@ enum weir_status wire_decode(struct wire_template *t, struct wire_scratch *scrat
         find_variable(t, scratch, &after, room, &run);
     if (!run.rows)
         return WEIR_OK;
-    enum weir_status status = bind_columns(t, b);
+    enum weir_status status = wire_template_bind(t, b);
     if (status != WEIR_OK)
         return full_or_limit(b, status);
     run.first = batch_append(b, run.rows);

@@ -115,6 +115,14 @@ void wire_scratch_free(struct wire_scratch *s);
 enum weir_status wire_decode(struct wire_template *t, struct wire_scratch *scratch,
                              struct cursor *set, struct batch *b, uint32_t *first, uint32_t *rows);
 
+/* The same, but at most `most` rows: for a caller who needs room for others behind them. */
+enum weir_status wire_decode_most(struct wire_template *t, struct wire_scratch *scratch,
+                                  struct cursor *set, struct batch *b, uint32_t most,
+                                  uint32_t *first, uint32_t *rows);
+/* Makes the template's columns in `b`, so that fields know theirs: what wire_decode() does first. For
+ * rows that are filled otherwise. Results are batch_column()'s. */
+enum weir_status wire_template_bind(struct wire_template *t, struct batch *b);
+
 /* How many records a whole data set holds, without decoding it. */
 uint32_t wire_count(const struct wire_template *t, struct cursor set);
 

@@ -66,6 +66,8 @@ static void known_rows_are_right(void)
         {WEIR_OBSERVATION_ROLE, "observationRole", IE_UNSIGNED8, 1},
         {WEIR_ANONYMISATION, "anonymisation", IE_STRING, 0},
         {WEIR_FLOW_COUNT, "flowCount", IE_UNSIGNED64, 8},
+        {WEIR_DIRECTION, "direction", IE_UNSIGNED8, 1},
+        {WEIR_LIST_TEMPLATES, "listTemplates", IE_OCTET_ARRAY, 0},
         {WEIR_V9_SCOPE(1), "scope1", IE_OCTET_ARRAY, 0},
         {WEIR_V9_SCOPE(5), "scope5", IE_OCTET_ARRAY, 0},
         {WEIR_V7_INVALID_FIELDS, "v7InvalidFields", IE_UNSIGNED8, 1},
