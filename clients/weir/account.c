@@ -130,6 +130,9 @@ static void counter_notes(struct report *r, const struct wt__Counters *c)
         {"refused", c->refusedDatagrams, "datagrams of exporters that nobody described (--known-only)"},
         {"missing", c->missingSamples, "sFlow samples are missing, or were late"},
         {"recovered", c->recoveredSamples, "of them arrived late"},
+        {"undecoded", c->undecodedLists, "lists (RFC 6313) stay octets: malformed, or without a template"},
+        {"unsent", c->unsentRecords, "records that exporters say they could not send"},
+        {"ignored", c->ignoredPackets, "packets that exporters say they did not meter"},
         {"dropped", c->droppedSamples, "samples that sFlow agents had no resources to take"},
     };
     char grouped[GROUPED_SIZE];

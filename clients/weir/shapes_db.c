@@ -39,6 +39,13 @@ static const struct shape_field counters_fields[] = {
     FIELD(wt__Counters, recoveredSamples, SHAPE_U64),
     FIELD(wt__Counters, droppedSamples, SHAPE_U64),
     FIELD(wt__Counters, otherSamples, SHAPE_U64),
+    FIELD(wt__Counters, undecodedLists, SHAPE_U64),
+    FIELD(wt__Counters, reportedMessages, SHAPE_U64),
+    FIELD(wt__Counters, reportedRecords, SHAPE_U64),
+    FIELD(wt__Counters, comparedMessages, SHAPE_U64),
+    FIELD(wt__Counters, comparedRecords, SHAPE_U64),
+    FIELD(wt__Counters, unsentRecords, SHAPE_U64),
+    FIELD(wt__Counters, ignoredPackets, SHAPE_U64),
 };
 const struct shape shape_counters = SHAPE(wt__Counters, counters_fields);
 

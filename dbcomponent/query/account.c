@@ -187,7 +187,8 @@ static uint64_t net(uint64_t missing, uint64_t recovered)
 static bool lost_something(const struct account_counts *c)
 {
     return c->expired_sets || c->undecodable_octets || c->undecodable_datagrams || c->spool_drops ||
-           c->kernel_drops || c->missing_samples > c->recovered_samples || c->dropped_samples;
+           c->kernel_drops || c->missing_samples > c->recovered_samples || c->dropped_samples ||
+           c->unsent_records;
 }
 
 static enum loss_state state_of(const struct coverage_row *row)

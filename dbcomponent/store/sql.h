@@ -35,8 +35,8 @@
     ACCOUNT_SQL_KEY ", first_heard_ms, last_heard_ms" ACCOUNT_COUNTERS(ACCOUNT_SQL_NAME)
 #define ACCOUNT_SQL_VALUES                                                                         \
     "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,"  \
-    "?26,?27,?28,?29,?30,?31,?32,?33"
-_Static_assert(ACCOUNT_COUNTER_COUNT + 7 == 33, "ACCOUNT_SQL_VALUES has one parameter a column");
+    "?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37,?38,?39,?40"
+_Static_assert(ACCOUNT_COUNTER_COUNT + 7 == 40, "ACCOUNT_SQL_VALUES has one parameter a column");
 
 #define CHECKPOINT_SQL_ALL                                                                         \
     "collector, exporter, domain, port, protocol, sequence, next_sequence, sys_up_time_ms, export_ms"

@@ -56,7 +56,18 @@
     X(dropped_samples, "droppedSamples",                                                           \
       "samples that the agent says it dropped for lack of resources (sFlow)")                      \
     X(other_samples, "otherSamples",                                                               \
-      "samples that are no flow records: interface counters, discarded packets (sFlow)")
+      "samples that are no flow records: interface counters, discarded packets (sFlow)")           \
+    X(undecoded_lists, "undecodedLists",                                                           \
+      "RFC 6313 lists kept as octets: malformed, or on a template that is not known")              \
+    X(reported_messages, "reportedMessages", "messages that exporters say they sent (IE 41)")      \
+    X(reported_records, "reportedRecords", "flow records that exporters say they sent (IE 42)")    \
+    X(compared_messages, "comparedMessages",                                                       \
+      "of those, messages that were received, or are known to be missing")                         \
+    X(compared_records, "comparedRecords",                                                         \
+      "of those, records that were received, or are known to be missing (v9: received)")           \
+    X(unsent_records, "unsentRecords", "flow records that exporters say they could not send (IE 165)") \
+    X(ignored_packets, "ignoredPackets",                                                           \
+      "packets that exporters say they did not meter (IE 164)")
 
 struct account_counts {
 #define ACCOUNT_FIELD(name, text, help) uint64_t name;

@@ -65,11 +65,12 @@ static void test_book_is_bounded(void)
 static void test_counters(void)
 {
     struct account_counts a = {0}, b = {0};
-    CU_ASSERT_EQUAL(ACCOUNT_COUNTER_COUNT, 26);
+    CU_ASSERT_EQUAL(ACCOUNT_COUNTER_COUNT, 33);
     CU_ASSERT_STRING_EQUAL(account_counter_names[0].name, "datagrams");
     CU_ASSERT_STRING_EQUAL(account_counter_names[19].name, "spoolDrops");
     CU_ASSERT_STRING_EQUAL(account_counter_names[21].name, "refusedDatagrams");
     CU_ASSERT_STRING_EQUAL(account_counter_names[25].name, "otherSamples");
+    CU_ASSERT_STRING_EQUAL(account_counter_names[32].name, "ignoredPackets");
     for (size_t i = 0; i < ACCOUNT_COUNTER_COUNT; i++) {
         *account_counter(&a, i) = i;
         *account_counter(&b, i) = 1000;
