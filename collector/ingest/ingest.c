@@ -522,6 +522,7 @@ void ingest_free(struct ingest *in)
     sessions_free(in->sessions);
     account_book_free(in->book);
     wire_scratch_free(in->scratch);
+    buffer_free(&in->definitions);
     for (int i = 0; i < FIXED_COUNT; i++)
         wire_template_free(in->fixed[i].wire);
     wire_template_free(in->sampled.wire);

@@ -7,6 +7,7 @@
 #define WEIR_COLLECTOR_INGEST_PRIVATE_H
 
 #include "ingest/ingest.h"
+#include "ingest/lists.h"
 #include "ingest/park.h"
 #include "select/knowledge.h"
 #include "wire/sets.h"
@@ -24,6 +25,7 @@ struct ingest {
     struct account_book *book;
     struct account_row nowhere; /* counted in when there is no memory for a row */
     struct wire_scratch *scratch;
+    struct buffer definitions;  /* scratch of lists.h */
     struct known_template fixed[FIXED_COUNT]; /* protocols whose records have one shape */
     struct known_template sampled;            /* what sFlow's records are derived from */
     struct wire_columns sampled_columns;

@@ -1,6 +1,7 @@
 /* plan.c - decides for a template which fields give times, counters and sampling (plan.h). */
 #include "ingest/plan.h"
 #include "ingest/time_encoding.h"
+#include "flow/structured.h"
 
 struct time_rule {
     uint16_t element;
@@ -36,9 +37,30 @@ static int16_t find_first(const struct wire_template *t, uint16_t element, uint1
     return (int16_t)(field >= 0 ? field : wire_template_find(t, IANA(otherwise)));
 }
 
+static void find_counters(struct record_plan *plan, const struct wire_template *t)
+{
+    plan->octets = find_first(t, 1, 85);
+    plan->packets = find_first(t, 2, 86);
+    if (plan->octets >= 0 || plan->packets >= 0)
+        return;
+    plan->octets = (int16_t)wire_template_find(t, IANA(231));
+    plan->packets = (int16_t)wire_template_find(t, IANA(298));
+    plan->by_initiator = plan->octets >= 0 || plan->packets >= 0;
+}
+
+static void find_lists(struct record_plan *plan, const struct wire_template *t)
+{
+    for (uint16_t i = 0; i < t->field_count && plan->list_count < PLAN_LISTS_MOST; i++)
+        if (t->fields[i].shape == WIRE_OCTETS &&
+            structured_type(t->fields[i].key) != IE_OCTET_ARRAY)
+            plan->lists[plan->list_count++] = i;
+}
+
 void record_plan_make(struct record_plan *plan, const struct wire_template *t)
 {
-    *plan = (struct record_plan){.octets = find_first(t, 1, 85), .packets = find_first(t, 2, 86)};
+    *plan = (struct record_plan){0};
+    find_counters(plan, t);
+    find_lists(plan, t);
     plan->duration_ms = (int16_t)wire_template_find(t, IANA(161));
     plan->duration_us = (int16_t)wire_template_find(t, IANA(162));
     plan->end_count = find_times(t, ends, sizeof ends / sizeof *ends, plan->ends);

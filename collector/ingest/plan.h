@@ -15,8 +15,9 @@
  * The start likewise; one is made from the other where the record has a duration.
  * Without a start, or with one after the end, a flow starts where it ends.
  *
- * Counters. octets: IE 1, else IE 85, else 0. packets: IE 2, else 86, else 0. Initiator, responder
- * and reverse counters stay in their own columns.
+ * Counters. octets: IE 1, else IE 85, else 0. packets: IE 2, else 86, else 0. A record with none of
+ * the four counts what its initiator sent, IE 231 and 298. What came back, and RFC 5103's reverse
+ * counters, become a row of their own (biflow.h).
  *
  * Sampling (sampling.h): the record's own statement; else options data; else the v5 header; else
  * the administrator's word; else 0, unknown. */
@@ -26,6 +27,7 @@
 #include "ingest/sampling.h"
 
 #define PLAN_TIMES_MOST 10u
+#define PLAN_LISTS_MOST 32u /* fields with RFC 6313 lists; more stay plain octets */
 
 struct time_field {
     int16_t field;    /* index in the template */
@@ -35,7 +37,9 @@ struct time_field {
 struct record_plan {
     int16_t octets, packets; /* field index or -1 */
     int16_t duration_ms, duration_us;
-    uint8_t end_count, start_count;
+    bool by_initiator; /* octets and packets are the initiator's: biflow.h */
+    uint8_t end_count, start_count, list_count;
+    uint16_t lists[PLAN_LISTS_MOST];
     struct time_field ends[PLAN_TIMES_MOST], starts[PLAN_TIMES_MOST];
     struct sampling_plan sampling;
 };

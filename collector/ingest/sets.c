@@ -18,6 +18,41 @@ void sets_count_rows(struct ingest *in, const struct message *m, enum record_kin
     }
 }
 
+/* Columns beside those of the template. */
+static enum weir_status bind_others(struct ingest *in, const struct message *m,
+                                    struct known_template *known, struct batch *b)
+{
+    enum weir_status status = derive_bind(&in->columns[known->wire->kind], b, m);
+    if (status == WEIR_OK && known->plan.list_count)
+        status = lists_bind(b);
+    if (status == WEIR_OK && known->biflow)
+        status = biflow_bind(known->biflow, b);
+    return status;
+}
+
+/* The way back of records that have one (biflow.h). Only memory can be in its way. */
+static void add_reverse(struct ingest *in, const struct message *m, struct known_template *known,
+                        uint32_t first, uint32_t rows)
+{
+    struct batch *b = in->batches[RECORD_FLOW];
+    struct derived_sums unused = {0, 0};
+    uint32_t at, made;
+    if (biflow_make(known->biflow, known->wire, b, first, rows, &at, &made) != WEIR_OK)
+        in->trouble = WEIR_ENOMEM;
+    if (made)
+        derive_rows(&in->columns[RECORD_FLOW], b, m, biflow_template(known->biflow), at, made,
+                    &unused);
+}
+
+static void count_sums(struct ingest *in, const struct record_plan *plan,
+                       const struct derived_sums *sums)
+{
+    if (plan->by_initiator) /* these are counted apart: collector.h */
+        return;
+    in->stats.octets += sums->octets;
+    in->stats.packets += sums->packets;
+}
+
 /* Moves what fits into the batch. *rows 0: nothing is left. WEIR_EBUSY: it needs an empty batch. */
 static enum weir_status decode_some(struct ingest *in, const struct message *m,
                                     struct known_template *known, struct cursor *content,
@@ -27,18 +62,23 @@ static enum weir_status decode_some(struct ingest *in, const struct message *m,
     struct batch *b = in->batches[kind];
     uint32_t first = 0;
     *rows = 0;
-    enum weir_status status = derive_bind(&in->columns[kind], b, m);
+    enum weir_status status = bind_others(in, m, known, b);
     if (status == WEIR_ELIMIT)
         return batch_rows(b) ? WEIR_EBUSY : WEIR_ELIMIT;
     if (status == WEIR_OK)
-        status = wire_decode(known->wire, in->scratch, content, b, &first, rows);
+        status = wire_decode_most(known->wire, in->scratch, content, b,
+                                  known->biflow ? batch_room(b) / 2 : UINT32_MAX, &first, rows);
     if (status != WEIR_OK || !*rows)
         return status;
     struct derived_sums sums = {0, 0};
     derive_rows(&in->columns[kind], b, m, known, first, *rows, &sums);
-    in->stats.octets += sums.octets;
-    in->stats.packets += sums.packets;
+    count_sums(in, &known->plan, &sums);
     sets_count_rows(in, m, kind, *rows);
+    if (known->plan.list_count)
+        ingest_counts(in, m)->undecoded_lists += lists_describe(
+            known, &m->session->templates, b, first, *rows, &in->definitions);
+    if (known->biflow)
+        add_reverse(in, m, known, first, *rows);
     if (kind == RECORD_OPTIONS)
         sampling_learn(&m->session->source->samplers, &known->plan.sampling, known->wire, b, first,
                        *rows);

@@ -30,14 +30,23 @@ struct known_template *templates_find(struct templates *all, uint16_t id)
 
 static int64_t memory_of(const struct known_template *k)
 {
-    return (int64_t)(sizeof *k + k->wire->memory);
+    return (int64_t)(sizeof *k + k->wire->memory + (k->biflow ? biflow_memory(k->biflow) : 0));
 }
 
 static void free_one(struct known_template *k, int64_t *memory)
 {
     *memory -= memory_of(k);
+    biflow_free(k->biflow);
     wire_template_free(k->wire);
     free(k);
+}
+
+/* Takes `wire` for what it now is; what it was is freed already. */
+static void become(struct known_template *k, struct wire_template *wire)
+{
+    k->wire = wire;
+    record_plan_make(&k->plan, wire);
+    k->biflow = biflow_new(wire);
 }
 
 static bool grow(struct templates *all)
@@ -65,8 +74,7 @@ static enum template_change insert(struct templates *all, struct wire_template *
     }
     uint32_t at = lower_bound(all, wire->id);
     memmove(&all->list[at + 1], &all->list[at], (all->count - at) * sizeof(void *));
-    k->wire = wire;
-    record_plan_make(&k->plan, wire);
+    become(k, wire);
     all->list[at] = k;
     all->count++;
     *memory += memory_of(k);
@@ -84,9 +92,9 @@ enum template_change templates_put(struct templates *all, struct wire_template *
         return TEMPLATE_SAME;
     }
     *memory -= memory_of(known);
+    biflow_free(known->biflow);
     wire_template_free(known->wire);
-    known->wire = wire;
-    record_plan_make(&known->plan, wire);
+    become(known, wire);
     *memory += memory_of(known);
     return TEMPLATE_REDEFINED;
 }

@@ -5,6 +5,7 @@
 #ifndef WEIR_COLLECTOR_TEMPLATES_H
 #define WEIR_COLLECTOR_TEMPLATES_H
 
+#include "ingest/biflow.h"
 #include "ingest/plan.h"
 
 #define TEMPLATES_MOST 4096u /* of one session */
@@ -12,6 +13,7 @@
 struct known_template {
     struct wire_template *wire;
     struct record_plan plan;
+    struct biflow *biflow; /* NULL: records of one direction */
 };
 
 struct templates {

@@ -5,6 +5,7 @@
  * the scopes of NetFlow v9 options; "_tid", the template; "_hdr", the fields of the message's
  * header as its protocol names them; "_weir", what Weir made of the record. */
 #include "store/inside.h"
+#include "flow/structured.h"
 #include "flow/value.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 struct column_name { /* a column of the block at hand that prints at the top level */
     const struct vector *vector;
     enum ie_type type;
+    enum ie_type list; /* of RFC 6313; IE_OCTET_ARRAY: none */
     char name[IE_NAME_SIZE];
 };
 
@@ -148,13 +150,27 @@ static void name_columns(struct writing *w, const struct frame *f)
         struct column_name *n = &w->names[w->name_count++];
         n->vector = &f->vectors[i];
         n->type = ie_storage_type(n->vector->key);
+        n->list = n->vector->width == 0 ? structured_type(n->vector->key) : IE_OCTET_ARRAY;
         ie_key_print(n->vector->key, n->name);
     }
+}
+
+/* A list that can not be read prints as the octets it is. */
+static void print_column(struct buffer *out, const struct column_name *n, const struct vector *templates,
+                         uint32_t row)
+{
+    struct octets none = {0};
+    bool has = n->list != IE_OCTET_ARRAY && templates && vector_has(templates, row);
+    if (n->list == IE_OCTET_ARRAY ||
+        !structured_print_json(out, n->list, vector_octets(n->vector, row),
+                               has ? vector_octets(templates, row) : none))
+        value_print_json(out, n->vector, row, n->type);
 }
 
 static void print_record(struct writing *w, const struct frame *f, uint32_t row, uint8_t kind)
 {
     struct buffer *out = &w->out;
+    const struct vector *templates = frame_find(f, WEIR_LIST_TEMPLATES);
     buffer_clear(out);
     buffer_print(out, "{\"type\":\"%s\"", kind == RECORD_OPTIONS ? "options" : "flow");
     for (uint32_t i = 0; i < w->name_count; i++) {
@@ -163,7 +179,7 @@ static void print_record(struct writing *w, const struct frame *f, uint32_t row,
         buffer_put(out, ",", 1);
         buffer_put_json(out, w->names[i].name, strlen(w->names[i].name));
         buffer_put(out, ":", 1);
-        value_print_json(out, w->names[i].vector, row, w->names[i].type);
+        print_column(out, &w->names[i], templates, row);
     }
     const struct vector *template = frame_find(f, WEIR_TEMPLATE);
     if (template && vector_has(template, row))
@@ -190,9 +206,11 @@ static enum weir_status write_rows(struct writing *w, const struct block_record 
     if (!selected || filter_select(w->filter, f, &w->arena, selected) == UINT32_MAX)
         return weir_fail(w->error, WEIR_ENOMEM, "", "out of memory for a block of %u rows",
                          f->rows);
+    const struct vector *direction = frame_find(f, WEIR_DIRECTION);
     name_columns(w, f);
     for (uint32_t row = 0; status == WEIR_OK && row < f->rows; row++) {
-        if (!(selected[row / 64] >> (row % 64) & 1) || !is_inside(end, row, w->when))
+        if (!(selected[row / 64] >> (row % 64) & 1) || !is_inside(end, row, w->when) ||
+            (direction && vector_has(direction, row))) /* made from a record, and none itself */
             continue;
         print_record(w, f, row, b->head.kind);
         if (w->out.failed)
