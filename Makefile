@@ -173,7 +173,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/repla
 # A parser of the client's room; libweir.a stands once more on the command line, after it.
 $(BUILD)/tests/fuzz/fuzz_http_answer $(BUILD)/fuzzers/fuzz_http_answer: $(BUILD)/obj/clients/weir/http_answer.o
 
-fuzzers:                              ## build the fuzz targets with clang's libFuzzer into build/fuzzers/
+fuzzers:                              ## build the fuzz targets with clang's libFuzzer into build/fuzz/fuzzers/
 	@sh tests/setup.sh install clang libclang-rt-14-dev
 	$(MAKE) BUILD=build/fuzz CC=clang OPT=-O1 SANITIZE="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined" fuzz-link
 .PHONY: fuzz-link
