@@ -21,7 +21,7 @@ say       = $(if $(V),,@echo "  $(1)  $(patsubst $(BUILD)/%,%,$@)";)
 
 # ---- what a Debian 12 machine needs; names of packages, nothing else --------------------------
 BUILD_PACKAGES = gcc make pkg-config gsoap libgsoap-dev libpcap-dev libsqlite3-dev libxml2-dev \
-                 libzstd-dev libjansson-dev libssl-dev
+                 libzstd-dev zlib1g-dev libjansson-dev libssl-dev
 DEMO_PACKAGES  = softflowd tcpdump iproute2
 CHECK_PACKAGES = $(DEMO_PACKAGES) libcunit1-dev python3 python3-zeep nfdump sqlite3 curl \
                  libxml2-utils procps pmacct tshark binutils
@@ -55,7 +55,7 @@ DB_OBJ        = $(call obj,$(DB_SRC)) $(BUILD)/gen/migrations.o
 
 LIBS_lib  = -lzstd -lm
 LIBS_db   = -lsqlite3 $(LIBS_lib)
-LIBS_col  = -lpcap $(LIBS_lib)
+LIBS_col  = -lpcap -lz $(LIBS_lib)
 LIBS_soap = -lgsoap
 
 PROGRAMS  = $(BUILD)/weird $(BUILD)/weir $(BUILD)/weirgen
@@ -136,7 +136,7 @@ $(BUILD)/libservices.a: $(filter-out %_main.o,$(call obj,$(SERVICES_SRC))) $(SOA
 
 ROOMS = $(BUILD)/libcollector.a $(BUILD)/libdbcomponent.a $(BUILD)/libweir.a
 $(BUILD)/weird: $(BUILD)/obj/services/weird_main.o $(BUILD)/libservices.a $(ROOMS)
-	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(LIBS_soap) -lsqlite3 -lpcap -ljansson -lssl -lcrypto $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(LIBS_soap) -lsqlite3 -lpcap -lz -ljansson -lssl -lcrypto $(LIBS_lib)
 $(BUILD)/weir: $(call obj,$(WEIR_SRC)) $(SOAP_CLIENT_OBJ) $(BUILD)/libweir.a
 	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(LIBS_soap) -lxml2 -ljansson $(LIBS_lib)
 $(BUILD)/weirgen: $(call obj,$(GEN_SRC)) $(BUILD)/libweir.a
@@ -159,7 +159,7 @@ $(BUILD)/tests/dbcomponent/%: $(BUILD)/obj/tests/dbcomponent/%.o $(BUILD)/libdbc
 	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_db)
 $(BUILD)/tests/services/%: $(BUILD)/obj/tests/services/%.o $(BUILD)/libservices.a $(ROOMS)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_soap) -lsqlite3 -lpcap -ljansson -lssl -lcrypto $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_soap) -lsqlite3 -lpcap -lz -ljansson -lssl -lcrypto $(LIBS_lib)
 $(BUILD)/tests/clients/%: $(BUILD)/obj/tests/clients/%.o $(filter-out %_main.o,$(call obj,$(WEIR_SRC))) $(SOAP_CLIENT_OBJ) $(BUILD)/libweir.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_soap) -lxml2 -ljansson $(LIBS_lib)
@@ -169,7 +169,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(filter-out %_main.o,$(cal
 # Fuzz targets replay their corpus in `make check`; `make fuzzers` builds them for libFuzzer.
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(ROOMS)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(BUILD)/libweir.a -lsqlite3 -lpcap -lssl -lcrypto $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(BUILD)/libweir.a -lsqlite3 -lpcap -lz -lssl -lcrypto $(LIBS_lib)
 # A parser of the client's room; libweir.a stands once more on the command line, after it.
 $(BUILD)/tests/fuzz/fuzz_http_answer $(BUILD)/fuzzers/fuzz_http_answer: $(BUILD)/obj/clients/weir/http_answer.o
 
@@ -180,7 +180,7 @@ fuzzers:                              ## build the fuzz targets with clang's lib
 fuzz-link: $(FUZZERS)
 $(BUILD)/fuzzers/%: $(BUILD)/obj/tests/fuzz/%.o $(ROOMS)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(OWN) -fsanitize=fuzzer -o $@ $^ $(BUILD)/libweir.a -lsqlite3 -lpcap -lssl -lcrypto $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -fsanitize=fuzzer -o $@ $^ $(BUILD)/libweir.a -lsqlite3 -lpcap -lz -lssl -lcrypto $(LIBS_lib)
 
 check:                                ## install what is needed, build, and run every test
 	@$(MAKE) --no-print-directory setup

@@ -226,6 +226,31 @@ static enum weir_status import_datagram(void *context, const struct datagram *d)
     return status;
 }
 
+static enum weir_status import_records(void *context, const struct ingest_origin *from,
+                                       struct ingest_layout *layout, const uint8_t *bytes,
+                                       size_t length)
+{
+    struct import *i = context;
+    if (deliver_failed(i->collector->deliver, NULL))
+        return WEIR_EUNAVAILABLE;
+    return ingest_records(workers_first(i->collector->workers), from, layout, bytes, length);
+}
+
+static enum weir_status import_values(void *context, const struct ingest_origin *from,
+                                      const struct wire_values *values)
+{
+    struct import *i = context;
+    if (deliver_failed(i->collector->deliver, NULL))
+        return WEIR_EUNAVAILABLE;
+    return ingest_values(workers_first(i->collector->workers), from, values);
+}
+
+static void import_file_ends(void *context, struct transport *t)
+{
+    struct import *i = context;
+    ingest_end_transport(workers_first(i->collector->workers), t, true);
+}
+
 static void import_told(void *context, uint64_t octets_done)
 {
     struct import *i = context;
@@ -257,7 +282,12 @@ enum weir_status collector_import(struct collector *c, const char *const *paths,
                                   struct import_report *out, struct weir_error *error)
 {
     struct import import = {.collector = c, .progress = progress, .context = context};
-    struct file_reader reader = {import_datagram, import_told, &import, 0, 0};
+    struct file_reader reader = {.datagram = import_datagram,
+                                 .progress = import_told,
+                                 .context = &import,
+                                 .records = import_records,
+                                 .values = import_values,
+                                 .file_ends = import_file_ends};
     deliver_limit_patience(c->deliver, SINK_PATIENCE_MS);
     enum weir_status status = files_size(paths, n, &import.octets, error);
     for (size_t i = 0; i < n && status == WEIR_OK; i++)

@@ -98,7 +98,8 @@ typedef void (*import_progress)(void *context, uint64_t octets_done, uint64_t oc
                                 uint64_t records);
 /* Each path: a pcap or pcapng of export datagrams (each source address an exporter; any UDP payload that
  * looks like an export protocol counts), a folder of raw datagrams (read in name order) or one raw
- * datagram, or an IPFIX file (RFC 5655); told apart by content. Ends with everything in the sink and
+ * datagram, an IPFIX file (RFC 5655), a file of flow-tools, or one of nfcapd (through the program
+ * nfdump); told apart by content. Ends with everything in the sink and
  * the delivery threads ended: the collector can only be freed then. A file that cannot be read as
  * any of these is WEIR_EMALFORMED, names the file and what it should be, and leaves what came before
  * stored. `progress` may be NULL. */

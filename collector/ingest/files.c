@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "ingest/capture.h"
+#include "ingest/flowtools.h"
+#include "ingest/nfcapd.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -93,8 +95,8 @@ static enum weir_status hand_on(struct file_reader *r, const uint8_t *bytes, siz
 static enum weir_status not_export(const char *path, struct weir_error *error)
 {
     return weir_fail(error, WEIR_EMALFORMED, "path",
-                     "%s: expected a pcap or pcapng of export datagrams, an IPFIX file, or raw "
-                     "NetFlow v5, v9 or IPFIX datagrams", path);
+                     "%s: expected a pcap or pcapng of export datagrams, an IPFIX, flow-tools or nfcapd "
+                     "file, or raw NetFlow, IPFIX or sFlow datagrams", path);
 }
 
 /* Octets of the next message, 0 at the end or when the file is not whole there. */
@@ -156,6 +158,49 @@ static enum weir_status read_capture(struct file_reader *r, const char *path, st
     return status;
 }
 
+/* ---- files that hold records without their datagrams ---- */
+
+struct record_file {
+    struct file_reader *reader;
+    struct transport transport;
+};
+
+static enum weir_status hand_on_records(void *context, const struct ingest_origin *from,
+                                        struct ingest_layout *layout, const uint8_t *bytes,
+                                        size_t length)
+{
+    struct record_file *f = context;
+    struct ingest_origin origin = *from;
+    origin.transport = &f->transport;
+    return f->reader->records(f->reader->context, &origin, layout, bytes, length);
+}
+
+static enum weir_status hand_on_values(void *context, const struct ingest_origin *from,
+                                       const struct wire_values *values)
+{
+    struct record_file *f = context;
+    struct ingest_origin origin = *from;
+    origin.transport = &f->transport;
+    return f->reader->values(f->reader->context, &origin, values);
+}
+
+static void tell_record_progress(void *context, uint64_t octets)
+{
+    struct record_file *f = context;
+    tell_progress(f->reader, octets);
+}
+
+static enum weir_status read_records(struct file_reader *r, FILE *file, const char *path,
+                                     bool is_flowtools, struct weir_error *error)
+{
+    struct record_file f = {.reader = r};
+    const struct record_sink sink = {hand_on_records, hand_on_values, tell_record_progress, &f};
+    enum weir_status status = is_flowtools ? flowtools_read(file, path, &sink, error)
+                                           : nfcapd_read(path, &sink, error);
+    r->file_ends(r->context, &f.transport);
+    return status;
+}
+
 static enum weir_status read_file(void *context, const char *path, struct weir_error *error)
 {
     struct file_reader *r = context;
@@ -175,6 +220,9 @@ static enum weir_status read_file(void *context, const char *path, struct weir_e
     if (capture_recognise(head, got)) {
         recognised = true;
         status = read_capture(r, path, error);
+    } else if (flowtools_recognise(head, got) || nfcapd_recognise(head, got)) {
+        recognised = true;
+        status = read_records(r, file, path, flowtools_recognise(head, got), error);
     } else if (got == sizeof head && load_be16(head) == 10) {
         status = read_ipfix(r, file, size, path, &recognised);
     } else {

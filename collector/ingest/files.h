@@ -2,7 +2,7 @@
  *
  * Told apart by content: pcap and pcapng (UDP over IPv4/IPv6 on Ethernet with VLAN tags, Linux cooked,
  * BSD loopback or raw IP; each source address an exporter, received when it was captured), IPFIX files (RFC 5655:
- * messages back to back), raw datagrams (a file is one UDP payload), folders of raw datagrams (in
+ * messages back to back), files of flow-tools (flowtools.h) and of nfcapd (nfcapd.h), raw datagrams (a file is one UDP payload), folders of raw datagrams (in
  * name order). Raw datagrams and IPFIX files have no sender: it is 0.0.0.0. All raw datagrams of one run are one
  * transport session (port 0), each IPFIX file of several messages is one of its own (port 1, 2, …).
  *
@@ -19,6 +19,12 @@ struct file_reader {
     enum weir_status (*datagram)(void *context, const struct datagram *d);
     void (*progress)(void *context, uint64_t octets_done); /* over all paths; may be NULL */
     void *context;
+    /* Gets records of files that hold no datagrams, and is told when such a file is over. */
+    enum weir_status (*records)(void *context, const struct ingest_origin *from,
+                                struct ingest_layout *layout, const uint8_t *bytes, size_t length);
+    enum weir_status (*values)(void *context, const struct ingest_origin *from,
+                               const struct wire_values *values);
+    void (*file_ends)(void *context, struct transport *t);
     uint64_t done;           /* octets of paths read so far */
     uint16_t ipfix_files;    /* how many had a session of their own */
 };

@@ -370,10 +370,20 @@ static void decode(struct ingest *in, const struct protocol *p, const struct ope
 /* A batch that leaves in the middle of a datagram has some of its records, but a sequence position
  * before it: after a kill these would count as missing too. So it leaves before, when the datagram
  * might not fit. Records shorter than RECORD_LIKELY octets can still split it. */
-static bool might_split(const struct ingest *in, const struct datagram *d)
+static bool might_split(const struct ingest *in, size_t octets)
 {
     const struct batch *b = in->batches[RECORD_FLOW];
-    return b && batch_rows(b) > 0 && batch_room(b) < d->length / RECORD_LIKELY;
+    return b && batch_rows(b) > 0 && batch_room(b) < octets / RECORD_LIKELY;
+}
+
+/* Hands on what must not wait for the octets that come now. */
+static void prepare(struct ingest *in, size_t octets)
+{
+    in->trouble = WEIR_OK;
+    if (account_book_full(in->book) || might_split(in, octets) ||
+        atomic_load_explicit(&in->knowledge_waits, memory_order_relaxed))
+        (void)handover_all(in); /* what is configured is in force for the next datagram */
+    handover_take_knowledge(in); /* or the first batch after a change would go without it */
 }
 
 enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
@@ -384,11 +394,7 @@ enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
                        .message = {.received_ms = d->received_ms}};
     in->stats.datagrams++;
     in->stats.last_received_ms = d->received_ms;
-    in->trouble = WEIR_OK;
-    if (account_book_full(in->book) || might_split(in, d) ||
-        atomic_load_explicit(&in->knowledge_waits, memory_order_relaxed))
-        (void)handover_all(in); /* what is configured is in force for the next datagram */
-    handover_take_knowledge(in); /* or the first batch after a change would go without it */
+    prepare(in, d->length);
     if (!p || p->open(&o) != WEIR_OK)
         return refuse(in, d);
     o.key.protocol = p->version;
@@ -404,6 +410,79 @@ enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
         return WEIR_OK;
     }
     decode(in, p, &o, hash);
+    return in->trouble;
+}
+
+/* ---- records without messages ---- */
+
+struct ingest_layout {
+    struct known_template known;
+};
+
+struct ingest_layout *ingest_layout_new(const struct wire_spec *specs, size_t count)
+{
+    struct ingest_layout *layout = calloc(1, sizeof *layout);
+    if (layout && wire_template_new(0, RECORD_FLOW, 0, specs, count, &layout->known.wire) == WEIR_OK) {
+        record_plan_make(&layout->known.plan, layout->known.wire);
+        return layout;
+    }
+    free(layout);
+    return NULL;
+}
+
+void ingest_layout_free(struct ingest_layout *layout)
+{
+    if (layout)
+        wire_template_free(layout->known.wire);
+    free(layout);
+}
+
+/* The message that such records may be thought to have come in. False: no memory. */
+static bool open_origin(struct ingest *in, const struct ingest_origin *from, size_t octets,
+                        struct opened *o)
+{
+    *o = (struct opened){.key = {.exporter = from->exporter,
+                                 .domain = from->domain,
+                                 .protocol = from->protocol,
+                                 .transport = from->transport},
+                         .message = {.received_ms = from->received_ms,
+                                     .version = (uint8_t)from->protocol,
+                                     .has_up_time = from->has_up_time,
+                                     .sys_up_time_ms = from->up_time_ms},
+                         .header_ms = from->export_ms};
+    in->stats.last_received_ms = from->received_ms;
+    prepare(in, octets);
+    if (!find_session(in, o))
+        return false;
+    if (!o->message.session->sequence.started)
+        sequence_init(&o->message.session->sequence, COUNTS_NOTHING);
+    return true;
+}
+
+enum weir_status ingest_records(struct ingest *in, const struct ingest_origin *from,
+                                struct ingest_layout *layout, const uint8_t *bytes, size_t length)
+{
+    struct opened o;
+    struct message_sum sum = {0};
+    if (!open_origin(in, from, length, &o))
+        return WEIR_ENOMEM;
+    o.content = cursor_over(bytes, length);
+    sets_decode_data(in, &o.message, &layout->known, &o.content, &sum);
+    account_sequence(in, &o, 0, &sum);
+    return in->trouble;
+}
+
+enum weir_status ingest_values(struct ingest *in, const struct ingest_origin *from,
+                               const struct wire_values *values)
+{
+    struct opened o;
+    struct message_sum sum = {0};
+    struct pending_rows rows = {0, 0};
+    if (!open_origin(in, from, 2 * RECORD_LIKELY, &o))
+        return WEIR_ENOMEM;
+    (void)rows_add(in, &o.message, values, &rows);
+    rows_finish(in, &o.message, &rows);
+    account_sequence(in, &o, 0, &sum);
     return in->trouble;
 }
 
@@ -474,7 +553,7 @@ static bool make_parts(struct ingest *in)
     in->sessions = sessions_new(in->settings.exporters_most, sets_session_leaves, in);
     in->book = account_book_new();
     in->scratch = wire_scratch_new();
-    bool made = sflow_make(in) == WEIR_OK;
+    bool made = rows_make(in) == WEIR_OK;
     for (int i = 0; made && i < FIXED_COUNT; i++) {
         made = fixed_templates[i](&in->fixed[i].wire) == WEIR_OK;
         if (made)
@@ -525,7 +604,7 @@ void ingest_free(struct ingest *in)
     buffer_free(&in->definitions);
     for (int i = 0; i < FIXED_COUNT; i++)
         wire_template_free(in->fixed[i].wire);
-    wire_template_free(in->sampled.wire);
+    wire_template_free(in->valued.wire);
     batch_free(in->batches[RECORD_FLOW]);
     batch_free(in->batches[RECORD_OPTIONS]);
     knowledge_unref(in->knowledge);

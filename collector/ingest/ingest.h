@@ -66,6 +66,30 @@ void ingest_resume(struct ingest *in, const struct account_checkpoint *checkpoin
  * decoded is counted in the account. WEIR_EMALFORMED is advice only (no protocol recognised it, for a
  * reader that probes files); WEIR_ENOMEM when records were dropped for memory. */
 enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d);
+/* Records of a file that has no messages: what the program that received them kept. They are counted as
+ * records, and that nothing is known of losses (in every minute), but not as datagrams. */
+struct ingest_layout; /* how they lie; remembers the batch, so it belongs to one ingest */
+struct wire_spec;     /* wire/template.h */
+struct ingest_origin {
+    struct address exporter;
+    uint32_t domain;
+    uint16_t protocol;           /* as in the account; 0 unknown */
+    int64_t export_ms;           /* 0: unknown */
+    int64_t received_ms;
+    bool has_up_time;
+    uint32_t up_time_ms;
+    struct transport *transport; /* of the file; the caller ends it with ingest_end_transport() */
+};
+/* NULL: no memory, or not a template (wire_template_new()). */
+struct ingest_layout *ingest_layout_new(const struct wire_spec *specs, size_t count);
+void ingest_layout_free(struct ingest_layout *layout);
+/* Whole records in network byte order. WEIR_ENOMEM when some were dropped for memory. */
+enum weir_status ingest_records(struct ingest *in, const struct ingest_origin *from,
+                                struct ingest_layout *layout, const uint8_t *bytes, size_t length);
+/* One record that is a set of values (wire/values.h); otherwise the same. */
+struct wire_values;
+enum weir_status ingest_values(struct ingest *in, const struct ingest_origin *from,
+                               const struct wire_values *values);
 /* The connection is over. Its sessions leave, and data sets that still wait for a template are given
  * up. `complete`: the exporter ended it, between two messages; otherwise what it may still have sent is
  * unknown, and counted so. */

@@ -1,7 +1,8 @@
-/* ingest_private.h - the insides of struct ingest, shared by its four files:
+/* ingest_private.h - the insides of struct ingest, shared by its files:
  *   ingest.c    life, datagrams to messages, sequence, statistics
  *   sets.c      sets of a message: templates, data, parked data
  *   sflow.c     samples of an sFlow datagram
+ *   rows.c      records that are sets of values
  *   handover.c  batches, account and checkpoints going out; knowledge coming in */
 #ifndef WEIR_COLLECTOR_INGEST_PRIVATE_H
 #define WEIR_COLLECTOR_INGEST_PRIVATE_H
@@ -27,8 +28,8 @@ struct ingest {
     struct wire_scratch *scratch;
     struct buffer definitions;  /* scratch of lists.h */
     struct known_template fixed[FIXED_COUNT]; /* protocols whose records have one shape */
-    struct known_template sampled;            /* what sFlow's records are derived from */
-    struct wire_columns sampled_columns;
+    struct known_template valued;             /* of records that are sets of values (rows.c) */
+    struct wire_columns valued_columns;
     struct batch *batches[2];   /* by enum record_kind; NULL when memory ended */
     struct derived_columns columns[2];
     struct knowledge *knowledge;
@@ -82,8 +83,18 @@ void sets_give_up(void *context, struct parked *p);
 /* All of a session's, when it leaves. */
 void sets_session_leaves(void *context, struct session *s);
 
+/* rows.c */
+struct pending_rows { /* of the batch: they have their values, but not yet what Weir adds */
+    uint32_t first, count;
+};
+enum weir_status rows_make(struct ingest *in);
+/* Adds a record, with a new batch when this one is full. False: it can not be kept. */
+bool rows_add(struct ingest *in, const struct message *m, const struct wire_values *v,
+              struct pending_rows *rows);
+/* Adds what Weir adds, and counts them. Before anything else touches the batch. */
+void rows_finish(struct ingest *in, const struct message *m, struct pending_rows *rows);
+
 /* sflow.c */
-enum weir_status sflow_make(struct ingest *in);
 void sflow_decode(struct ingest *in, const struct message *m, const struct sflow_header *h,
                   struct cursor samples);
 /* Gives a session that is heard for the first time what a checkpoint says of it. */

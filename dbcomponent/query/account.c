@@ -24,7 +24,8 @@ static const struct protocol {
     bool none;
 } protocols[] = {
     {1, UNIT_RECORDS, true},  {5, UNIT_RECORDS, false},  {7, UNIT_RECORDS, false},
-    {8, UNIT_RECORDS, false}, {9, UNIT_DATAGRAMS, false}, {10, UNIT_RECORDS, false},
+    {6, UNIT_RECORDS, false}, {8, UNIT_RECORDS, false},  {9, UNIT_DATAGRAMS, false},
+    {10, UNIT_RECORDS, false},
     {105, UNIT_DATAGRAMS, false},
 };
 static const char *const unit_names[] = {

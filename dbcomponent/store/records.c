@@ -81,10 +81,17 @@ static const struct member header_ipfix[] = {
     {"observationDomainId", WEIR_DOMAIN, print_plain},
     {NULL, 0, NULL},
 };
+static const struct member header_sflow[] = { /* it does not say what time it was */
+    {"uptime", WEIR_SYS_UP_TIME, print_plain},
+    {"sub_agent_id", WEIR_DOMAIN, print_plain},
+    {NULL, 0, NULL},
+};
+static const struct member header_none[] = {{NULL, 0, NULL}}; /* files without messages */
 static const struct {
     uint64_t version;
     const struct member *members;
-} headers[] = {{1, header_v5}, {5, header_v5}, {7, header_v5}, {8, header_v5}, {9, header_v9}};
+} headers[] = {{1, header_v5}, {5, header_v5}, {7, header_v5}, {8, header_v5},
+             {9, header_v9}, {105, header_sflow}, {0, header_none}, {6, header_v5}};
 
 static const struct member weir_members[] = {
     {"exporter", WEIR_EXPORTER, print_address},

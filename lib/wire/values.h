@@ -22,6 +22,7 @@
 #define WIRE_VALUES(X)                                                                             \
     X(V_OCTETS, IANA(1))                                                                           \
     X(V_PACKETS, IANA(2))                                                                          \
+    X(V_FLOWS, IANA(3))                                                                            \
     X(V_PROTOCOL, IANA(4))                                                                         \
     X(V_CLASS_OF_SERVICE, IANA(5))                                                                 \
     X(V_TCP_FLAGS, IANA(6))                                                                        \
@@ -37,6 +38,8 @@
     X(V_SOURCE_AS, IANA(16))                                                                       \
     X(V_DESTINATION_AS, IANA(17))                                                                  \
     X(V_BGP_NEXT_HOP_IPV4, IANA(18))                                                               \
+    X(V_POST_OCTETS, IANA(23))                                                                     \
+    X(V_POST_PACKETS, IANA(24))                                                                    \
     X(V_SOURCE_IPV6, IANA(27))                                                                     \
     X(V_DESTINATION_IPV6, IANA(28))                                                                \
     X(V_SOURCE_IPV6_PREFIX, IANA(29))                                                              \
@@ -46,9 +49,12 @@
     X(V_SAMPLING_INTERVAL, IANA(34))                                                               \
     X(V_TOP_LABEL_IPV4, IANA(47))                                                                  \
     X(V_FRAGMENT_ID, IANA(54))                                                                     \
+    X(V_POST_CLASS_OF_SERVICE, IANA(55))                                                           \
     X(V_SOURCE_MAC, IANA(56))                                                                      \
+    X(V_POST_DESTINATION_MAC, IANA(57))                                                            \
     X(V_VLAN, IANA(58))                                                                            \
     X(V_POST_VLAN, IANA(59))                                                                       \
+    X(V_DIRECTION, IANA(61))                                                                       \
     X(V_NEXT_HOP_IPV6, IANA(62))                                                                   \
     X(V_BGP_NEXT_HOP_IPV6, IANA(63))                                                               \
     X(V_MPLS_LABEL, IANA(70))                                                                      \
@@ -62,6 +68,7 @@
     X(V_MPLS_LABEL_9, IANA(78))                                                                    \
     X(V_MPLS_LABEL_10, IANA(79))                                                                   \
     X(V_DESTINATION_MAC, IANA(80))                                                                 \
+    X(V_POST_SOURCE_MAC, IANA(81))                                                                 \
     X(V_FRAGMENT_OFFSET, IANA(88))                                                                 \
     X(V_FORWARDING, IANA(89))                                                                      \
     X(V_NEXT_AS, IANA(128))                                                                        \
@@ -70,6 +77,8 @@
     X(V_AGENT_IPV6, IANA(131))                                                                     \
     X(V_OBSERVATION_POINT, IANA(138))                                                              \
     X(V_ICMP_IPV6, IANA(139))                                                                      \
+    X(V_FLOW_START, IANA(152))                                                                     \
+    X(V_FLOW_END, IANA(153))                                                                       \
     X(V_TOP_LABEL_IPV6, IANA(140))                                                                 \
     X(V_TTL, IANA(192))                                                                            \
     X(V_FRAGMENT_FLAGS, IANA(197))                                                                 \
@@ -79,6 +88,10 @@
     X(V_POST_NAT_DESTINATION_IPV4, IANA(226))                                                      \
     X(V_POST_NAT_SOURCE_PORT, IANA(227))                                                           \
     X(V_POST_NAT_DESTINATION_PORT, IANA(228))                                                      \
+    X(V_NAT_EVENT, IANA(230))                                                                      \
+    X(V_FIREWALL_EVENT, IANA(233))                                                                 \
+    X(V_INGRESS_VRF, IANA(234))                                                                    \
+    X(V_EGRESS_VRF, IANA(235))                                                                     \
     X(V_DOT1Q_VLAN, IANA(243))                                                                     \
     X(V_DOT1Q_PRIORITY, IANA(244))                                                                 \
     X(V_CUSTOMER_VLAN, IANA(245))                                                                  \
