@@ -60,12 +60,15 @@ static enum weir_status make_workers(struct collector *c, struct weir_error *err
     const struct collector_settings *s = &c->settings;
     const struct worker_settings settings = {
         .count = s->receivers,
-        .ingest = {.batch_rows = s->batch_rows, .exporters_most = s->exporters_most},
+        .ingest = {.batch_rows = s->batch_rows,
+                   .exporters_most = s->exporters_most,
+                   .template_ms = s->template_ms},
         .receiver = {.buffer = s->receive_buffer,
                      .flush_ms = s->flush_ms,
                      .streams = {.connections_most = s->connections_most,
                                  .idle_ms = s->connection_idle_ms}},
         .tls = c->tls,
+        .templates = s->templates,
     };
     const struct ingest_output output = deliver_output(c->deliver);
     return workers_new(&settings, &output, &c->workers, error);

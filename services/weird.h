@@ -20,7 +20,7 @@ struct weird_settings {
     const char *filter;
     int64_t from_ms, to_ms;
     int64_t threads, query_memory, spool_size, batch_rows;
-    int64_t receivers, receive_buffer, connection_idle;
+    int64_t receivers, receive_buffer, connection_idle, template_lifetime;
     bool check, insecure, verbose;
     unsigned role_bits; /* enum role, from `roles` */
 };

@@ -41,6 +41,8 @@ static const struct option_row rows[] = {
      &settings.tls_ca, 0, 0},
     {"connection-idle", "D", "an exporter's connection is closed after this silence (30m)",
      OPTION_DURATION, &settings.connection_idle, 0, 0},
+    {"template-lifetime", "D", "a template not repeated for so long over UDP is forgotten (1d)",
+     OPTION_DURATION, &settings.template_lifetime, 0, 0},
     {"receivers", "N", "receiving threads; each exporter has one (1)", OPTION_NUMBER,
      &settings.receivers, 1, 64},
     {"receive-buffer", "SIZE", "the kernel's for a UDP socket (as much as it gives, up to 256M)",

@@ -25,7 +25,7 @@ struct server {
     struct weird_sink *sink;
     struct collector *collector;
     struct services *services;
-    char spool[PATH_SIZE];
+    char spool[PATH_SIZE], templates[PATH_SIZE];
     uint16_t netflow, sflow, ipfix, ipfix_tls;
 };
 
@@ -132,7 +132,10 @@ static enum weir_status make_collector(struct server *s, struct weir_error *erro
         .receivers = (uint32_t)s->settings->receivers,
         .connection_idle_ms = s->settings->connection_idle,
         .tls = tls_of(s->settings),
+        .template_ms = s->settings->template_lifetime,
     };
+    if (snprintf(s->templates, PATH_SIZE, "%s/templates", s->settings->data) < PATH_SIZE)
+        settings.templates = s->templates;
     bool local = plays(s, ROLE_DB);
     if (!local && snprintf(s->spool, PATH_SIZE, "%s/spool", s->settings->data) < PATH_SIZE)
         settings.spool = s->spool;

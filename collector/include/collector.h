@@ -19,7 +19,7 @@
 
 struct collector;
 
-/* PEM files; strings the caller keeps until collector_new() has returned. */
+/* PEM files. */
 struct collector_tls {
     const char *certificate; /* the collector's, its chain after it; NULL: no TLS */
     const char *key;
@@ -43,9 +43,13 @@ struct collector_settings {
     uint32_t connections_most;
     int64_t connection_idle_ms;
     struct collector_tls tls;
+    const char *templates;     /* file that keeps the templates of UDP exporters over a restart; NULL:
+                                  none. Written while live, and read by collector_start(). */
+    int64_t template_ms;       /* over UDP a template that was not repeated for so long is forgotten
+                                  (RFC 7011 section 8.4); 0: a day, below 0: never */
 };
 
-/* Copies the settings; the sink's context must outlive the collector. Spooled blocks of an earlier
+/* Copies the settings (their strings may go once it has returned, but for the spool's); the sink's context must outlive the collector. Spooled blocks of an earlier
  * run are delivered first. */
 enum weir_status collector_new(const struct collector_settings *settings, const struct sink *sink,
                                struct collector **out, struct weir_error *error);

@@ -3,6 +3,7 @@
  * handover.c passes batches on. */
 #include "ingest/hash.h"
 #include "ingest/ingest_private.h"
+#include "ingest/recall.h"
 #include "base/time.h"
 #include "wire/ipfix.h"
 #include "wire/netflow1.h"
@@ -16,6 +17,9 @@
 #define SFLOW5 105
 #define PARK_OCTETS (16u << 20)
 #define PARK_MS 600000
+#define TEMPLATE_MS 86400000 /* RFC 7011 section 8.4 leaves it to us: exporters that count packets
+                                between repetitions may take hours on a quiet day */
+#define CONFLICTS_MS 3600000
 #define EXPORTERS 65536u
 #define RECORD_LIKELY 16u /* octets: few exporters send shorter records */
 
@@ -401,6 +405,8 @@ enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
     o.message.version = (uint8_t)p->version;
     if (!find_session(in, &o))
         return WEIR_ENOMEM;
+    if (o.message.session->recalled)
+        recall_confirm(in, o.message.session, o.sequence);
     struct account_counts *c = ingest_counts(in, &o.message);
     c->datagrams++;
     c->wire_octets += d->length;
@@ -502,6 +508,10 @@ void ingest_end_transport(struct ingest *in, struct transport *t, bool complete)
 
 void ingest_tick(struct ingest *in, int64_t now_ms)
 {
+    if (now_ms - in->conflicts_ms > CONFLICTS_MS || now_ms < in->conflicts_ms) {
+        in->conflicts = 0;
+        in->conflicts_ms = now_ms;
+    }
     while (in->park.oldest &&
            now_ms - in->park.oldest->message.received_ms > in->settings.park_ms)
         sets_give_up(in, in->park.oldest);
@@ -580,6 +590,10 @@ struct ingest *ingest_new(const struct ingest_settings *settings,
         in->settings.exporters_most = EXPORTERS;
     if (!in->settings.park_ms)
         in->settings.park_ms = PARK_MS;
+    if (!in->settings.template_ms)
+        in->settings.template_ms = TEMPLATE_MS;
+    if (in->settings.template_ms < 0)
+        in->settings.template_ms = INT64_MAX;
     in->park.octets_most = settings->park_octets_most ? settings->park_octets_most : PARK_OCTETS;
     in->knowledge_version = 1;
     pthread_mutex_init(&in->lock, NULL);

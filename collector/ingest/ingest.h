@@ -47,6 +47,8 @@ struct ingest_settings {
     uint32_t exporters_most;    /* sessions remembered; the longest idle leaves first */
     uint64_t park_octets_most;  /* data sets waiting for templates, octets in all; 0: 16 MiB */
     int64_t park_ms;            /* how long they wait (reception time); 0: 10 minutes */
+    int64_t template_ms;        /* over UDP a template that was not repeated for so long is forgotten;
+                                   0: a day, below 0: never */
 };
 
 /* What administrators know, compiled: shared by all threads, counted references. */

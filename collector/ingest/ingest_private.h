@@ -3,7 +3,8 @@
  *   sets.c      sets of a message: templates, data, parked data
  *   sflow.c     samples of an sFlow datagram
  *   rows.c      records that are sets of values
- *   handover.c  batches, account and checkpoints going out; knowledge coming in */
+ *   handover.c  batches, account and checkpoints going out; knowledge coming in
+ *   recall.c    templates over a restart */
 #ifndef WEIR_COLLECTOR_INGEST_PRIVATE_H
 #define WEIR_COLLECTOR_INGEST_PRIVATE_H
 
@@ -38,6 +39,10 @@ struct ingest {
     struct knowledge *next_knowledge;
     atomic_bool knowledge_waits;
     bool suspended;
+    uint32_t conflicts;         /* templates redefined, lately */
+    int64_t conflicts_ms;       /* since then */
+    uint64_t templates_version; /* of those to keep over a restart; grows with each change */
+    bool templates_repeated;    /* some were heard again since they were written */
     struct message_sum *current; /* of the message being decoded */
     enum weir_status trouble;   /* WEIR_ENOMEM when records of this datagram were dropped */
     struct ingest_stats stats;
@@ -75,6 +80,11 @@ void sets_decode_message(struct ingest *in, const struct message *m, const struc
 /* The records of one data set. What is left of the cursor is padding or cut short. */
 void sets_decode_data(struct ingest *in, const struct message *m, struct known_template *known,
                       struct cursor *content, struct message_sum *sum);
+/* Makes a template known; false: there is no room for it. Takes `wire` over. */
+bool sets_learn_template(struct ingest *in, struct session *s, struct wire_template *wire,
+                         const struct template_record *record);
+/* `id` below 256: all of that kind. */
+void sets_forget_template(struct ingest *in, struct session *s, uint16_t id, enum record_kind kind);
 /* Counts records that are in the batch now. */
 void sets_count_rows(struct ingest *in, const struct message *m, enum record_kind kind,
                      uint32_t rows);

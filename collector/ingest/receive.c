@@ -284,6 +284,7 @@ enum weir_status receiver_add_stream(struct receiver *r, int fd, struct tls *tls
 
 enum weir_status receiver_start(struct receiver *r, struct weir_error *error)
 {
+    publish_stats(r);
     if (pthread_create(&r->thread, NULL, receive_main, r) != 0)
         return weir_fail(error, WEIR_EINTERNAL, NULL, "cannot start the receiving thread");
     r->running = true;

@@ -336,6 +336,13 @@ struct session *sessions_find(struct sessions *all, const struct session_key *ke
     return *session_slot(all, key);
 }
 
+void sessions_each(struct sessions *all, void (*each)(void *context, struct session *s),
+                   void *context)
+{
+    for (struct session *s = all->oldest; s; s = s->newer)
+        each(context, s);
+}
+
 void sessions_free(struct sessions *all)
 {
     if (!all)

@@ -47,7 +47,7 @@ struct session {
     uint32_t changed_at;             /* place + 1 in the list of changed sessions; 0: unchanged */
     double configured_rate;          /* the administrator's, as of knowledge_version */
     uint64_t knowledge_version;
-    bool conflict_logged;
+    bool recalled; /* it has templates of an earlier run, and was not heard in this one */
     bool resumed;                    /* from a checkpoint, and not heard since */
 };
 
@@ -64,6 +64,9 @@ struct session *sessions_get(struct sessions *all, const struct session_key *key
 struct session *sessions_find(struct sessions *all, const struct session_key *key);
 /* Ends a session: it leaves like an idle one. */
 void sessions_remove(struct sessions *all, struct session *s);
+/* Calls `each` for all, the longest idle first; it must not make or end any. */
+void sessions_each(struct sessions *all, void (*each)(void *context, struct session *s),
+                   void *context);
 /* Lets idle sessions go until templates fit in their memory; never `keep`. */
 void sessions_bound_templates(struct sessions *all, const struct session *keep);
 void sessions_add_template_memory(struct sessions *all, int64_t octets);

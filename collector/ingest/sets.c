@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "ingest/ingest_private.h"
 
+#define CONFLICTS_LOGGED 100u /* an hour */
+
 /* ---- data ---- */
 
 void sets_count_rows(struct ingest *in, const struct message *m, enum record_kind kind,
@@ -160,8 +162,17 @@ void sets_give_up(void *context, struct parked *p)
     park_free_one(p);
 }
 
+/* Those of connections end with them. */
+static void note_templates(struct ingest *in, const struct session *s)
+{
+    if (!s->key.transport)
+        in->templates_version++;
+}
+
 void sets_session_leaves(void *context, struct session *s)
 {
+    if (s->templates.count)
+        note_templates(context, s);
     while (s->parked_first)
         sets_give_up(context, s->parked_first);
 }
@@ -222,17 +233,21 @@ static void unpark_all(struct ingest *in, struct session *s, struct known_templa
 
 /* ---- templates ---- */
 
-static void log_conflict(struct session *s, uint16_t id)
+/* Once a template; and not for every one of an exporter that makes them up. */
+static void log_conflict(struct ingest *in, struct session *s, uint16_t id)
 {
     char text[ADDRESS_TEXT_SIZE];
-    if (s->conflict_logged)
+    struct known_template *known = templates_find(&s->templates, id);
+    if (known->conflict_logged)
         return;
-    s->conflict_logged = true;
+    known->conflict_logged = true;
+    if (++in->conflicts > CONFLICTS_LOGGED)
+        return;
     log_warning("collector", "%s port %u domain %u redefines template %u without withdrawing it",
                 address_print(&s->key.exporter, text), s->key.port, s->key.domain, id);
 }
 
-static void withdraw(struct ingest *in, struct session *s, uint16_t id, enum record_kind kind)
+void sets_forget_template(struct ingest *in, struct session *s, uint16_t id, enum record_kind kind)
 {
     int64_t memory = 0;
     uint32_t before = s->templates.count;
@@ -242,24 +257,40 @@ static void withdraw(struct ingest *in, struct session *s, uint16_t id, enum rec
         (void)templates_remove(&s->templates, id, &memory);
     sessions_count_templates(in->sessions, (int)s->templates.count - (int)before);
     sessions_add_template_memory(in->sessions, memory);
+    if (s->templates.count != before)
+        note_templates(in, s);
+}
+
+bool sets_learn_template(struct ingest *in, struct session *s, struct wire_template *wire,
+                         const struct template_record *record)
+{
+    int64_t memory = 0;
+    uint16_t id = wire->id;
+    enum template_change change = templates_put(&s->templates, wire, record, &memory);
+    sessions_add_template_memory(in->sessions, memory);
+    sessions_count_templates(in->sessions, change == TEMPLATE_NEW);
+    if (change == TEMPLATE_SAME)
+        in->templates_repeated |= !s->key.transport;
+    else
+        note_templates(in, s);
+    if (change == TEMPLATE_REDEFINED)
+        log_conflict(in, s, id);
+    if (sessions_template_memory_full(in->sessions))
+        sessions_bound_templates(in->sessions, s);
+    if (change != TEMPLATE_REFUSED && !sessions_template_memory_full(in->sessions))
+        return true;
+    sets_forget_template(in, s, id, RECORD_FLOW);
+    return false;
 }
 
 static void learn(struct ingest *in, const struct message *m, struct wire_template *wire,
-                  struct message_sum *sum)
+                  const struct template_record *record, struct message_sum *sum)
 {
     struct session *s = m->session;
-    int64_t memory = 0;
     uint16_t id = wire->id;
-    enum template_change change = templates_put(&s->templates, wire, &memory);
-    sessions_add_template_memory(in->sessions, memory);
-    sessions_count_templates(in->sessions, change == TEMPLATE_NEW);
-    if (change == TEMPLATE_REDEFINED)
-        log_conflict(s, id);
-    if (sessions_template_memory_full(in->sessions))
-        sessions_bound_templates(in->sessions, s);
-    if (change == TEMPLATE_REFUSED || sessions_template_memory_full(in->sessions))
-        withdraw(in, s, id, RECORD_FLOW);
-    else if (s->parked_first && !in->suspended)
+    if (!sets_learn_template(in, s, wire, record))
+        return;
+    if (s->parked_first && !in->suspended)
         unpark_all(in, s, templates_find(&s->templates, id), sum);
 }
 
@@ -270,10 +301,12 @@ static void learn_set(struct ingest *in, const struct message *m, wire_template_
     const uint8_t *before = content->at;
     for (; read(content, &d); before = content->at) {
         if (d.definition) {
-            learn(in, m, d.definition, sum);
+            const struct template_record record = {before, (uint32_t)(content->at - before),
+                                                   m->received_ms};
+            learn(in, m, d.definition, &record, sum);
             continue;
         }
-        withdraw(in, m->session, d.id, kind);
+        sets_forget_template(in, m->session, d.id, kind);
         if (!d.withdrawn)
             ingest_counts(in, m)->undecodable_octets += (uint64_t)(content->at - before);
     }
@@ -282,6 +315,18 @@ static void learn_set(struct ingest *in, const struct message *m, wire_template_
 }
 
 /* ---- a message ---- */
+
+/* Over UDP a template that was not repeated for too long is no more (RFC 7011 section 8.4): its number
+ * may mean something else by now. */
+static struct known_template *find_template(struct ingest *in, const struct message *m, uint16_t id)
+{
+    struct known_template *known = templates_find(&m->session->templates, id);
+    if (!known || m->session->key.transport ||
+        m->received_ms - known->heard_ms <= in->settings.template_ms)
+        return known;
+    sets_forget_template(in, m->session, id, known->wire->kind);
+    return NULL;
+}
 
 static void decode_set(struct ingest *in, const struct message *m, const struct set_rules *rules,
                        struct wire_set *set, struct message_sum *sum)
@@ -293,7 +338,7 @@ static void decode_set(struct ingest *in, const struct message *m, const struct 
     } else if (set->id < WIRE_FIRST_DATA_ID) {
         ingest_counts(in, m)->undecodable_octets += cursor_left(&set->content);
     } else if (!in->suspended) {
-        struct known_template *known = templates_find(&m->session->templates, set->id);
+        struct known_template *known = find_template(in, m, set->id);
         if (!known) {
             park_set(in, m, set, sum);
             return;

@@ -30,7 +30,8 @@ struct known_template *templates_find(struct templates *all, uint16_t id)
 
 static int64_t memory_of(const struct known_template *k)
 {
-    return (int64_t)(sizeof *k + k->wire->memory + (k->biflow ? biflow_memory(k->biflow) : 0));
+    return (int64_t)(sizeof *k + k->wire->memory + k->record_length +
+                     (k->biflow ? biflow_memory(k->biflow) : 0));
 }
 
 static void free_one(struct known_template *k, int64_t *memory)
@@ -38,15 +39,29 @@ static void free_one(struct known_template *k, int64_t *memory)
     *memory -= memory_of(k);
     biflow_free(k->biflow);
     wire_template_free(k->wire);
+    free(k->record);
     free(k);
 }
 
+static void keep_record(struct known_template *k, const struct template_record *record)
+{
+    uint8_t *copy = malloc(record->length ? record->length : 1);
+    if (copy && record->length)
+        memcpy(copy, record->bytes, record->length);
+    free(k->record);
+    k->record = copy;
+    k->record_length = copy ? record->length : 0;
+    k->heard_ms = record->heard_ms;
+}
+
 /* Takes `wire` for what it now is; what it was is freed already. */
-static void become(struct known_template *k, struct wire_template *wire)
+static void become(struct known_template *k, struct wire_template *wire,
+                   const struct template_record *record)
 {
     k->wire = wire;
     record_plan_make(&k->plan, wire);
     k->biflow = biflow_new(wire);
+    keep_record(k, record);
 }
 
 static bool grow(struct templates *all)
@@ -65,16 +80,16 @@ static bool grow(struct templates *all)
 }
 
 static enum template_change insert(struct templates *all, struct wire_template *wire,
-                                   int64_t *memory)
+                                   const struct template_record *record, int64_t *memory)
 {
-    struct known_template *k = grow(all) ? malloc(sizeof *k) : NULL;
+    struct known_template *k = grow(all) ? calloc(1, sizeof *k) : NULL;
     if (!k) {
         wire_template_free(wire);
         return TEMPLATE_REFUSED;
     }
     uint32_t at = lower_bound(all, wire->id);
     memmove(&all->list[at + 1], &all->list[at], (all->count - at) * sizeof(void *));
-    become(k, wire);
+    become(k, wire, record);
     all->list[at] = k;
     all->count++;
     *memory += memory_of(k);
@@ -82,11 +97,12 @@ static enum template_change insert(struct templates *all, struct wire_template *
 }
 
 enum template_change templates_put(struct templates *all, struct wire_template *wire,
-                                   int64_t *memory)
+                                   const struct template_record *record, int64_t *memory)
 {
     struct known_template *known = templates_find(all, wire->id);
     if (!known)
-        return insert(all, wire, memory);
+        return insert(all, wire, record, memory);
+    known->heard_ms = record->heard_ms;
     if (wire_template_same(known->wire, wire)) {
         wire_template_free(wire);
         return TEMPLATE_SAME;
@@ -94,7 +110,7 @@ enum template_change templates_put(struct templates *all, struct wire_template *
     *memory -= memory_of(known);
     biflow_free(known->biflow);
     wire_template_free(known->wire);
-    become(known, wire);
+    become(known, wire, record);
     *memory += memory_of(known);
     return TEMPLATE_REDEFINED;
 }

@@ -1,31 +1,112 @@
 /* workers.c - see workers.h. Neighbours: collector.c (the owner), receive.c (one thread), listen.c. */
 #include "ingest/workers.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "ingest/keeper.h"
 #include "ingest/listen.h"
+#include "ingest/recall.h"
 #include "ingest/steer.h"
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define PORT_TRIES 64 /* a free UDP port may be taken for TCP */
 
+#define KEEP_MS 1000          /* changed templates are written at most so often */
+#define KEEP_MS_A_MIB 250     /* and less often when there are many */
+#define KEEP_REPEATED_MS 60000 /* when only their ages changed */
+
 struct worker {
+    struct workers *workers;
     struct ingest *ingest;
     struct receiver *receiver;
+    struct buffer entries;  /* of recall_write() */
+    uint64_t kept_version;
+    int64_t kept_ms;
+    size_t kept_octets;
 };
 
 struct workers {
     struct worker_settings settings;
+    char *templates;
+    struct keeper *keeper; /* while the threads run */
     uint32_t count;
     struct worker all[WORKERS_MOST];
 };
+
+/* ---- templates over a restart ---- */
+
+static void keep_templates(struct worker *one, int64_t now)
+{
+    struct keeper *k = one->workers->keeper;
+    one->kept_version = recall_version(one->ingest);
+    one->kept_ms = now;
+    (void)recall_write(one->ingest, &one->entries);
+    one->kept_octets = one->entries.length;
+    keeper_offer(k, (uint32_t)(one - one->workers->all), &one->entries);
+}
+
+/* In the receiver's thread. */
+static void worker_tick(void *context, int64_t now)
+{
+    struct worker *one = context;
+    int64_t since = now - one->kept_ms;
+    int64_t wait = KEEP_MS + (int64_t)(one->kept_octets >> 20) * KEEP_MS_A_MIB;
+    bool changed = recall_version(one->ingest) != one->kept_version;
+    if (!one->workers->keeper || (since >= 0 && since < wait))
+        return;
+    if (changed || (recall_repeated(one->ingest) && (since < 0 || since >= KEEP_REPEATED_MS)))
+        keep_templates(one, now);
+}
+
+static void recall_file(struct workers *w)
+{
+    struct weir_error error = {0};
+    struct buffer entries = {0};
+    struct recalled r;
+    enum weir_status status = keeper_read(w->templates, &entries, &error);
+    if (status != WEIR_OK && status != WEIR_ENOTFOUND)
+        log_warning("collector", "%s is ignored: %s; data waits for new templates", w->templates,
+                    error.message);
+    struct cursor in = cursor_over(entries.bytes, entries.length);
+    while (recall_next(&in, &r))
+        recall_templates(w->all[steer_to(&r.exporter, w->count)].ingest, &r);
+    buffer_free(&entries);
+}
+
+static enum weir_status start_keeper(struct workers *w, struct weir_error *error)
+{
+    if (!w->templates)
+        return WEIR_OK;
+    recall_file(w);
+    return keeper_new(w->templates, w->count, &w->keeper, error);
+}
+
+static void stop_keeper(struct workers *w)
+{
+    if (!w->keeper)
+        return;
+    for (uint32_t i = 0; i < w->count; i++)
+        keep_templates(&w->all[i], clock_now_ms());
+    keeper_stop(w->keeper);
+    keeper_free(w->keeper);
+    w->keeper = NULL;
+}
+
+/* ---- life ---- */
 
 static enum weir_status make_one(struct workers *w, const struct ingest_output *output,
                                  struct weir_error *error)
 {
     struct worker *one = &w->all[w->count++];
+    struct receiver_settings settings = w->settings.receiver;
+    settings.tick = worker_tick;
+    settings.context = one;
+    one->workers = w;
     one->ingest = ingest_new(&w->settings.ingest, output);
     if (!one->ingest)
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the decoder");
-    return receiver_new(one->ingest, &w->settings.receiver, &one->receiver, error);
+    return receiver_new(one->ingest, &settings, &one->receiver, error);
 }
 
 enum weir_status workers_new(const struct worker_settings *settings,
@@ -37,6 +118,8 @@ enum weir_status workers_new(const struct worker_settings *settings,
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the receivers");
     w->settings = *settings;
     enum weir_status status = WEIR_OK;
+    if (settings->templates && !(w->templates = strdup(settings->templates)))
+        status = weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the receivers");
     while (status == WEIR_OK && w->count < settings->count && w->count < WORKERS_MOST)
         status = make_one(w, output, error);
     if (status != WEIR_OK) {
@@ -54,7 +137,10 @@ void workers_free(struct workers *w)
     for (uint32_t i = 0; i < w->count; i++) {
         receiver_free(w->all[i].receiver); /* before the ingest, which it tells of its end */
         ingest_free(w->all[i].ingest);
+        buffer_free(&w->all[i].entries);
     }
+    keeper_free(w->keeper);
+    free(w->templates);
     free(w);
 }
 
@@ -161,7 +247,7 @@ enum weir_status workers_listen(struct workers *w, unsigned how, const char *whe
 
 enum weir_status workers_start(struct workers *w, struct weir_error *error)
 {
-    enum weir_status status = WEIR_OK;
+    enum weir_status status = start_keeper(w, error);
     for (uint32_t i = 0; i < w->count && status == WEIR_OK; i++)
         status = receiver_start(w->all[i].receiver, error);
     if (status != WEIR_OK)
@@ -175,6 +261,7 @@ void workers_stop(struct workers *w)
         receiver_ask_stop(w->all[i].receiver);
     for (uint32_t i = 0; i < w->count; i++)
         receiver_stop(w->all[i].receiver);
+    stop_keeper(w);
 }
 
 void workers_suspend(struct workers *w, bool suspended)

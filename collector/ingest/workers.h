@@ -17,6 +17,7 @@ struct worker_settings {
     struct ingest_settings ingest;
     struct receiver_settings receiver;
     struct tls *tls; /* for TLS sockets; the caller's; may be NULL */
+    const char *templates; /* file that keeps them over a restart; NULL: none. Read when live. */
 };
 
 enum weir_status workers_new(const struct worker_settings *settings,
@@ -32,6 +33,8 @@ void workers_configure(struct workers *w, struct knowledge *k);
 enum worker_transport { WORKER_UDP = 1, WORKER_TCP = 2, WORKER_TLS = 4 };
 enum weir_status workers_listen(struct workers *w, unsigned how, const char *where, uint16_t *port,
                                 struct weir_error *error);
+/* Recalls the templates that an earlier run kept, and keeps them from now on. A damaged file is ignored,
+ * with a warning. */
 enum weir_status workers_start(struct workers *w, struct weir_error *error);
 void workers_stop(struct workers *w);
 void workers_suspend(struct workers *w, bool suspended);

@@ -495,7 +495,12 @@ static struct knowledge *knowledge_of(const struct prefix_rule *prefixes, size_t
                                       const struct as_rule *ases, size_t as_count,
                                       const struct device *devices, size_t device_count)
 {
-    struct catalogue_snapshot snapshot = {prefixes, n, ases, as_count, devices, device_count};
+    struct catalogue_snapshot snapshot = {.prefixes = prefixes,
+                                          .prefix_count = n,
+                                          .ases = ases,
+                                          .as_count = as_count,
+                                          .devices = devices,
+                                          .device_count = device_count};
     struct knowledge *k = NULL;
     CU_ASSERT_EQUAL(knowledge_new(&snapshot, &k, NULL), WEIR_OK);
     return k;
