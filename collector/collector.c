@@ -165,6 +165,8 @@ enum weir_status collector_start(struct collector *c, struct weir_error *error)
 
 enum weir_status collector_stop(struct collector *c, int64_t patience_ms, struct weir_error *error)
 {
+    /* A receiver that waits for a full disk must not wait for ever: nobody could end it. */
+    deliver_limit_patience(c->deliver, patience_ms > 0 ? patience_ms : 1);
     workers_stop(c->workers);
     c->running = false;
     return deliver_stop(c->deliver, patience_ms, error);

@@ -28,7 +28,7 @@ struct deliver {
     uint32_t next_block; /* low half of block sequences; encoder thread only */
     pthread_t encoder_thread, sender_thread;
     bool encoder_runs, sender_runs;
-    int64_t patience_ms; /* 0: no end */
+    _Atomic int64_t patience_ms; /* 0: no end */
     struct account left; /* checkpoints found in the spool at start */
     atomic_bool failed;
 
@@ -89,7 +89,8 @@ static bool worth_retrying(enum weir_status status)
 /* Lets everyone who waits go, so that the owner sees deliver_failed(). */
 static bool out_of_patience(struct deliver *d, int64_t since_ms)
 {
-    if (!d->patience_ms || clock_now_ms() - since_ms < d->patience_ms)
+    int64_t patience_ms = atomic_load(&d->patience_ms);
+    if (!patience_ms || clock_now_ms() - since_ms < patience_ms)
         return false;
     atomic_store(&d->failed, true);
     pool_stop(d->pool);
@@ -261,7 +262,8 @@ static bool send_one(struct deliver *d, int64_t *pause_ms, int64_t *well_ms)
         return !in_hurry(d);
     }
     note_trouble(d, &error);
-    return !out_of_patience(d, *well_ms) && wait_before_retry(d, pause_ms);
+    bool safe = d->settings.spool != NULL; /* on disk: nothing is lost by trying again later */
+    return (safe || !out_of_patience(d, *well_ms)) && wait_before_retry(d, pause_ms);
 }
 
 static void *sender_main(void *context)
@@ -311,7 +313,7 @@ struct ingest_output deliver_output(struct deliver *d)
 
 void deliver_limit_patience(struct deliver *d, int64_t patience_ms)
 {
-    d->patience_ms = patience_ms;
+    atomic_store(&d->patience_ms, patience_ms);
 }
 
 bool deliver_failed(struct deliver *d, struct weir_error *error)
@@ -360,21 +362,26 @@ enum weir_status deliver_new(const struct collector_settings *settings, const st
     return WEIR_OK;
 }
 
-/* With a spool, what is on disk is safe: no need to wait for a sink that does not answer. */
-static bool delivered(struct deliver *d)
+static uint64_t blocks_left(struct deliver *d)
 {
     uint64_t blocks;
     outbox_state(d->outbox, &blocks, NULL);
+    return blocks;
+}
+
+/* With a spool, what is on disk is safe: no need to wait for a sink that does not answer. */
+static bool safe_or_delivered(struct deliver *d)
+{
     pthread_mutex_lock(&d->lock);
     bool sink_answers = d->state.last_error[0] == '\0';
     pthread_mutex_unlock(&d->lock);
-    return pool_idle(d->pool) && (blocks == 0 || (d->settings.spool && !sink_answers));
+    return pool_idle(d->pool) && (blocks_left(d) == 0 || (d->settings.spool && !sink_answers));
 }
 
 static void wait_delivered(struct deliver *d, int64_t patience_ms)
 {
     struct timespec step = {.tv_nsec = 5 * 1000000L};
-    for (int64_t waited = 0; waited < patience_ms && !delivered(d) && !atomic_load(&d->failed);
+    for (int64_t waited = 0; waited < patience_ms && !safe_or_delivered(d) && !atomic_load(&d->failed);
          waited += 5)
         nanosleep(&step, NULL);
 }
@@ -384,7 +391,8 @@ enum weir_status deliver_stop(struct deliver *d, int64_t patience_ms, struct wei
     if (d->outbox)
         wait_delivered(d, patience_ms);
     pool_stop(d->pool);
-    bool hurry = !d->outbox || !delivered(d);
+    /* What is still there now is not sent again and again until the sink answers, perhaps never. */
+    bool hurry = !d->outbox || !pool_idle(d->pool) || blocks_left(d) > 0;
     pthread_mutex_lock(&d->lock);
     d->draining = true;
     d->hurry = hurry;
@@ -397,12 +405,13 @@ enum weir_status deliver_stop(struct deliver *d, int64_t patience_ms, struct wei
         pthread_join(d->sender_thread, NULL);
     d->encoder_runs = d->sender_runs = false;
 
-    uint64_t left = 0;
-    if (d->outbox && !d->settings.spool)
-        outbox_state(d->outbox, &left, NULL);
+    uint64_t left = d->outbox && !d->settings.spool ? blocks_left(d) : 0;
     if (left)
         return weir_fail(error, WEIR_EUNAVAILABLE, NULL, "%" PRIu64 " blocks were not taken: %s",
                          left, d->state.last_error);
+    if (atomic_load(&d->failed))
+        return weir_fail(error, WEIR_EUNAVAILABLE, NULL, "the last records are lost: %s",
+                         d->state.last_error);
     return WEIR_OK;
 }
 

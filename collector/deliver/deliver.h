@@ -25,14 +25,14 @@ struct ingest_output deliver_output(struct deliver *d);
 /* Hands over the sequence positions in the blocks that an earlier run left in the spool, oldest first: they
  * are newer than what any sink knows. The caller frees with account_free(). */
 struct account deliver_left_behind(struct deliver *d);
-/* For an import: a sink that takes nothing for this long is a failure, not a reason to wait. Live
- * collectors wait for ever. Call it before the first take(). */
+/* For an import, and for an end: a sink (with a spool, the spool) that takes nothing for this long is
+ * a failure, not a reason to wait. Live collectors wait for ever. */
 void deliver_limit_patience(struct deliver *d, int64_t patience_ms);
 /* True once that has happened; take() then no longer waits, and `error` (may be NULL) says why. */
 bool deliver_failed(struct deliver *d, struct weir_error *error);
 /* Waits until every batch taken so far is with the sink (or, with a spool, in the spool), at most
  * patience_ms, then ends both threads. WEIR_EUNAVAILABLE and the sink's last error when blocks were
- * left in memory: they are lost with the process. */
+ * left in memory, or the spool took no more: they are lost with the process. */
 enum weir_status deliver_stop(struct deliver *d, int64_t patience_ms, struct weir_error *error);
 void deliver_free(struct deliver *d);
 

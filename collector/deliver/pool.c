@@ -70,23 +70,31 @@ static void queue_job(struct pool *p, struct pool_job *job)
     pthread_cond_broadcast(&p->changed);
 }
 
+/* Nobody will encode it: its records are lost, and the ingest goes on with the same batch. */
+static struct batch *give_back(struct batch *full, struct account *account)
+{
+    if (account)
+        account_free(account);
+    free(account);
+    if (full)
+        batch_reset(full);
+    return full;
+}
+
 struct batch *pool_exchange(struct pool *p, struct batch *full, struct account *account)
 {
     struct pool_job *job = calloc(1, sizeof *job);
     struct batch *empty = NULL;
-    if (!job) { /* the ingest counts its records as lost and goes on with the same batch */
-        if (account)
-            account_free(account);
-        free(account);
-        if (full)
-            batch_reset(full);
-        return full;
+    pthread_mutex_lock(&p->lock);
+    if (!job || p->stopped) {
+        pthread_mutex_unlock(&p->lock);
+        free(job);
+        return give_back(full, account);
     }
     job->batch = full;
     if (account)
         job->account = *account;
     free(account);
-    pthread_mutex_lock(&p->lock);
     enum record_kind kind = full ? batch_kind(full) : RECORD_FLOW;
     if (full && !p->made[kind])
         p->made[kind] = 1; /* the first one was made by the ingest */

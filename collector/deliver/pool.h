@@ -25,12 +25,13 @@ struct pool_job {
 struct pool *pool_new(uint32_t batch_rows); /* 0: BATCH_ROWS_DEFAULT */
 void pool_free(struct pool *p);
 /* See ingest_output.take: queues `full` and the contents of `account` (both now the pool's), and returns an
- * empty batch of the same kind, waiting for one if need be; NULL when full is NULL or memory ends. */
+ * empty batch of the same kind, waiting for one if need be; NULL when full is NULL or memory ends. Once
+ * stopped, nothing is queued: the records and the account are lost, and `full` comes back empty. */
 struct batch *pool_exchange(struct pool *p, struct batch *full, struct account *account);
 /* The next job, waiting; false once stopped and empty. */
 bool pool_next(struct pool *p, struct pool_job *out);
 void pool_return(struct pool *p, struct pool_job *job); /* its batch is reset and free again */
-void pool_stop(struct pool *p);
+void pool_stop(struct pool *p); /* what waits is still encoded; nothing comes in any more */
 bool pool_idle(struct pool *p);       /* no job waits or is being worked on */
 uint64_t pool_waiting(struct pool *p);
 
