@@ -170,6 +170,7 @@ static const struct engine_error {
      "%s is no operation of this service; see ?wsdl"},
     {SOAP_SYNTAX_ERROR, "BadRequest", PLAIN, false, "the message is not well-formed XML"},
     {SOAP_NO_TAG, "BadRequest", PLAIN, false, "the message is no SOAP envelope"},
+    {SOAP_POST, "BadRequest", PLAIN, false, "the message is no SOAP envelope"}, /* another root */
     {SOAP_NAMESPACE, "BadRequest", WITH_ELEMENT, false,
      "%s has a namespace that is not of this service"},
     {SOAP_LEVEL, "BadRequest", PLAIN, false, "elements are nested too deep"},

@@ -136,6 +136,11 @@ static bool admit_message(struct caller *c, struct exchange *x)
     return why ? refuse_message(c, why) : true;
 }
 
+static short version_of(const struct exchange *x)
+{
+    return text_is(x->head->content_type, "application/soap+xml") ? 2 : 1;
+}
+
 static void begin(struct caller *c, const struct soap_service *service, struct exchange *x)
 {
     struct soap *soap = c->soap;
@@ -146,7 +151,7 @@ static void begin(struct caller *c, const struct soap_service *service, struct e
     soap->bufidx = soap->buflen = 0;
     soap->error = SOAP_OK;
     soap->keep_alive = x->keep ? 1 : 0;
-    soap->version = text_is(x->head->content_type, "application/soap+xml") ? 2 : 1;
+    soap->version = version_of(x);
     soap_set_namespaces(soap, service->namespaces);
 }
 
@@ -165,6 +170,8 @@ static void send_fault(struct caller *c, bool keep)
 {
     struct soap *soap = c->soap;
     atomic_fetch_add(&c->services->faults, 1);
+    if (soap->version == 0) /* it met no envelope, and would answer without one */
+        soap->version = version_of(c->exchange);
     if (soap->error != SOAP_FAULT)
         fault_from_engine(soap);
     soap->keep_alive = keep ? 1 : 0;

@@ -115,6 +115,7 @@ def xml_cases():
     yield "a bad number", good(since="12x"), {500}
     yield "a huge number", good(since="9" * 25), {500}
     yield "garbage", "hello", {400, 500}
+    yield "no envelope", "<a>1</a>", {500}
     yield "an empty body", "", {400, 500}
     yield "half a message", good()[:200], {500}
     yield "a long tag", HEAD + "<d:" + "a" * 100000 + "/>" + TAIL, {500}
@@ -148,6 +149,8 @@ def test_xml():
         text = attempt(server, name, request(body.encode()), statuses)
         if b"500 " in text[:16] and "understood" not in name:  # those have no detail (SOAP 1.1, 4.4)
             check(b"<wt:code>" in text, f"{name}: the fault has no type: {text[-300:]!r}")
+        if b"500 " in text[:16]:
+            check(b"Envelope" in text and b"<faultcode>SOAP-ENV:" in text, f"{name}: no SOAP fault: {text[-600:]!r}")
     attempt(server, "UTF-16", request(good().encode("utf-16")), {400, 500})
     attempt(server, "zeros", request(b"\0\1\2" * 10000), {400, 500})
 
