@@ -49,6 +49,16 @@ static void note_lossy(struct report *r, const struct wt__Account *a)
         report_alert(r, "", "and %u more; `weir account` lists all", listed - LOSSY_LISTED);
 }
 
+static const char *unknown_because(const struct wt__Account *a)
+{
+    const struct wt__Counters *c = a->received;
+    if (!a->exporters)
+        return "unknown: nothing was heard";
+    if (c && c->noTemplateSets > c->unparkedSets + c->expiredSets)
+        return "unknown: data sets without a template may hold records";
+    return "unknown: for some exporter no protocol can tell";
+}
+
 static void note_loss(struct report *r, const struct wt__Account *a)
 {
     const struct wt__Loss *l = a->loss;
@@ -63,9 +73,7 @@ static void note_loss(struct report *r, const struct wt__Account *a)
         return;
     }
     if (l->state == wt__LossState__unknown && !l->missingRecords && !l->missingDatagrams) {
-        report_alert(r, "loss",
-                     a->exporters ? "unknown: for some exporter no protocol can tell"
-                                  : "unknown: nothing was heard");
+        report_alert(r, "loss", "%s", unknown_because(a));
         return;
     }
     char percent[32] = "";

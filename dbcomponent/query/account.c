@@ -192,10 +192,16 @@ static bool lost_something(const struct account_counts *c)
            c->unsent_records;
 }
 
+/* Sets that wait for their template, or waited when the collector ended: they may hold anything. */
+static bool sets_wait(const struct account_counts *c)
+{
+    return c->no_template_sets > c->unparked_sets + c->expired_sets;
+}
+
 static enum loss_state state_of(const struct coverage_row *row)
 {
     const struct account_counts *c = &row->counts;
-    if (c->restarts || c->unknown_gaps || protocol_of(row->protocol)->none)
+    if (c->restarts || c->unknown_gaps || sets_wait(c) || protocol_of(row->protocol)->none)
         return LOSS_UNKNOWN;
     return row->missing || lost_something(c) ? LOSS_LOSSY : LOSS_COMPLETE;
 }

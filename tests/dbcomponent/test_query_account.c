@@ -140,6 +140,12 @@ static void states(void)
     state_of(COUNTS(.datagrams = 1, .missing_records = 1), 10, LOSS_LOSSY);
     state_of(COUNTS(.datagrams = 1, .missing_datagrams = 1), 9, LOSS_LOSSY);
     state_of(COUNTS(.datagrams = 1, .expired_sets = 1), 9, LOSS_LOSSY);
+    state_of(COUNTS(.datagrams = 2, .no_template_sets = 2, .parked_sets = 2, .unparked_sets = 1), 9,
+             LOSS_UNKNOWN); /* one still waits: nobody knows what it holds */
+    state_of(COUNTS(.datagrams = 2, .no_template_sets = 2, .parked_sets = 2, .unparked_sets = 2), 9,
+             LOSS_COMPLETE);
+    state_of(COUNTS(.datagrams = 2, .no_template_sets = 2, .unparked_sets = 1, .expired_sets = 1),
+             10, LOSS_LOSSY);
     state_of(COUNTS(.datagrams = 1, .spool_drops = 1), 5, LOSS_LOSSY);
     state_of(COUNTS(.datagrams = 1, .restarts = 1), 5, LOSS_UNKNOWN);
     state_of(COUNTS(.datagrams = 1, .missing_records = 9, .unknown_gaps = 1), 10, LOSS_UNKNOWN);
