@@ -17,7 +17,7 @@ struct weird_settings {
     const char *http, *netflow, *sflow, *ipfix, *ipfix_tls;
     const char *tls_cert, *tls_key, *tls_ca;
     const char *roles;
-    const char *filter;
+    const char *filter, *format;
     int64_t from_ms, to_ms;
     int64_t threads, query_memory, spool_size, batch_rows;
     int64_t receivers, receive_buffer, connection_idle, template_lifetime;
@@ -29,6 +29,7 @@ struct weird_settings {
 int weird_serve(struct weird_settings *s, int operands, char **operand);
 int weird_import(struct weird_settings *s, int operands, char **operand);
 int weird_records(struct weird_settings *s, int operands, char **operand);
+int weird_export(struct weird_settings *s, int operands, char **operand);
 int weird_verify(struct weird_settings *s, int operands, char **operand);
 int weird_retag(struct weird_settings *s, int operands, char **operand);
 

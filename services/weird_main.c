@@ -16,6 +16,7 @@ static struct weird_settings settings = {
     .sflow = "127.0.0.1:6343",
     .ipfix = "127.0.0.1:4739",
     .roles = "collector,db",
+    .format = "json",
     .from_ms = INT64_MIN,
     .to_ms = INT64_MAX,
     .threads = 2,
@@ -61,9 +62,10 @@ static const struct option_row rows[] = {
      &settings.spool_size, 1 << 20, INT64_C(1) << 60},
     {"batch-rows", "N", "records a block holds at most, a multiple of 64 (65536)", OPTION_NUMBER,
      &settings.batch_rows, 64, 1 << 20},
-    {"filter", "FILTER", "records: only those that match", OPTION_TEXT, &settings.filter, 0, 0},
-    {"from", "TIME", "records: flows that end at or after it", OPTION_TIME, &settings.from_ms, 0, 0},
-    {"to", "TIME", "records: flows that end before it", OPTION_TIME, &settings.to_ms, 0, 0},
+    {"filter", "FILTER", "records, export: only those that match", OPTION_TEXT, &settings.filter, 0, 0},
+    {"from", "TIME", "records, export: flows that end at or after it", OPTION_TIME, &settings.from_ms, 0, 0},
+    {"to", "TIME", "records, export: flows that end before it", OPTION_TIME, &settings.to_ms, 0, 0},
+    {"format", "NAME", "export: csv, json or ipfix (json)", OPTION_TEXT, &settings.format, 0, 0},
     {"verbose", NULL, "log more", OPTION_FLAG, &settings.verbose, 0, 0},
 };
 #define ROWS (sizeof rows / sizeof *rows)
@@ -76,6 +78,7 @@ static const struct word {
     {"import", " FILE…", "the same path from files: captures of export datagrams, folders or lists of raw "
                          "datagrams,\n            IPFIX files; ends with one line of JSON", weird_import},
     {"records", "", "every stored record as one JSON object a line", weird_records},
+    {"export", "", "stored flow records to stdout: a JSON object a line, CSV, or an IPFIX file", weird_export},
     {"verify", "", "recompute checksums and roll-ups; exit 1 and say what differs", weird_verify},
     {"retag", "", "give stored flows the tags of the present table", weird_retag},
 };
@@ -222,7 +225,7 @@ int main(int argc, char **argv)
     /* options_parse leaves the operands in argv[1]… */
     const struct word *word = operands ? find_word(argv[1]) : &words[0];
     if (!word)
-        return weird_usage("'%s' is not a word; there are import, records, verify, retag, or none to serve",
+        return weird_usage("'%s' is not a word; there are import, records, export, verify, retag, or none to serve",
                            argv[1]);
     return word->run(&settings, operands > 0 ? operands - 1 : 0, argv + 2);
 }

@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "flow/account.h"
 #include "flow/source.h"
+#include "flow/vector.h"
 #include "ie/ie.h"
 #include <stdbool.h>
 
@@ -200,6 +201,25 @@ void account_answer_free(struct account_answer *a);
 typedef enum weir_status (*store_line)(void *context, const char *text, size_t length);
 enum weir_status store_records(struct store *s, const char *filter, struct interval when,
                                store_line line, void *context, struct weir_error *error);
+
+/* Stored flow records as columns, block by block, in the order they were stored: for exports. One
+ * consistent state from begin to end. A result other than WEIR_OK of either function ends the walk and
+ * is returned. */
+struct scan_request {
+    const char *filter; /* NULL or "": all */
+    struct interval when; /* by flow end */
+    /* Before any rows: every element that a block which may match has, sorted, Weir's own too; valid
+     * to the end of the walk. NULL: not wanted (and not looked for). */
+    enum weir_status (*begin)(void *context, const ie_key *keys, size_t count);
+    /* `count` > 0 rows of the frame are selected (bits). The frame has all columns of the block, and
+     * is valid until this returns. */
+    enum weir_status (*rows)(void *context, const struct frame *frame, const uint64_t *selected,
+                             uint32_t count);
+    void (*progress)(void *context, uint64_t done, uint64_t all); /* in blocks; may be NULL */
+    void *context;
+};
+enum weir_status store_scan(struct store *s, const struct scan_request *request,
+                            struct weir_error *error);
 
 /* ---- catalogue: every change is one transaction, audited with who and when ---- */
 struct tag {
