@@ -10,6 +10,7 @@
 
 #include "ingest/ingest.h"
 #include "ingest/lists.h"
+#include "ingest/packets.h"
 #include "ingest/park.h"
 #include "select/knowledge.h"
 #include "wire/sets.h"

@@ -2,6 +2,7 @@
 #include "ingest/plan.h"
 #include "ingest/time_encoding.h"
 #include "flow/structured.h"
+#include "wire/dissect.h"
 
 struct time_rule {
     uint16_t element;
@@ -56,11 +57,26 @@ static void find_lists(struct record_plan *plan, const struct wire_template *t)
             plan->lists[plan->list_count++] = i;
 }
 
+/* Records that are sampled packets (PSAMP, RFC 5476 and 5477): the piece of the packet is all there is. */
+static void find_section(struct record_plan *plan, const struct wire_template *t)
+{
+    static const uint16_t known_already[] = {1, 2, 8, 12, 27, 28, 85, 86, 231, 298};
+    plan->section = plan->exported = -1;
+    for (size_t i = 0; i < sizeof known_already / sizeof *known_already; i++)
+        if (wire_template_find(t, IANA(known_already[i])) >= 0)
+            return;
+    int frame = wire_template_find(t, IANA(315)), ip = wire_template_find(t, IANA(313));
+    plan->section = (int16_t)(frame >= 0 ? frame : ip);
+    plan->section_link = frame >= 0 ? DISSECT_ETHERNET : DISSECT_IPV4;
+    plan->exported = (int16_t)wire_template_find(t, IANA(410));
+}
+
 void record_plan_make(struct record_plan *plan, const struct wire_template *t)
 {
     *plan = (struct record_plan){0};
     find_counters(plan, t);
     find_lists(plan, t);
+    find_section(plan, t);
     plan->duration_ms = (int16_t)wire_template_find(t, IANA(161));
     plan->duration_us = (int16_t)wire_template_find(t, IANA(162));
     plan->end_count = find_times(t, ends, sizeof ends / sizeof *ends, plan->ends);

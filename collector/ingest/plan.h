@@ -19,6 +19,8 @@
  * the four counts what its initiator sent, IE 231 and 298. What came back, and RFC 5103's reverse
  * counters, become a row of their own (biflow.h).
  *
+ * A record that is a piece of a packet counts one packet and its IP octets (packets.h).
+ *
  * Sampling (sampling.h): the record's own statement; else options data; else the v5 header; else
  * the administrator's word; else 0, unknown. */
 #ifndef WEIR_COLLECTOR_PLAN_H
@@ -40,6 +42,8 @@ struct record_plan {
     bool by_initiator; /* octets and packets are the initiator's: biflow.h */
     uint8_t end_count, start_count, list_count;
     uint16_t lists[PLAN_LISTS_MOST];
+    int16_t section, exported; /* of a packet, and how much of it is there: packets.h; or -1 */
+    uint8_t section_link;      /* enum dissect_link */
     struct time_field ends[PLAN_TIMES_MOST], starts[PLAN_TIMES_MOST];
     struct sampling_plan sampling;
 };

@@ -29,6 +29,8 @@ static enum weir_status bind_others(struct ingest *in, const struct message *m,
         status = lists_bind(b);
     if (status == WEIR_OK && known->biflow)
         status = biflow_bind(known->biflow, b);
+    if (status == WEIR_OK && known->plan.section >= 0)
+        status = packets_bind(b);
     return status;
 }
 
@@ -74,6 +76,8 @@ static enum weir_status decode_some(struct ingest *in, const struct message *m,
         return status;
     struct derived_sums sums = {0, 0};
     derive_rows(&in->columns[kind], b, m, known, first, *rows, &sums);
+    if (kind == RECORD_FLOW && known->plan.section >= 0)
+        packets_dissect(known, &in->columns[kind], &in->valued_columns, b, first, *rows, &sums);
     count_sums(in, &known->plan, &sums);
     sets_count_rows(in, m, kind, *rows);
     if (known->plan.list_count)

@@ -81,6 +81,13 @@ static enum weir_status put(const struct wire_values *v, const struct wire_colum
     return WEIR_OK;
 }
 
+enum weir_status wire_values_put(const struct wire_values *v, struct wire_columns *columns,
+                                 struct batch *b, uint32_t row)
+{
+    enum weir_status status = bind(v, columns, b);
+    return status == WEIR_OK ? put(v, columns, b, row) : status;
+}
+
 static enum weir_status full_or_limit(const struct batch *b, enum weir_status status)
 {
     return status != WEIR_ELIMIT ? status : batch_rows(b) ? WEIR_EBUSY : WEIR_ELIMIT;

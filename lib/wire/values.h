@@ -170,5 +170,9 @@ static inline uint16_t wire_column_of(const struct wire_columns *c, enum wire_va
  * In all these cases the batch has no row more. */
 enum weir_status wire_values_append(const struct wire_values *v, struct wire_columns *columns,
                                     struct batch *b, uint32_t *row);
+/* Puts the values into a row that is there. WEIR_ELIMIT: the batch can not have these columns; WEIR_ENOMEM.
+ * The row may then have some of them. */
+enum weir_status wire_values_put(const struct wire_values *v, struct wire_columns *columns,
+                                 struct batch *b, uint32_t row);
 
 #endif
