@@ -177,15 +177,18 @@ static void print_value(struct buffer *text, const struct totals_key *key,
     value_print_text(text, &v, 0, (enum ie_type)key->type);
 }
 
-/* Addresses of either family are sixteen octets with IPv4 mapped into them: shown as what they are.
- */
-static void print_address(struct buffer *text, const struct key_value *value)
+/* Addresses of either family are sixteen octets with IPv4 mapped into them: shown as what they are,
+ * and a prefix no longer than they are. */
+static void print_address(struct buffer *text, const struct key_value *value, int prefix_length)
 {
     struct address address;
     char line[ADDRESS_TEXT_SIZE];
     memcpy(address.octets, value->octets, sizeof address.octets);
     address_print(&address, line);
     buffer_put(text, line, strlen(line));
+    int most = address_is_ipv4(&address) ? 32 : 128;
+    if (prefix_length >= 0)
+        buffer_print(text, "/%d", prefix_length < most ? prefix_length : most);
 }
 
 static bool put_key(struct soap *soap, struct buffer *text, const struct totals_key *key,
@@ -199,12 +202,13 @@ static bool put_key(struct soap *soap, struct buffer *text, const struct totals_
             return false;
         *to->absent = xsd__boolean__true_;
     } else {
-        if (value->width == 16 && key->type == IE_IPV6)
-            print_address(text, value);
-        else
+        if (value->width == 16 && key->type == IE_IPV6) {
+            print_address(text, value, key->prefix_length);
+        } else {
             print_value(text, key, value);
-        if (key->prefix_length >= 0)
-            buffer_print(text, "/%d", key->prefix_length);
+            if (key->prefix_length >= 0)
+                buffer_print(text, "/%d", key->prefix_length);
+        }
     }
     buffer_put_u8(text, 0);
     if (text->failed)

@@ -103,7 +103,7 @@ static void fake_rows(struct store *s, const struct totals_request *q, struct to
     for (size_t k = 0; k < q->by_count && k < 8; k++)
         out->keys[k] = (struct totals_key){.key = k % 3 == 1 ? WEIR_EXPORTER : WEIR_SRC_TAG,
                                            .type = k % 3 == 1 ? IE_IPV6 : IE_UNSIGNED32,
-                                           .prefix_length = -1,
+                                           .prefix_length = strchr(q->by[k], '/') ? 48 : -1,
                                            .name = q->by[k]};
     out->key_count = q->by_count;
     out->rows = rows;

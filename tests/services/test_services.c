@@ -174,6 +174,11 @@ static void test_aggregate(void)
     CU_ASSERT_EQUAL(fake.order, MEASURE_OCTETS);
     CU_ASSERT_EQUAL(fake.source, SOURCE_AUTO);
 
+    CU_ASSERT_EQUAL(ask("<d:Aggregate><d:by>srcTag</d:by><d:by>exporter/48</d:by>"
+                        "<d:from>1</d:from><d:to>2</d:to></d:Aggregate>"),
+                    200); /* an IPv4 address has no 48 bits */
+    CU_ASSERT_TRUE(says("<wt:key name=\"exporter/48\">192.0.2.2/32</wt:key>"));
+
     fake.rows = 3000; /* chunked */
     CU_ASSERT_EQUAL(
         ask("<d:Aggregate><d:by>srcTag</d:by><d:from>1</d:from><d:to>2</d:to></d:Aggregate>"), 200);
