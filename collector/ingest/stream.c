@@ -44,7 +44,7 @@ struct connection {
     uint32_t events;
     bool shaking_hands, proven; /* proven: it sent a message */
     int64_t opened_ms, heard_ms, begun_ms; /* begun: a message not whole yet; 0: none */
-    uint64_t octets;            /* since its last message */
+    uint64_t octets;            /* that became no message, or not yet */
 };
 
 struct streams {
@@ -122,7 +122,7 @@ static void take_message(void *context, const uint8_t *message, size_t length)
                          .transport = &c->transport};
     (void)ingest_datagram(c->all->ingest, &d);
     c->proven = true;
-    c->octets = 0;
+    c->octets -= length;
     c->begun_ms = 0;
 }
 
@@ -138,7 +138,6 @@ static bool take_octets(struct connection *c, size_t length)
                                                    : "closed, what it sends is not IPFIX");
         return false;
     }
-    c->octets = c->framing.have;
     if (!c->framing.have)
         c->begun_ms = 0;
     else if (!c->begun_ms)
@@ -160,7 +159,7 @@ static bool read_plain(struct connection *c)
 {
     ssize_t got = read(c->fd, c->all->octets, READ_OCTETS);
     if (got > 0)
-        return take_octets(c, (size_t)got) && (size_t)got == READ_OCTETS;
+        return take_octets(c, (size_t)got);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     if (got < 0 || c->framing.have)
