@@ -23,9 +23,8 @@ struct collector {
     struct deliver *deliver;
     struct tls *tls;
     struct workers *workers;
-    int64_t started_ms;
-    bool running;
-    atomic_bool suspended;
+    _Atomic int64_t started_ms; /* these three are asked for by other threads */
+    atomic_bool running, suspended;
 };
 
 static void set_defaults(struct collector_settings *s)
