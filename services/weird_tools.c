@@ -25,7 +25,9 @@ int weird_records(struct weird_settings *s, int operands, char **operand)
     store_close(store);
     if (fflush(stdout) != 0 && status == WEIR_OK)
         status = weir_fail(&error, WEIR_EIO, NULL, "cannot write: %s", strerror(errno));
-    return status == WEIR_OK ? 0 : weird_complain(&error, status == WEIR_ESYNTAX ? 2 : 1);
+    if (status == WEIR_ESYNTAX)
+        return weird_usage("--filter: %s", error.message);
+    return status == WEIR_OK ? 0 : weird_complain(&error, 1);
 }
 
 struct work {
@@ -70,6 +72,16 @@ int weird_verify(struct weird_settings *s, int operands, char **operand)
     return differences ? 1 : 0;
 }
 
+/* STORE_CREATE is the mode that writes, but a word that changes a store makes none. */
+static enum weir_status open_to_write(const char *data, struct store **out, struct weir_error *error)
+{
+    enum weir_status status = store_open(data, STORE_READ_ONLY, out, error);
+    if (status != WEIR_OK)
+        return status;
+    store_close(*out);
+    return store_open(data, STORE_CREATE, out, error);
+}
+
 int weird_retag(struct weird_settings *s, int operands, char **operand)
 {
     struct weir_error error = {0};
@@ -78,7 +90,7 @@ int weird_retag(struct weird_settings *s, int operands, char **operand)
     uint64_t changed = 0;
     if (operands > 0)
         return weird_usage("retag: '%s' is too much", operand[0]);
-    if (store_open(s->data, STORE_CREATE, &store, &error) != WEIR_OK)
+    if (open_to_write(s->data, &store, &error) != WEIR_OK)
         return weird_complain(&error, 1);
     enum weir_status status = store_retag(store, draw, &work, &changed, &error);
     progress_clear();

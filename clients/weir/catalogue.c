@@ -112,7 +112,7 @@ static bool read_tag_members(struct request *r, struct session *s, struct wt__Ta
         else if (prefix_parse(r->operands[i], "prefix", &prefix, &error) == WEIR_OK)
             tag->prefix[tag->__sizeprefix++] = r->operands[i];
         else {
-            (void)request_usage(r, "prefix", "%.300s, or AS64500", error.message);
+            (void)request_usage(r, "prefix", "%.300s; an AS is written AS64500", error.message);
             return false;
         }
     }

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""The words that work on a data folder refuse in one line that says what is wrong, and change nothing."""
+import subprocess
+
+from lib import WEIRD, WEIRGEN, check, equal, folder, main, run
+
+
+def refused(code, says, *words, stdout=subprocess.PIPE):
+    got = subprocess.run([str(w) for w in (WEIRD, *words)], stdout=stdout, stderr=subprocess.PIPE, timeout=60)
+    lines = got.stderr.decode().splitlines()
+    equal(got.returncode, code, f"{words}: exit code")
+    equal(len(lines), 1, f"{words}: lines of {lines}")
+    for part in says:
+        check(lines and part in lines[0], f"{words}: {part!r} is not said in {lines!r}")
+
+
+def test_no_store():
+    nowhere = folder() / "nothing"
+    for word in ("records", "verify", "retag"):
+        refused(1, ["there is no store at", str(nowhere)], word, "--data", nowhere)
+        check(not nowhere.exists(), f"{word} made {nowhere}")
+
+
+def test_records():
+    here = folder()
+    run(WEIRGEN, "--pcap", here / "a.pcap", "--flows", 200, "v5", "--truth", here / "truth.json")
+    run(WEIRD, "import", here / "a.pcap", "--data", here / "data")
+    refused(2, ["--filter: column 1: found 'bad'"], "records", "--filter", "bad", "--data", here / "data")
+    with open("/dev/full", "wb") as full:
+        refused(1, ["cannot write", "No space left"], "records", "--data", here / "data", stdout=full)
+
+
+def test_import():
+    here = folder()
+    (here / "empty").touch()
+    (here / "garbage").write_bytes(bytes(range(256)) * 40)
+    for name, says in (("empty", "expected a pcap"), ("garbage", "expected a pcap"), ("none", "No such file")):
+        refused(1, [str(here / name), says], "import", here / name, "--data", here / "data")
+    refused(2, ["which files"], "import", "--data", here / "data")
+
+
+def test_all():
+    test_no_store()
+    test_records()
+    test_import()
+
+
+if __name__ == "__main__":
+    main(test_all)
