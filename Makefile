@@ -24,7 +24,7 @@ BUILD_PACKAGES = gcc make pkg-config gsoap libgsoap-dev libpcap-dev libsqlite3-d
                  libzstd-dev zlib1g-dev libjansson-dev libssl-dev
 DEMO_PACKAGES  = softflowd tcpdump iproute2
 CHECK_PACKAGES = $(DEMO_PACKAGES) libcunit1-dev python3 python3-zeep nfdump sqlite3 curl \
-                 libxml2-utils procps pmacct tshark binutils
+                 libxml2-utils procps pmacct tshark binutils openssl
 BENCH_PACKAGES = nfdump python3
 
 # ---- rooms ------------------------------------------------------------------------------------

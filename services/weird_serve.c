@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define VERSION "0.1.0"
@@ -248,6 +249,16 @@ static void block_signals(sigset_t *set)
     pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
+/* Each connection of an exporter is one; the usual 1024 are only what programs get that do not ask. */
+static void raise_descriptors(void)
+{
+    struct rlimit most;
+    if (getrlimit(RLIMIT_NOFILE, &most) != 0 || most.rlim_cur == most.rlim_max)
+        return;
+    most.rlim_cur = most.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &most);
+}
+
 int weird_serve(struct weird_settings *settings, int operands, char **operand)
 {
     struct weir_error error = {0};
@@ -264,6 +275,7 @@ int weird_serve(struct weird_settings *settings, int operands, char **operand)
         return 0;
     }
     block_signals(&signals);
+    raise_descriptors();
     enum weir_status status = start(&server, &error);
     if (status == WEIR_OK) {
         say_ready(&server);
