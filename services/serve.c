@@ -42,6 +42,16 @@ static bool split_where(const char *where, char host[256], char port[16])
     return strspn(port, "0123456789") == strlen(port) && strtol(port, NULL, 10) <= 65535;
 }
 
+enum weir_status server_check(const char *where, struct weir_error *error)
+{
+    char host[256], port[16];
+    if (where && split_where(where, host, port))
+        return WEIR_OK;
+    return weir_fail(error, WEIR_EARGUMENT, "http",
+                     "\"%s\" is no ADDRESS:PORT such as 127.0.0.1:8080, [::1]:8080 or *:8080",
+                     where ? where : "");
+}
+
 static int listen_on(const struct addrinfo *a)
 {
     int on = 1, off = 0;
@@ -65,10 +75,9 @@ static enum weir_status open_listener(struct server *s, struct weir_error *error
     const char *where = s->settings.listen;
     struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *list = NULL;
     int code = 0;
-    if (!where || !split_where(where, host, port))
-        return weir_fail(error, WEIR_EARGUMENT, "http",
-                         "\"%s\" is no ADDRESS:PORT such as 127.0.0.1:8080, [::1]:8080 or *:8080",
-                         where ? where : "");
+    if (server_check(where, error) != WEIR_OK)
+        return WEIR_EARGUMENT;
+    (void)split_where(where, host, port);
     /* Any address: IPv6 takes IPv4 too; without IPv6 in the kernel, IPv4 alone. */
     const int families[] = {*host ? AF_UNSPEC : AF_INET6, AF_INET};
     for (int i = 0; i < (*host ? 1 : 2) && s->listener < 0; i++) {

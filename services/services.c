@@ -203,6 +203,11 @@ static enum weir_status open_server(struct services *s, struct weir_error *error
     return server_new(&serve, &handler, &s->server, error);
 }
 
+enum weir_status services_check(const char *where, struct weir_error *error)
+{
+    return server_check(where, error);
+}
+
 enum weir_status services_new(const struct services_settings *settings, struct services **out,
                               struct weir_error *error)
 {

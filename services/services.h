@@ -43,6 +43,9 @@ struct services_settings {
     void *context;
 };
 
+/* Whether services_new() would understand where to listen; nothing is bound. WEIR_EARGUMENT. */
+enum weir_status services_check(const char *where, struct weir_error *error);
+
 /* Copies the settings (the strings too). WEIR_EARGUMENT and WEIR_EIO name the address. */
 enum weir_status services_new(const struct services_settings *settings, struct services **out,
                               struct weir_error *error);

@@ -37,14 +37,17 @@ static bool plays(const struct server *s, enum role role)
 
 /* ---- safe by default ---- */
 
+/* Digits and points up to the port: "127.example.net" is a name, and may be anywhere. */
 static bool is_loopback(const char *where)
 {
-    return strncmp(where, "127.", 4) == 0 || strncmp(where, "[::1]:", 6) == 0 ||
-           strncmp(where, "localhost:", 10) == 0;
+    return (strncmp(where, "127.", 4) == 0 && where[strspn(where, "0123456789.")] == ':') ||
+           strncmp(where, "[::1]:", 6) == 0 || strncmp(where, "localhost:", 10) == 0;
 }
 
 static enum weir_status check_exposure(const struct weird_settings *s, struct weir_error *error)
 {
+    if (services_check(s->http, error) != WEIR_OK)
+        return WEIR_EARGUMENT;
     if (is_loopback(s->http) || s->insecure)
         return WEIR_OK;
     return weir_fail(error, WEIR_EARGUMENT, "http",

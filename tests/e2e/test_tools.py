@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""The words that work on a data folder refuse in one line that says what is wrong, and change nothing."""
+"""weird and its words refuse in one line that says what is wrong, and change nothing."""
 import subprocess
 
 from lib import WEIRD, WEIRGEN, check, equal, folder, main, run
 
 
 def refused(code, says, *words, stdout=subprocess.PIPE):
-    got = subprocess.run([str(w) for w in (WEIRD, *words)], stdout=stdout, stderr=subprocess.PIPE, timeout=60)
+    got = subprocess.run([str(w) for w in (WEIRD, *words)], stdout=stdout, stderr=subprocess.PIPE,
+                         timeout=60)
     lines = got.stderr.decode().splitlines()
     equal(got.returncode, code, f"{words}: exit code")
     equal(len(lines), 1, f"{words}: lines of {lines}")
@@ -25,21 +26,33 @@ def test_records():
     here = folder()
     run(WEIRGEN, "--pcap", here / "a.pcap", "--flows", 200, "v5", "--truth", here / "truth.json")
     run(WEIRD, "import", here / "a.pcap", "--data", here / "data")
-    refused(2, ["--filter: column 1: found 'bad'"], "records", "--filter", "bad", "--data", here / "data")
+    refused(2, ["--filter: column 1: found 'bad'"],
+            "records", "--filter", "bad", "--data", here / "data")
     with open("/dev/full", "wb") as full:
-        refused(1, ["cannot write", "No space left"], "records", "--data", here / "data", stdout=full)
+        refused(1, ["cannot write", "No space left"],
+                "records", "--data", here / "data", stdout=full)
 
 
 def test_import():
     here = folder()
     (here / "empty").touch()
     (here / "garbage").write_bytes(bytes(range(256)) * 40)
-    for name, says in (("empty", "expected a pcap"), ("garbage", "expected a pcap"), ("none", "No such file")):
+    for name, says in (("empty", "expected a pcap"), ("garbage", "expected a pcap"),
+                       ("none", "No such file")):
         refused(1, [str(here / name), says], "import", here / name, "--data", here / "data")
     refused(2, ["which files"], "import", "--data", here / "data")
 
 
+def test_check():
+    equal(run(WEIRD, "--http", "127.0.0.1:0", "--check"), "the options are right\n", "--check")
+    for where in ("127.0.0.1", "127.0.0.1:99999", "[::1]:http"):
+        refused(2, [where, "is no ADDRESS:PORT"], "--http", where, "--check")
+    for where in ("192.0.2.1:80", "127.example.net:80", "*:80"):
+        refused(2, [where, "reachable from outside"], "--http", where, "--check")
+
+
 def test_all():
+    test_check()
     test_no_store()
     test_records()
     test_import()
