@@ -77,9 +77,9 @@ struct serve_counters {
 };
 
 struct server;
-/* Binds and listens; nothing is accepted yet. WEIR_EARGUMENT and WEIR_EIO name the address. */
 /* Whether `where` can be understood; nothing is bound. WEIR_EARGUMENT. */
 enum weir_status server_check(const char *where, struct weir_error *error);
+/* Binds and listens; nothing is accepted yet. WEIR_EARGUMENT and WEIR_EIO name the address. */
 enum weir_status server_new(const struct serve_settings *settings,
                             const struct serve_handler *handler, struct server **out,
                             struct weir_error *error);
