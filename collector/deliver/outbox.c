@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ struct outbox {
     struct entry *first, **last;
     uint64_t blocks, octets;
     char *folder; /* NULL: in memory */
+    int folder_fd; /* holds the lock on it; -1: none */
     int64_t most;
     bool stopped;
 };
@@ -84,11 +86,28 @@ static enum weir_status adopt(struct outbox *o, const char *name, struct weir_er
     return WEIR_OK;
 }
 
+/* Two processes would send and remove each other's blocks. The lock ends with the process. */
+static enum weir_status lock_folder(struct outbox *o, struct weir_error *error)
+{
+    o->folder_fd = open(o->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (o->folder_fd < 0)
+        return io_error(error, o->folder, "open the folder");
+    if (flock(o->folder_fd, LOCK_EX | LOCK_NB) == 0)
+        return WEIR_OK;
+    if (errno != EWOULDBLOCK)
+        return io_error(error, o->folder, "lock the folder");
+    return weir_fail(error, WEIR_EBUSY, "spool", "%s: another collector uses this spool; "
+                     "give each its own --data", o->folder);
+}
+
 static enum weir_status adopt_folder(struct outbox *o, struct weir_error *error)
 {
     struct dirent **names;
     if (mkdir(o->folder, 0750) != 0 && errno != EEXIST)
         return io_error(error, o->folder, "make the folder");
+    enum weir_status locked = lock_folder(o, error);
+    if (locked != WEIR_OK)
+        return locked;
     int count = scandir(o->folder, &names, is_block_file, alphasort);
     if (count < 0)
         return io_error(error, o->folder, "read the folder");
@@ -117,6 +136,7 @@ enum weir_status outbox_new(const char *folder, int64_t most, struct outbox **ou
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&o->lock, NULL);
     o->last = &o->first;
+    o->folder_fd = -1;
     o->most = most > 0 ? most : SPOOL_MOST_DEFAULT;
     enum weir_status status = folder ? adopt_folder(o, error) : WEIR_OK;
     if (status != WEIR_OK) {
@@ -139,6 +159,8 @@ void outbox_free(struct outbox *o)
     }
     pthread_cond_destroy(&o->changed);
     pthread_mutex_destroy(&o->lock);
+    if (o->folder_fd >= 0)
+        close(o->folder_fd);
     free(o->folder);
     free(o);
 }

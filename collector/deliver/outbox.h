@@ -19,7 +19,8 @@
 struct outbox;
 
 /* folder NULL: in memory. Otherwise the folder is made if need be, and what an earlier run left in it
- * is first in line. `most`: octets the spool may hold. */
+ * is first in line. `most`: octets the spool may hold. WEIR_EBUSY: another process has the folder;
+ * WEIR_EFULL, WEIR_EIO, WEIR_ENOMEM. */
 enum weir_status outbox_new(const char *folder, int64_t most, struct outbox **out,
                             struct weir_error *error);
 void outbox_free(struct outbox *o);

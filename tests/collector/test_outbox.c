@@ -171,6 +171,16 @@ static void stop_lets_go(void)
     outbox_free(o);
 }
 
+static void has_one_owner(void)
+{
+    struct weir_error error = {0};
+    struct outbox *other = NULL, *o = open_outbox(folder, 0);
+    CU_ASSERT_EQUAL(outbox_new(folder, 0, &other, &error), WEIR_EBUSY);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, folder));
+    outbox_free(o);
+    outbox_free(open_outbox(folder, 0));
+}
+
 static void says_what_is_wrong(void)
 {
     struct weir_error error = {0};
@@ -188,6 +198,7 @@ int main(void)
     CU_add_test(suite, "blocks come out in order", in_order);
     CU_add_test(suite, "the spool survives its process", survives_its_process);
     CU_add_test(suite, "the spool respects its limit", respects_its_limit);
+    CU_add_test(suite, "the spool has one owner", has_one_owner);
     CU_add_test(suite, "memory is bounded by waiting", waits_when_memory_is_full);
     CU_add_test(suite, "stop lets everyone go", stop_lets_go);
     CU_add_test(suite, "a folder that cannot be made is named", says_what_is_wrong);
