@@ -230,7 +230,7 @@ static void decode_sflow(struct ingest *in, const struct opened *o, struct messa
     if (!s->sequence.started || s->resumed)
         sflow_adopt(in, s, o->sflow.up_time_ms, o->message.received_ms);
     sum->sequence_ms = samples_clock(&s->samples, o->sflow.up_time_ms, o->message.received_ms);
-    sum->flow_records = 1; /* the datagram, so that a sequence that stands still is told (rule 8) */
+    sum->option_records = 1; /* says only that it is not empty: a sequence that stands still is told */
     if (in->suspended)
         samples_forget(&s->samples);
     else
