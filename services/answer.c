@@ -240,6 +240,36 @@ static bool put_row(struct soap *soap, struct buffer *text, const struct totals 
     return true;
 }
 
+static bool put_percentile(struct soap *soap, struct buffer *text, const struct totals *from,
+                           size_t index, struct wt__Percentile *to)
+{
+    const struct totals_percentile *row = &from->percentiles[index];
+    to->octets = row->raw.octets;
+    to->packets = row->raw.packets;
+    to->flows = row->raw.flows;
+    to->estimatedOctets = row->estimated.octets;
+    to->estimatedPackets = row->estimated.packets;
+    to->estimatedFlows = row->estimated.flows;
+    to->__sizekey = (int)from->key_count;
+    to->key = zeroed(soap, from->key_count, sizeof *to->key);
+    for (size_t k = 0; to->key && k < from->key_count; k++)
+        if (!put_key(soap, text, &from->keys[k], &row->keys[k], &to->key[k]))
+            return false;
+    return to->key != NULL;
+}
+
+static bool put_percentiles(struct soap *soap, struct buffer *text, const struct totals *from,
+                            struct _db__AggregateResponse *out)
+{
+    bool ok = from->percentile_count <= INT32_MAX;
+    out->__sizepercentile = ok ? (int)from->percentile_count : 0;
+    out->percentile = zeroed(soap, (size_t)out->__sizepercentile, sizeof *out->percentile);
+    ok = ok && out->percentile;
+    for (size_t i = 0; ok && i < from->percentile_count; i++)
+        ok = put_percentile(soap, text, from, i, &out->percentile[i]);
+    return ok;
+}
+
 int answer_rows(struct soap *soap, const struct totals *from, bool bins,
                 struct _db__AggregateResponse *out)
 {
@@ -250,6 +280,7 @@ int answer_rows(struct soap *soap, const struct totals *from, bool bins,
     ok = ok && out->row;
     for (size_t i = 0; ok && i < from->row_count; i++)
         ok = put_row(soap, &text, from, i, bins, &out->row[i]);
+    ok = ok && put_percentiles(soap, &text, from, out);
     buffer_free(&text);
     if (!ok)
         return soap->error = SOAP_EOM;

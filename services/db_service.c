@@ -6,6 +6,8 @@
 #include "dbStub.h"
 #include "fault.h"
 #include "services_private.h"
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #define QUERY_WAIT_MS 100
@@ -30,6 +32,24 @@ static int check_interval(struct soap *soap, int64_t from_ms, int64_t to_ms)
                       (long long)to_ms);
 }
 
+/* Whether the client has gone: asked between blocks, and put to the socket not oftener than a
+ * hundred times a second. Who speaks HTTP/1.1 does not close its side of the connection while it waits. */
+struct client {
+    int fd;
+    _Atomic uint64_t next_us;
+};
+
+static bool is_gone(void *context)
+{
+    struct client *c = context;
+    uint64_t now = clock_monotonic_us();
+    if (now < atomic_load(&c->next_us))
+        return false;
+    atomic_store(&c->next_us, now + 10000);
+    struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 int db_query(struct soap *soap, struct totals_request *request, struct totals *out)
 {
     const struct services_settings *settings = &services_of(soap)->settings;
@@ -37,6 +57,12 @@ int db_query(struct soap *soap, struct totals_request *request, struct totals *o
     request->deadline_ms = settings->query_deadline_ms;
     request->memory_most = settings->query_memory;
     request->threads = settings->query_threads;
+    const struct exchange *exchange = caller_of(soap)->exchange;
+    struct client client = {.fd = exchange->fd, .next_us = clock_monotonic_us() + 10000};
+    if (exchange->head->minor > 0) {
+        request->unwanted = is_gone;
+        request->unwanted_context = &client;
+    }
     int result = check_interval(soap, request->when.from_ms, request->when.to_ms);
     if (result == SOAP_OK)
         result = begin_query(soap);
@@ -44,6 +70,7 @@ int db_query(struct soap *soap, struct totals_request *request, struct totals *o
         return result;
     enum weir_status status = store_totals(settings->store, request, out, &error);
     sem_post(&services_of(soap)->queries);
+    request->unwanted = NULL;
     return status == WEIR_OK ? SOAP_OK : fault_error(soap, &error);
 }
 
@@ -52,6 +79,7 @@ static int read_aggregate(struct soap *soap, const struct _db__Aggregate *q,
 {
     static const enum measure measures[] = {MEASURE_OCTETS, MEASURE_PACKETS, MEASURE_FLOWS};
     static const enum answer_source sources[] = {SOURCE_AUTO, SOURCE_ROLLUP, SOURCE_BLOCKS};
+    static const enum spread spreads[] = {SPREAD_END, SPREAD_PROPORTIONAL};
     if (q->__sizeby < 0 || q->__sizeby > TOTALS_KEYS_MOST)
         return fault_make(soap, WEIR_EARGUMENT, "by", "%d keys: expected at most %d", q->__sizeby,
                           TOTALS_KEYS_MOST);
@@ -70,6 +98,8 @@ static int read_aggregate(struct soap *soap, const struct _db__Aggregate *q,
         .top = q->top ? *q->top : 0,
         .order = measures[q->order ? *q->order % 3 : 0],
         .source = sources[q->source ? *q->source % 3 : 0],
+        .spread = spreads[q->spread ? *q->spread % 2 : 0],
+        .percentile = q->percentile ? *q->percentile : 0,
     };
     return SOAP_OK;
 }
@@ -87,7 +117,7 @@ int __db__Aggregate(struct soap *soap, struct _db__Aggregate *q,
     if (result != SOAP_OK)
         return result;
     uint32_t most = services_of(soap)->settings.rows_most;
-    if (totals.row_count > most)
+    if (totals.row_count > most || totals.percentile_count > most)
         result =
             fault_make(soap, WEIR_ELIMIT, "by",
                        "the answer has %zu rows: expected at most %u; ask for top, fewer keys or a "
@@ -96,7 +126,7 @@ int __db__Aggregate(struct soap *soap, struct _db__Aggregate *q,
     else
         result = answer_rows(soap, &totals, request.step_ms > 0, answer);
     /* Only HTTP/1.1 knows chunks. */
-    if (totals.row_count > ROWS_CHUNKED && caller_of(soap)->exchange->head->minor > 0)
+    if (totals.row_count + totals.percentile_count > ROWS_CHUNKED && caller_of(soap)->exchange->head->minor > 0)
         soap_set_omode(soap, SOAP_IO_CHUNK);
     totals_free(&totals);
     return result;

@@ -32,6 +32,7 @@ static void set_defaults(void)
         .order = "octets",
         .measure = "octets",
         .source = "auto",
+        .spread = "end",
         .from_ms = INTERVAL_ALL.from_ms,
         .to_ms = INTERVAL_ALL.to_ms,
     };

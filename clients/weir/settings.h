@@ -32,6 +32,9 @@
     X(order, "order", "M", OPTION_TEXT, 0, 0,                                                      \
       "octets, packets or flows: what rows are ordered by (octets)")                               \
     X(source, "source", "S", OPTION_TEXT, 0, 0, "auto, rollup or blocks: what to read (auto)")     \
+    X(spread, "spread", "S", OPTION_TEXT, 0, 0,                                                    \
+      "end, or proportional: octets over the time from a flow's start to its end (end)")           \
+    X(percentile, "percentile", "N", OPTION_NUMBER, 1, 100, "which one of each series (95)")       \
     X(time, "time", NULL, OPTION_FLAG, 0, 0, "say what the answer cost the server")                \
     X(measure, "measure", "M", OPTION_TEXT, 0, 0,                                                  \
       "octets, packets or flows: what the cells show (octets)")                                    \
@@ -48,9 +51,9 @@ enum setting {
 #define ACCEPT(member) (1u << SETTING_##member)
 
 struct settings {
-    const char *url, *format, *by, *filter, *order, *source, *measure, *description, *sampling_rate;
+    const char *url, *format, *by, *filter, *order, *source, *spread, *measure, *description, *sampling_rate;
     bool help, time;
-    int64_t from_ms, to_ms, step_ms, top; /* step and top: 0 when not given */
+    int64_t from_ms, to_ms, step_ms, top, percentile; /* step, top: 0 when not given */
 };
 
 extern struct settings settings;

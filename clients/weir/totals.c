@@ -14,6 +14,7 @@ extern struct Namespace db_namespaces[];
 
 static const char *const measures[] = {"octets", "packets", "flows"};
 static const char *const sources[] = {"auto", "rollup", "blocks"};
+static const char *const spreads[] = {"end", "proportional"};
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
@@ -71,9 +72,10 @@ enum outcome totals_ask(struct request *r, struct session *s, struct totals_keys
                         struct _db__AggregateResponse *answer)
 {
     const struct settings *o = r->settings;
-    size_t order, source;
+    size_t order, source, how;
     if (!request_choice(r, "order", o->order, measures, 3, &order) ||
-        !request_choice(r, "source", o->source, sources, 3, &source))
+        !request_choice(r, "source", o->source, sources, 3, &source) ||
+        !request_choice(r, "spread", o->spread, spreads, 2, &how))
         return OUTCOME_USAGE;
     int64_t from_ms = o->from_ms, to_ms = o->to_ms, step_ms = o->step_ms;
     if (step_ms && (from_ms == INTERVAL_ALL.from_ms || to_ms == INTERVAL_ALL.to_ms)) {
@@ -81,7 +83,8 @@ enum outcome totals_ask(struct request *r, struct session *s, struct totals_keys
         if (outcome != OUTCOME_DONE)
             return outcome;
     }
-    unsigned top = (unsigned)o->top;
+    unsigned top = (unsigned)o->top, percentile = (unsigned)o->percentile;
+    enum wt__Spread spread = (enum wt__Spread)how;
     enum wt__Measure measure = (enum wt__Measure)order;
     enum wt__Source from = (enum wt__Source)source;
     struct _db__Aggregate question = {
@@ -94,6 +97,8 @@ enum outcome totals_ask(struct request *r, struct session *s, struct totals_keys
         .top = top ? &top : NULL,
         .order = &measure,
         .source = &from,
+        .spread = how ? &spread : NULL,
+        .percentile = percentile ? &percentile : NULL,
     };
     if (soap_call___db__Aggregate(s->soap, s->url, NULL, &question, answer))
         return session_fail(s, r->error);
@@ -145,6 +150,21 @@ static void put_key(struct buffer *out, const struct wt__Key *k, bool numeric)
     buffer_put_u8(out, ',');
 }
 
+static void put_percentile(struct buffer *out, const struct wt__Percentile *row,
+                           const bool *numeric)
+{
+    buffer_put_u8(out, '{');
+    for (int i = 0; i < row->__sizekey; i++)
+        put_key(out, &row->key[i], i < KEYS_MOST && numeric[i]);
+    buffer_print(out,
+                 "\"octets\":%llu,\"packets\":%llu,\"flows\":%llu,\"estimatedOctets\":%llu,"
+                 "\"estimatedPackets\":%llu,\"estimatedFlows\":%llu}",
+                 (unsigned long long)row->octets, (unsigned long long)row->packets,
+                 (unsigned long long)row->flows, (unsigned long long)row->estimatedOctets,
+                 (unsigned long long)row->estimatedPackets,
+                 (unsigned long long)row->estimatedFlows);
+}
+
 static void put_row(struct buffer *out, const struct wt__Row *row, const bool *numeric)
 {
     buffer_put_u8(out, '{');
@@ -174,9 +194,14 @@ void totals_json(struct buffer *out, const void *context)
     }
     buffer_print(out, "],\n\"groups\":%llu,\n\"account\":", (unsigned long long)a->groups);
     shape_json(out, &shape_account, a->account);
-    buffer_print(out, ",\n\"elapsedMicroseconds\":%llu,\"cpuMicroseconds\":%llu}",
+    buffer_print(out, ",\n\"elapsedMicroseconds\":%llu,\"cpuMicroseconds\":%llu",
                  (unsigned long long)a->elapsedMicroseconds,
                  (unsigned long long)a->cpuMicroseconds);
+    for (int i = 0; i < a->__sizepercentile; i++) {
+        buffer_print(out, i ? ",\n" : ",\n\"percentiles\":[\n");
+        put_percentile(out, &a->percentile[i], numeric);
+    }
+    buffer_print(out, a->__sizepercentile > 0 ? "]}" : "}");
 }
 
 /* ---- the sheet ------------------------------------------------------------------------------- */
@@ -193,27 +218,28 @@ struct totals_view {
     bool bins, estimated;
 };
 
-static void key_cell(const struct totals_view *v, const struct wt__Row *row, int i)
+void totals_key_cell(struct sheet *sheet, const struct tag_names *tags, const char *key,
+                     const struct wt__Row *row, int i)
 {
     uint32_t tag;
     const char *name = NULL;
     if (i >= row->__sizekey || key_absent(&row->key[i])) {
-        sheet_text(v->sheet, NULL);
+        sheet_text(sheet, NULL);
         return;
     }
-    if (v->tags && is_tag_key(v->keys->names[i]) && totals_key_number(row, i, &tag))
-        name = tag ? tag_name(v->tags, tag) : "(no tag)";
+    if (tags && is_tag_key(key) && totals_key_number(row, i, &tag))
+        name = tag ? tag_name(tags, tag) : "(no tag)";
     if (name)
-        sheet_print(v->sheet, "%u %.63s", tag, name);
+        sheet_print(sheet, "%u %.63s", tag, name);
     else
-        sheet_text(v->sheet, row->key[i].__item);
+        sheet_text(sheet, row->key[i].__item);
 }
 
 static void row_cells(const struct totals_view *v, const struct wt__Row *row)
 {
     char bin[TIME_TEXT_SIZE];
     for (int i = 0; i < v->keys->count; i++)
-        key_cell(v, row, i);
+        totals_key_cell(v->sheet, v->tags, v->keys->names[i], row, i);
     if (v->bins) {
         time_print(row->bin ? *row->bin : 0, bin);
         sheet_text(v->sheet, bin);
@@ -252,8 +278,8 @@ static bool any_estimated(const struct _db__AggregateResponse *a)
     return false;
 }
 
-static void fill_report(struct request *r, struct report *report, const struct totals_keys *keys,
-                        const struct _db__AggregateResponse *a)
+void totals_report(struct request *r, struct report *report, const struct totals_keys *keys,
+                   const struct _db__AggregateResponse *a)
 {
     struct tag_names tags = {0};
     bool want_names = false, table = r->output->write == output_table;
@@ -289,7 +315,7 @@ enum outcome word_totals(struct request *r)
         struct report report;
         report_open(&report);
         if (r->output->write != output_json)
-            fill_report(r, &report, &keys, &answer);
+            totals_report(r, &report, &keys, &answer);
         report.json = totals_json;
         report.json_context = &answer;
         if (r->settings->time) {

@@ -24,6 +24,14 @@ enum outcome totals_ask(struct request *r, struct session *s, struct totals_keys
  * struct _db__AggregateResponse. Keys are numbers where their element is one. */
 void totals_json(struct buffer *out, const void *context);
 
+/* The sheet of `weir totals`, and its notes. */
+void totals_report(struct request *r, struct report *report, const struct totals_keys *keys,
+                   const struct _db__AggregateResponse *a);
+struct tag_names;
+/* The cell of a row's key number i, called `key`; `tags` may be NULL: no names. */
+void totals_key_cell(struct sheet *sheet, const struct tag_names *tags, const char *key,
+                     const struct wt__Row *row, int i);
+
 /* The value of a row's key as an unsigned number; false when it is absent or something else. */
 bool totals_key_number(const struct wt__Row *row, int key, uint32_t *out);
 

@@ -14,8 +14,12 @@
 static const struct word words[] = {
     {"totals", NULL, "", "octets, packets and flows, by any keys",
      ACCEPT_WHEN | ACCEPT(by) | ACCEPT(filter) | ACCEPT(step_ms) | ACCEPT(top) | ACCEPT(order) |
-         ACCEPT(source) | ACCEPT(time),
+         ACCEPT(source) | ACCEPT(spread) | ACCEPT(time),
      0, 0, word_totals},
+    {"series", NULL, "", "time bins by any keys, as lines, with their 95th percentile",
+     ACCEPT_WHEN | ACCEPT(by) | ACCEPT(filter) | ACCEPT(step_ms) | ACCEPT(top) | ACCEPT(measure) |
+         ACCEPT(source) | ACCEPT(spread) | ACCEPT(percentile) | ACCEPT(time),
+     0, 0, word_series},
     {"matrix", NULL, "", "the traffic matrix: source tag x destination tag",
      ACCEPT_WHEN | ACCEPT(filter) | ACCEPT(measure) | ACCEPT(source) | ACCEPT(time), 0, 0,
      word_matrix},

@@ -54,6 +54,7 @@ bool request_choice(struct request *r, const char *option, const char *text,
 
 /* The words (one file a group). */
 enum outcome word_totals(struct request *r);
+enum outcome word_series(struct request *r);
 enum outcome word_matrix(struct request *r);
 enum outcome word_account(struct request *r);
 enum outcome word_tag_add(struct request *r);

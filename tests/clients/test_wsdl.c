@@ -217,8 +217,8 @@ static void answers_become_json_by_their_types(void)
                  "</d:row><d:groups>1</d:groups></d:AggregateResponse>"),
         true,
         "{\"row\":[{\"key\":[{\"name\":\"srcTag\",\"absent\":true,\"value\":\"5\"}],"
-        "\"octets\":18446744073709551615,\"packets\":\"NaN\",\"new\":{\"x\":\"1\"}}],\"groups\":1}"
-        "\n");
+        "\"octets\":18446744073709551615,\"packets\":\"NaN\",\"new\":{\"x\":\"1\"}}],\"groups\":1,"
+        "\"percentile\":[]}\n");
 }
 
 static void answers_become_lines(void)

@@ -1,0 +1,144 @@
+"""DuckDB as a peer of the benchmark: its C library by ctypes, one thread, the same records.
+
+The library is that of the npm package @duckdb/node-bindings-linux-x64, installed into
+build/peers/; without npm there is no DuckDB in the table, and the bench says so. Records come from
+`weird export --format csv` into a table of the narrowest fitting types in a database file; addresses
+are UINTEGER, which is the best DuckDB has for them. Run alone:
+
+    bench/duckdb_peer.py DATABASE CSV|- [THREADS]     load (unless -), then time the questions
+"""
+import ctypes
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+PACKAGE = "@duckdb/node-bindings-linux-x64"
+
+
+class Result(ctypes.Structure):
+    _fields_ = [("columns", ctypes.c_uint64), ("rows", ctypes.c_uint64), ("changed", ctypes.c_uint64),
+                ("column_data", ctypes.c_void_p), ("error", ctypes.c_void_p), ("data", ctypes.c_void_p)]
+
+
+def library(cache):
+    """The path of libduckdb.so, installed on first use; None when npm is not there or fails."""
+    path = pathlib.Path(cache) / "node_modules" / PACKAGE / "libduckdb.so"
+    if path.exists():
+        return path
+    if not shutil.which("npm"):
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["npm", "install", "--prefix", str(cache), "--ignore-scripts", "--no-audit", "--no-fund", PACKAGE],
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return path if path.exists() else None
+
+
+class DuckDB:
+    def __init__(self, so, database, threads=1):
+        self.c = ctypes.CDLL(str(so))
+        self.c.duckdb_value_varchar.restype = ctypes.c_void_p
+        self.c.duckdb_result_error.restype = ctypes.c_char_p
+        for name in ("duckdb_row_count", "duckdb_column_count"):
+            getattr(self.c, name).restype = ctypes.c_uint64
+        self.database, self.connection = ctypes.c_void_p(), ctypes.c_void_p()
+        if self.c.duckdb_open(str(database).encode(), ctypes.byref(self.database)):
+            raise RuntimeError(f"DuckDB can not open {database}")
+        self.c.duckdb_connect(self.database, ctypes.byref(self.connection))
+        self.ask(f"SET threads = {threads}")
+
+    def ask(self, sql):
+        result = Result()
+        try:
+            if self.c.duckdb_query(self.connection, sql.encode(), ctypes.byref(result)):
+                raise RuntimeError(self.c.duckdb_result_error(ctypes.byref(result)).decode())
+            columns = self.c.duckdb_column_count(ctypes.byref(result))
+            rows = self.c.duckdb_row_count(ctypes.byref(result))
+            return [[self._value(result, c, r) for c in range(columns)] for r in range(rows)]
+        finally:
+            self.c.duckdb_destroy_result(ctypes.byref(result))
+
+    def _value(self, result, column, row):
+        at = self.c.duckdb_value_varchar(ctypes.byref(result), ctypes.c_uint64(column), ctypes.c_uint64(row))
+        if not at:
+            return None
+        text = ctypes.string_at(at).decode()
+        self.c.duckdb_free(ctypes.c_void_p(at))
+        return text
+
+    def close(self):
+        self.c.duckdb_disconnect(ctypes.byref(self.connection))
+        self.c.duckdb_close(ctypes.byref(self.database))
+
+
+def number_of(column):
+    return " + ".join(f"split_part({column}, '.', {i + 1})::UINTEGER * {256 ** (3 - i)}::UINTEGER" for i in range(4))
+
+
+def load(db, path):
+    """The table `flow`, in the order the records were stored."""
+    db.ask(f"""CREATE OR REPLACE TABLE flow AS SELECT
+        octets::UBIGINT AS octets, packets::UBIGINT AS packets,
+        ({number_of('sourceIPv4Address')})::UINTEGER AS src, ({number_of('destinationIPv4Address')})::UINTEGER AS dst,
+        sourceTransportPort::USMALLINT AS sport, destinationTransportPort::USMALLINT AS dport,
+        protocolIdentifier::UTINYINT AS proto, ipClassOfService::UTINYINT AS tos, tcpControlBits::USMALLINT AS flags,
+        ingressInterface::UINTEGER AS input, egressInterface::UINTEGER AS output,
+        ipNextHopIPv4Address AS next_hop, bgpSourceAsNumber::UINTEGER AS src_as, bgpDestinationAsNumber::UINTEGER AS dst_as,
+        flowStart::BIGINT AS first_ms, flowEnd::BIGINT AS last_ms, exporter, domain::UINTEGER AS domain
+        FROM read_csv('{path}', header = true, all_varchar = true)""")
+    db.ask("CHECKPOINT")
+
+
+def prefix(text):
+    address, length = text.split("/")
+    a, b, c, d = (int(x) for x in address.split("."))
+    mask = (0xffffffff << (32 - int(length))) & 0xffffffff
+    low = (a << 24 | b << 16 | c << 8 | d) & mask
+    return low, low | (~mask & 0xffffffff)
+
+
+SUMS = "sum(octets)::UBIGINT, sum(packets)::UBIGINT, count(*)"
+
+
+def questions(first, second, tos, host):
+    """(name, SQL); `first`, `second`: networks; the answer's first column is compared."""
+    (a, b), (c, d) = prefix(first), prefix(second)
+    h = prefix(host + "/32")[0]
+    return [
+        ("two networks", f"SELECT {SUMS} FROM flow WHERE src BETWEEN {a} AND {b} AND dst BETWEEN {c} AND {d}"),
+        ("one ToS", f"SELECT {SUMS} FROM flow WHERE tos = {tos}"),
+        ("top 10 source addresses", f"SELECT {SUMS}, src FROM flow GROUP BY src ORDER BY 1 DESC LIMIT 10"),
+        ("matrix of /16 x /16", f"SELECT {SUMS}, src >> 16 AS s, dst >> 16 AS d FROM flow GROUP BY s, d ORDER BY 1 DESC LIMIT 10"),
+        ("one host", f"SELECT {SUMS} FROM flow WHERE src = {h} OR dst = {h}"),
+        ("distinct 5-tuples", "SELECT count(*) FROM (SELECT src, dst, sport, dport, proto FROM flow GROUP BY ALL)"),
+    ]
+
+
+def best_of(db, sql, rounds=3):
+    times, answer = [], None
+    for _ in range(rounds):
+        start, cpu = time.monotonic(), time.process_time()
+        answer = db.ask(sql)
+        times.append((time.monotonic() - start, time.process_time() - cpu))
+    return min(t[0] for t in times), min(t[1] for t in times), answer
+
+
+def main():
+    cache = pathlib.Path(os.environ.get("BUILD", "build")) / "peers"
+    so = library(cache)
+    if not so:
+        sys.exit("DuckDB is not there: npm can not install it")
+    db = DuckDB(so, sys.argv[1], int(sys.argv[3]) if len(sys.argv) > 3 else 1)
+    if sys.argv[2] != "-":
+        load(db, sys.argv[2])
+    net = os.environ.get("WEIR_BENCH_NETS", "10.1.0.0/16,10.2.0.0/16").split(",")
+    for name, sql in questions(net[0], net[1], os.environ.get("WEIR_BENCH_TOS", "0"), os.environ.get("WEIR_BENCH_HOST", "10.1.0.1")):
+        wall, cpu, answer = best_of(db, sql)
+        print(f"{name:<28}{wall * 1e3:>9.1f} ms{cpu * 1e3:>9.1f} ms CPU   {answer[0]}")
+    db.close()
+
+
+if __name__ == "__main__":
+    main()
