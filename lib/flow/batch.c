@@ -12,6 +12,7 @@
  *  2. Past clean_rows a piece may hold old values, but none past its dirty_rows.
  *  3. A piece in the pool has an all-zero presence map. */
 #include "flow/batch.h"
+#include "flow/octet_heap.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +22,6 @@
 #define SLOTS (2 * BATCH_COLUMNS_MOST) /* a power of two */
 #define CLASSES 5u                     /* value sizes 1, 2, 4, 8, 16 */
 #define POOL_KEPT (64u << 20)
-#define HEAP_FIRST (16u << 10)
-#define HEAP_CHUNK (1u << 20)
-#define HEAP_KEPT (4u << 20)
-#define HEAP_MOST (256u << 20)
 
 /* A mapping that holds one column: `values`, then its presence map. */
 struct piece {
@@ -37,17 +34,10 @@ struct pool {
     size_t count, room;
 };
 
-struct heap_chunk {
-    struct heap_chunk *before;
-    size_t used, size;
-    uint8_t bytes[];
-};
-
 /* Where the heap stood when the last rows were reserved, so that taking them back frees their
  * octets. */
-struct heap_mark {
-    struct heap_chunk *chunk;
-    size_t used;
+struct row_mark {
+    struct octet_mark heap;
     uint32_t rows;
 };
 
@@ -60,9 +50,8 @@ struct batch {
     uint32_t dirty_rows[BATCH_COLUMNS_MOST]; /* of the piece under the column */
     uint16_t slots[SLOTS];                   /* column index + 1, by hash of its key; 0 empty */
     struct pool pools[CLASSES];
-    struct heap_chunk *heap, *spare;
-    size_t heap_octets, spare_octets;
-    struct heap_mark mark;
+    struct octet_heap heap;
+    struct row_mark mark;
 };
 
 /* Never the same twice in a process, so a remembered column index never meets another batch. */
@@ -158,88 +147,15 @@ static void column_give_back(struct batch *b, size_t index)
     pool_give(b, class_of(c->width), (struct piece){.values = c->values, .dirty_rows = dirty});
 }
 
-/* ---- the heap of octets ---- */
-
-static void heap_free_list(struct heap_chunk *chunk)
-{
-    while (chunk) {
-        struct heap_chunk *before = chunk->before;
-        free(chunk);
-        chunk = before;
-    }
-}
-
-static void heap_spare(struct batch *b, struct heap_chunk *chunk)
-{
-    if (b->spare_octets + chunk->size > HEAP_KEPT) {
-        free(chunk);
-        return;
-    }
-    b->spare_octets += chunk->size;
-    chunk->before = b->spare;
-    b->spare = chunk;
-}
-
-static void heap_return_to(struct batch *b, struct heap_chunk *chunk, size_t used)
-{
-    while (b->heap && b->heap != chunk) {
-        struct heap_chunk *top = b->heap;
-        b->heap = top->before;
-        b->heap_octets -= top->size;
-        heap_spare(b, top);
-    }
-    if (b->heap)
-        b->heap->used = used;
-}
-
-static struct heap_chunk *heap_take_spare(struct batch *b, size_t size)
-{
-    struct heap_chunk *chunk = b->spare;
-    if (!chunk || chunk->size < size)
-        return NULL;
-    b->spare = chunk->before;
-    b->spare_octets -= chunk->size;
-    return chunk;
-}
-
-static bool heap_grow(struct batch *b, size_t length)
-{
-    size_t size = b->heap ? HEAP_CHUNK : HEAP_FIRST;
-    if (size < length)
-        size = length;
-    struct heap_chunk *chunk = heap_take_spare(b, size);
-    if (!chunk && (chunk = malloc(sizeof *chunk + size)))
-        chunk->size = size;
-    if (!chunk)
-        return false;
-    chunk->before = b->heap;
-    chunk->used = 0;
-    b->heap = chunk;
-    b->heap_octets += chunk->size;
-    return true;
-}
-
 enum weir_status batch_put_octets(struct batch *b, size_t column, uint32_t row, const void *bytes,
                                   uint32_t length)
 {
     struct octets *value = (struct octets *)b->columns[column].values + row;
-    if (!length) {
-        *value = (struct octets){0};
-        return WEIR_OK;
-    }
-    struct heap_chunk *chunk = b->heap;
-    if (!chunk || chunk->size - chunk->used < length) {
-        if (b->heap_octets + (length > HEAP_CHUNK ? length : HEAP_CHUNK) > HEAP_MOST)
-            return WEIR_ELIMIT;
-        if (!heap_grow(b, length))
-            return WEIR_ENOMEM;
-        chunk = b->heap;
-    }
-    uint8_t *at = chunk->bytes + chunk->used;
-    memcpy(at, bytes, length);
-    chunk->used += length;
-    *value = (struct octets){.bytes = at, .length = length};
-    return WEIR_OK;
+    const uint8_t *kept = NULL;
+    enum weir_status status = octet_heap_put(&b->heap, bytes, length, &kept);
+    if (status == WEIR_OK)
+        *value = (struct octets){.bytes = kept, .length = length};
+    return status;
 }
 
 /* ---- life ---- */
@@ -264,10 +180,10 @@ void batch_reset(struct batch *b)
     pool_trim(b);
     if (b->column_count)
         memset(b->slots, 0, sizeof b->slots);
-    heap_return_to(b, NULL, 0);
+    octet_heap_return(&b->heap, (struct octet_mark){0});
     b->column_count = 0;
     b->rows = b->clean_rows = 0;
-    b->mark = (struct heap_mark){0};
+    b->mark = (struct row_mark){0};
     b->generation = next_generation();
 }
 
@@ -282,7 +198,7 @@ void batch_free(struct batch *b)
             piece_unmap(b, class, pool->pieces[--pool->count]);
         free(pool->pieces);
     }
-    heap_free_list(b->spare);
+    octet_heap_free(&b->heap);
     free(b);
 }
 
@@ -457,8 +373,7 @@ static void clean_ahead(struct batch *b)
 uint32_t batch_append(struct batch *b, uint32_t rows)
 {
     uint32_t first = b->rows;
-    b->mark.chunk = b->heap;
-    b->mark.used = b->heap ? b->heap->used : 0;
+    b->mark.heap = octet_heap_mark(&b->heap);
     b->mark.rows = first;
     b->rows += rows;
     if (b->rows > b->clean_rows)
@@ -512,7 +427,7 @@ void batch_retract(struct batch *b, uint32_t rows)
         column_retract(b, &b->columns[i], first);
     b->rows = first;
     if (b->mark.rows == first) /* everything put since that append goes with its rows */
-        heap_return_to(b, b->mark.chunk, b->mark.used);
+        octet_heap_return(&b->heap, b->mark.heap);
 }
 
 /* ---- keeping some rows ---- */
@@ -586,7 +501,7 @@ enum weir_status batch_keep(struct batch *b, const uint64_t *keep)
         move_present(c, rows, count, words);
     }
     b->rows = count;
-    b->mark = (struct heap_mark){.rows = UINT32_MAX}; /* what was put since is mixed now */
+    b->mark = (struct row_mark){.rows = UINT32_MAX}; /* what was put since is mixed now */
     free(rows);
     return WEIR_OK;
 }
