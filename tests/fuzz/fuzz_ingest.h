@@ -33,6 +33,19 @@ static inline struct batch *fuzz_take(void *context, struct batch *full, struct 
     return full;
 }
 
+/* Overwrites the first octets, so that the target's own decoder is met. 105: sFlow version 5. */
+static inline void fuzz_set_version(uint8_t *bytes, size_t length, uint16_t version)
+{
+    static const uint8_t sflow[] = {0, 0, 0, 5, 0, 0, 0};
+    if (version == 105 && length > sizeof sflow) {
+        memcpy(bytes, sflow, sizeof sflow);
+        bytes[7] = (uint8_t)(1 + (bytes[7] + 1) % 2); /* IPv4 stays 1, IPv6 stays 2 */
+    } else if (version != 105 && length > 1) {
+        bytes[0] = (uint8_t)(version >> 8);
+        bytes[1] = (uint8_t)version;
+    }
+}
+
 /* `version` overwrites the first two octets of each datagram, so that the target's own decoder is
  * met. */
 static inline int fuzz_ingest(const uint8_t *data, size_t size, uint16_t version)
@@ -52,10 +65,7 @@ static inline int fuzz_ingest(const uint8_t *data, size_t size, uint16_t version
         uint8_t *flush = malloc(length ? length : 1);
         if (length)
             memcpy(flush, cursor_bytes(&c, length), length);
-        if (length > 1) {
-            flush[0] = (uint8_t)(version >> 8);
-            flush[1] = (uint8_t)version;
-        }
+        fuzz_set_version(flush, length, version);
         now += choice >> 4 << 8;
         struct datagram d = {flush, length, address_from_ipv4(choice & 3), 2055 + (choice >> 2 & 1), now,
                              NULL};
