@@ -295,6 +295,43 @@ struct catalogue {
 enum weir_status store_catalogue(struct store *s, struct catalogue *out, struct weir_error *error);
 void catalogue_free(struct catalogue *c);
 
+/* ---- upkeep ---- */
+struct upkeep_settings {
+    /* Flow records that ended so long ago leave, a block at a time: a block when all in it have. 0: they
+     * stay. An exporter without a clock (its flows end in 1970) has its records leave at once. */
+    int64_t retain_ms;
+    /* When the file has more octets than this, the oldest blocks leave until it has not. 0: no bound. The log
+     * beside it has up to 64 MiB more. */
+    int64_t retain_octets;
+    /* What left counts on in roll-ups, so that questions that they can answer reach further back; they
+     * leave when they are so old, or when retain_octets wants it and there are no blocks. 0: they stay. */
+    int64_t retain_rollups_ms;
+};
+struct upkeep_report {
+    uint64_t blocks_merged, blocks_made;       /* so many small ones became so many large ones */
+    uint64_t blocks_removed, records_removed;  /* by retention */
+    uint64_t rollups_made;                     /* of hours, days, 32 days */
+    uint64_t octets_given_back;                /* to the file system */
+};
+/* Everything that is due, at once: retention, merging of small blocks (which are sorted and packed more
+ * densely), coarser roll-ups, space back to the file system. Records, account, roll-ups and what was acknowledged
+ * stay the same. Others may use the store meanwhile; can be killed at any moment. `progress` may be
+ * NULL. What was done before an error is in the report. */
+typedef void (*store_progress)(void *context, uint64_t done, uint64_t all);
+enum weir_status store_upkeep(struct store *s, const struct upkeep_settings *settings,
+                              store_progress progress, void *context, struct upkeep_report *report,
+                              struct weir_error *error);
+/* The same bit by bit in a thread of low priority, until store_upkeep_stop() or store_close(); once a store.
+ * Errors are logged, and tried again. */
+enum weir_status store_upkeep_start(struct store *s, const struct upkeep_settings *settings,
+                                    struct weir_error *error);
+void store_upkeep_stop(struct store *s);
+
+/* A copy of the store as it is now, in the file `file`, which must not exist (WEIR_EEXISTS); made beside as
+ * FILE.part. Others may use the store meanwhile. Put it into an empty folder as weir.db to use it. */
+enum weir_status store_backup(struct store *s, const char *file, store_progress progress,
+                              void *context, struct weir_error *error);
+
 /* ---- proof and state ---- */
 struct store_status {
     uint64_t blocks, records, option_records, file_octets, block_octets, rollup_rows, collectors;
@@ -306,7 +343,6 @@ enum weir_status store_status(struct store *s, struct store_status *out, struct 
 /* Recomputes every checksum and every roll-up from the blocks. Each difference is told to `differs`
  * (one line each, at most 1,000) and counted; WEIR_OK with *differences == 0 means proven. */
 typedef void (*store_difference)(void *context, const char *text);
-typedef void (*store_progress)(void *context, uint64_t done, uint64_t all);
 enum weir_status store_verify(struct store *s, store_difference differs, store_progress progress,
                               void *context, uint64_t *differences, struct weir_error *error);
 /* Gives stored flows the tags of the present catalogue, roll-ups too: one transaction a block. */

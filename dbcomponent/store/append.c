@@ -129,6 +129,17 @@ static enum weir_status collector_id(struct sql *sql, const uint8_t identity[16]
     return query_end(&q, error);
 }
 
+/* In a range of deliveries of long ago? */
+static enum weir_status look_up_range(struct sql *sql, int64_t collector, uint64_t sequence,
+                                      bool *known, struct weir_error *error)
+{
+    struct query q = query_start(sql, SQL_DELIVERED_FIND);
+    query_bind_i64(&q, collector);
+    query_bind_u64(&q, sequence);
+    *known = query_row(&q) && query_sealed(&q) && sequence <= query_u64(&q, 1);
+    return query_end(&q, error);
+}
+
 /* Delivered before? The same name for another content is a fault of the sender, and storing nothing
  * in silence would lose its records. */
 static enum weir_status look_up(struct sql *sql, int64_t collector, const struct incoming *in,
@@ -137,60 +148,20 @@ static enum weir_status look_up(struct sql *sql, int64_t collector, const struct
     struct query q = query_start(sql, SQL_DELIVERY_FIND);
     query_bind_i64(&q, collector);
     query_bind_u64(&q, in->block.head.id.sequence);
-    bool same = true;
-    *outcome = STORE_STORED;
+    bool same = true, known = false;
     if (query_row(&q) && query_sealed(&q)) {
-        *outcome = STORE_KNOWN;
+        known = true;
         same = query_i64(&q, 0) == in->digest;
     }
     enum weir_status status = query_end(&q, error);
+    if (status == WEIR_OK && !known)
+        status = look_up_range(sql, collector, in->block.head.id.sequence, &known, error);
+    *outcome = known ? STORE_KNOWN : STORE_STORED;
     if (status == WEIR_OK && !same)
         status = weir_fail(error, WEIR_EEXISTS, "block",
                            "another block of this collector with sequence %llu is stored already",
                            (unsigned long long)in->block.head.id.sequence);
     return status;
-}
-
-static enum weir_status insert_columns(struct sql *sql, int64_t id, const struct block_record *b,
-                                       struct weir_error *error)
-{
-    enum weir_status status = WEIR_OK;
-    for (uint32_t i = 0; status == WEIR_OK && i < b->count; i++) {
-        if (b->columns[i].length == 0)
-            continue;
-        struct query q = query_start(sql, SQL_COLUMN_ADD);
-        query_bind_i64(&q, COLUMN_ID(id, i));
-        query_bind_blob(&q, b->columns[i].bytes, b->columns[i].length);
-        query_row(&q);
-        status = query_end(&q, error);
-    }
-    return status;
-}
-
-static enum weir_status insert_block(struct sql *sql, const struct incoming *in, int64_t *id,
-                                     struct weir_error *error)
-{
-    const struct stored_block *h = &in->record.head;
-    *id = 0;
-    if (h->rows == 0)
-        return WEIR_OK;
-    struct query q = query_start(sql, SQL_BLOCK_NEXT);
-    if (query_row(&q))
-        *id = query_i64(&q, 0);
-    enum weir_status status = query_end(&q, error);
-    if (status != WEIR_OK)
-        return status;
-    q = query_start(sql, SQL_BLOCK_ADD);
-    query_bind_i64(&q, *id);
-    query_bind_i64(&q, h->kind);
-    query_bind_i64(&q, h->rows);
-    query_bind_i64(&q, h->first_ms);
-    query_bind_i64(&q, h->last_ms);
-    query_bind_u64(&q, in->record.octets);
-    query_bind_blob(&q, in->directory, in->directory_length);
-    query_row(&q);
-    status = query_end(&q, error);
-    return status == WEIR_OK ? insert_columns(sql, *id, &in->record, error) : status;
 }
 
 static enum weir_status insert_delivery(struct sql *sql, int64_t collector, int64_t block,
@@ -218,7 +189,9 @@ static enum weir_status write_all(struct sql *sql, const struct incoming *in,
         status = look_up(sql, collector, in, outcome, error);
     if (status != WEIR_OK || *outcome == STORE_KNOWN)
         return status;
-    status = insert_block(sql, in, &block, error);
+    block = 0;
+    if (in->record.head.rows)
+        status = block_insert(sql, &in->record, in->directory, in->directory_length, &block, error);
     if (status == WEIR_OK)
         status = insert_delivery(sql, collector, block, in, error);
     if (status == WEIR_OK)

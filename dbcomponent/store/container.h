@@ -57,6 +57,11 @@ typedef enum weir_status (*rollup_row)(void *context, const struct rollup_key *k
  * returned. */
 enum weir_status reader_rollups(struct reader *r, struct interval when, rollup_row row, void *context,
                                 struct weir_error *error);
+/* The same from coarser roll-ups where there are any: a row stands for all minutes of a slot of an hour, a
+ * day or 32 days, never longer than coarsest_ms, that lies whole in `when`; its minute_ms is the
+ * slot's start, a multiple of the slot's length since 1970. */
+enum weir_status reader_rollups_coarse(struct reader *r, struct interval when, int64_t coarsest_ms,
+                                       rollup_row row, void *context, struct weir_error *error);
 
 /* ---- account ---- */
 typedef enum weir_status (*account_visit)(void *context, const struct account_row *row);

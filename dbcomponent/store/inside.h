@@ -48,6 +48,7 @@ struct store {
     struct reader *idle;
     size_t idle_count;
     struct scratch *scratches;
+    struct upkeeper *upkeeper; /* NULL: none; upkeep.c */
 };
 
 #define IDLE_READERS_MOST 8
@@ -59,6 +60,12 @@ _Static_assert(BATCH_COLUMNS_MOST <= 1024, "COLUMN_ID has room for 1024 columns"
  * store_end(). WEIR_EDENIED when the store is read-only. */
 enum weir_status store_begin(struct store *s, struct weir_error *error);
 enum weir_status store_end(struct store *s, enum weir_status status, struct weir_error *error);
+
+/* Folds the whole log into the file, as far as readers permit. */
+void store_fold(struct store *s);
+/* A file of a release that could not give space back becomes one that can, if it has much to give: it is
+ * written anew, while which nobody writes. */
+enum weir_status store_vacuum_old(struct store *s, struct weir_error *error);
 
 /* Scratch from the pool; NULL when memory ends. */
 struct scratch *append_room_take(struct store *s);
@@ -99,6 +106,27 @@ enum weir_status block_decode(struct sql *sql, struct block_record *b, const ie_
                               struct weir_error *error);
 /* The columns' heads as they are stored; NULL: no memory. */
 uint8_t *block_directory(const struct block_record *b, struct arena *a, size_t *length);
+
+/* block_write.c, inside a transaction */
+/* Stores a block of at least one row, whose columns have their bytes, under an id that no block ever had. */
+enum weir_status block_insert(struct sql *sql, const struct block_record *b,
+                              const uint8_t *directory, size_t directory_length, int64_t *id,
+                              struct weir_error *error);
+enum weir_status block_delete(struct sql *sql, int64_t id, struct weir_error *error);
+/* What changes when anything of the block does (-1: there is no such block), unchecked: for whoever
+ * has read the block and wants to know whether it is still the same. */
+enum weir_status block_seal(struct sql *sql, int64_t id, int64_t *seal, struct weir_error *error);
+
+/* retain.c: a row of table removed; all zero but for first_ms > last_ms when there is none. */
+struct removed {
+    uint64_t blocks, rows, flows; /* a row may stand for several flows, or none */
+    int64_t first_ms, last_ms, newest;
+};
+enum weir_status removed_read(struct sql *sql, int kind, struct removed *out,
+                              struct weir_error *error);
+/* What the roll-ups of removed blocks count in a period: `flows`, and their first and last minute. */
+enum weir_status rollups_kept_count(struct sql *sql, int64_t period_ms, struct removed *out,
+                                    struct weir_error *error);
 
 /* account.c: adds a block's account to the tables. Inside a transaction. */
 enum weir_status account_store(struct sql *sql, int64_t collector, uint64_t sequence,

@@ -6,6 +6,7 @@
  * again. Roll-ups of an hour are rewritten, not added to with negative counts: whoever reads them
  * never sees one. */
 #include "store/inside.h"
+#include "store/levels.h"
 #include "store/segment.h"
 #include <stdlib.h>
 #include <string.h>
@@ -240,7 +241,8 @@ static enum weir_status change_period(struct retagging *r, int64_t period_ms,
         return status;
     size_t left;
     const struct rollup_group *sums = rollups_sorted(r->period, &left);
-    return rollups_replace(sql, r->period, period_ms, sums, left, &r->bytes, error);
+    status = rollups_replace(sql, r->period, period_ms, false, sums, left, &r->bytes, error);
+    return status == WEIR_OK ? levels_outdate(sql, period_ms, error) : status;
 }
 
 static enum weir_status change_rollups(struct retagging *r, struct weir_error *error)

@@ -2,6 +2,7 @@
  * in memory, append.c stores, reader.c reads. */
 #include "store/segment.h"
 #include "base/cursor.h"
+#include "store/levels.h"
 #include <string.h>
 
 #define SEGMENT_VERSION 2
@@ -210,13 +211,14 @@ enum weir_status segment_walk(int64_t period_ms, const uint8_t *bytes, size_t le
 
 /* ---- the table ---- */
 
-static enum weir_status insert(struct sql *sql, int64_t period_ms, int tier, int64_t serial,
-                               size_t groups, const struct buffer *bytes, struct weir_error *error)
+enum weir_status segment_insert(struct sql *sql, int64_t resolution_ms, int64_t period_ms, int tier,
+                                int64_t serial, size_t groups, const struct buffer *bytes,
+                                struct weir_error *error)
 {
     if (bytes->failed)
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory for a roll-up segment");
     struct query q = query_start(sql, SQL_ROLLUP_ADD);
-    query_bind_i64(&q, MINUTE_MS);
+    query_bind_i64(&q, resolution_ms);
     query_bind_i64(&q, period_ms);
     query_bind_i64(&q, tier);
     query_bind_i64(&q, serial);
@@ -252,21 +254,22 @@ enum weir_status rollups_load(struct sql *sql, struct rollups *r, int64_t period
 }
 
 enum weir_status rollups_replace(struct sql *sql, const struct rollups *r, int64_t period_ms,
-                                 const struct rollup_group *groups, size_t count,
+                                 bool kept, const struct rollup_group *groups, size_t count,
                                  struct buffer *bytes, struct weir_error *error)
 {
-    struct query q = tiers_query(sql, SQL_ROLLUP_TIER_DELETE, period_ms, 0, SEGMENT_TIER_MOST);
+    struct query q = tiers_query(sql, SQL_ROLLUP_TIER_DELETE, period_ms, kept ? SEGMENT_TIER_KEPT : 0,
+                                 kept ? SEGMENT_TIER_KEPT : SEGMENT_TIER_MOST);
     query_row(&q);
     enum weir_status status = query_end(&q, error);
     if (status != WEIR_OK || count == 0)
         return status;
     /* The tier that this many groups would have reached by merging. */
-    int tier = 0;
-    for (size_t n = count; n > 1000 && tier < SEGMENT_TIER_MOST; n /= SEGMENT_FAN)
+    int tier = kept ? SEGMENT_TIER_KEPT : 0;
+    for (size_t n = count; !kept && n > 1000 && tier < SEGMENT_TIER_MOST; n /= SEGMENT_FAN)
         tier++;
     buffer_clear(bytes);
     segment_write(bytes, r, period_ms, groups, count);
-    return insert(sql, period_ms, tier, 1, count, bytes, error);
+    return segment_insert(sql, MINUTE_MS, period_ms, tier, 1, count, bytes, error);
 }
 
 struct tier { /* what a tier of a period has */
@@ -306,7 +309,7 @@ static enum weir_status merge(struct sql *sql, int64_t period_ms, int tier, stru
         const struct rollup_group *groups = rollups_sorted(r, &count);
         buffer_clear(bytes);
         segment_write(bytes, r, period_ms, groups, count);
-        status = insert(sql, period_ms, tier + 1, next.serial + 1, count, bytes, error);
+        status = segment_insert(sql, MINUTE_MS, period_ms, tier + 1, next.serial + 1, count, bytes, error);
     }
     rollups_free(r);
     return status;
@@ -318,10 +321,12 @@ static enum weir_status store_period(struct sql *sql, const struct rollups *r, i
 {
     struct tier now = {0};
     enum weir_status status = tier_read(sql, period_ms, 0, &now, error);
+    if (status == WEIR_OK)
+        status = levels_outdate(sql, period_ms, error);
     if (status == WEIR_OK) {
         buffer_clear(bytes);
         segment_write(bytes, r, period_ms, groups, count);
-        status = insert(sql, period_ms, 0, now.serial + 1, count, bytes, error);
+        status = segment_insert(sql, MINUTE_MS, period_ms, 0, now.serial + 1, count, bytes, error);
     }
     now.segments++;
     now.groups += (int64_t)count;

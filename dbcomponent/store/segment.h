@@ -32,6 +32,8 @@
 /* Merging stops at this many groups, so that a segment stays far from SQLite's largest blob. */
 #define SEGMENT_GROUPS_MOST 4000000
 #define SEGMENT_TIER_MOST 60
+/* Not a tier but what is left of the blocks that retention removed: one segment a period. */
+#define SEGMENT_TIER_KEPT 100
 
 /* Bytes of the groups, which are of one period, sorted as rollups_sorted() gives them. */
 void segment_write(struct buffer *out, const struct rollups *r, int64_t period_ms,
@@ -44,15 +46,20 @@ enum weir_status segment_walk(int64_t period_ms, const uint8_t *bytes, size_t le
                               struct interval when, rollup_row row, void *context, struct arena *a,
                               struct weir_error *error);
 
+/* Inside a transaction. WEIR_ENOMEM when the buffer has failed. */
+enum weir_status segment_insert(struct sql *sql, int64_t resolution_ms, int64_t period_ms, int tier,
+                                int64_t serial, size_t groups, const struct buffer *bytes,
+                                struct weir_error *error);
 /* Stores the table's groups as new segments and merges where it is time; the table is used up.
  * Inside a transaction. */
 enum weir_status rollups_store(struct sql *sql, struct scratch *scratch, struct weir_error *error);
 /* Loads every stored segment of the period into the table, times sign. */
 enum weir_status rollups_load(struct sql *sql, struct rollups *r, int64_t period_ms, int tier_least,
                               int tier_most, int sign, struct weir_error *error);
-/* Replaces all segments of the period by one of these groups (none when count is 0). */
+/* Replaces all segments of the period (or, `kept`, the one of its removed blocks) by one of these groups;
+ * none when count is 0, and then r, groups and bytes may be NULL. */
 enum weir_status rollups_replace(struct sql *sql, const struct rollups *r, int64_t period_ms,
-                                 const struct rollup_group *groups, size_t count,
+                                 bool kept, const struct rollup_group *groups, size_t count,
                                  struct buffer *bytes, struct weir_error *error);
 
 #endif

@@ -38,6 +38,11 @@
     "?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37,?38,?39,?40"
 _Static_assert(ACCOUNT_COUNTER_COUNT + 7 == 40, "ACCOUNT_SQL_VALUES has one parameter a column");
 
+/* Blocks of fewer rows wait to be merged (compact.c). The schema has this number too. */
+#define BLOCK_SMALL 131072
+#define SQL_TEXT_OF(number) SQL_TEXT_OF_(number)
+#define SQL_TEXT_OF_(number) #number
+
 #define CHECKPOINT_SQL_ALL                                                                         \
     "collector, exporter, domain, port, protocol, sequence, next_sequence, sys_up_time_ms, export_ms"
 
@@ -67,7 +72,67 @@ _Static_assert(ACCOUNT_COUNTER_COUNT + 7 == 40, "ACCOUNT_SQL_VALUES has one para
     X(SQL_DELIVERIES,                                                                              \
       "SELECT collector, sequence, block, rows, account,"                                          \
       " seal = seal(collector, sequence, received_ms, block, rows, digest, account) FROM delivery") \
-    X(SQL_BLOCK_NEXT, "SELECT 1 + coalesce(max(id), 0) FROM block")                                \
+    X(SQL_BLOCK_NEXT,                                                                              \
+      "SELECT 1 + max((SELECT coalesce(max(id), 0) FROM block),"                                   \
+      " (SELECT coalesce(max(newest), 0) FROM removed))")                                          \
+    X(SQL_BLOCK_SEAL, "SELECT seal FROM block WHERE id = ?1")                                      \
+    X(SQL_BLOCK_DELETE, "DELETE FROM block WHERE id = ?1")                                         \
+    X(SQL_BLOCKS_SMALL,                                                                            \
+      "SELECT id, rows, last_ms FROM block INDEXED BY block_small"                                 \
+      " WHERE rows < " SQL_TEXT_OF(BLOCK_SMALL) " AND kind = ?1 ORDER BY last_ms, id")             \
+    X(SQL_BLOCK_EXPIRED,                                                                           \
+      "SELECT id FROM block INDEXED BY block_time WHERE kind = ?1 AND first_ms < ?2"               \
+      " AND last_ms < ?2 ORDER BY first_ms, last_ms LIMIT 1")                                      \
+    X(SQL_BLOCK_OLDEST,                                                                            \
+      "SELECT id, first_ms FROM block INDEXED BY block_time WHERE kind = ?1"                       \
+      " ORDER BY first_ms, last_ms LIMIT 1")                                                       \
+    X(SQL_REMOVED,                                                                                 \
+      "SELECT blocks, rows, flows, first_ms, last_ms, newest,"                                     \
+      " seal = seal(kind, blocks, rows, flows, first_ms, last_ms, newest)"                         \
+      " FROM removed WHERE kind = ?1")                                                             \
+    X(SQL_REMOVED_PUT,                                                                             \
+      "INSERT OR REPLACE INTO removed VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"                         \
+      " seal(?1, ?2, ?3, ?4, ?5, ?6, ?7))")                                                        \
+    X(SQL_DELIVERED_FIND,                                                                          \
+      "SELECT first, last, rows, account, seal = seal(collector, first, last, rows, account)"      \
+      " FROM delivered WHERE collector = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1")          \
+    X(SQL_DELIVERED_PUT,                                                                           \
+      "INSERT OR REPLACE INTO delivered VALUES (?1, ?2, ?3, ?4, ?5, seal(?1, ?2, ?3, ?4, ?5))")    \
+    X(SQL_DELIVERED,                                                                               \
+      "SELECT collector, last, rows, account, first,"                                              \
+      " seal = seal(collector, first, last, rows, account) FROM delivered")                        \
+    X(SQL_DELIVERY_RUN,                                                                            \
+      "SELECT sequence, rows, account,"                                                            \
+      " seal = seal(collector, sequence, received_ms, block, rows, digest, account)"               \
+      " FROM delivery WHERE collector = ?1 AND sequence >= ?2 AND received_ms < ?3"                \
+      " ORDER BY sequence LIMIT ?4")                                                               \
+    X(SQL_DELIVERY_FORGET,                                                                         \
+      "DELETE FROM delivery WHERE collector = ?1 AND sequence >= ?2 AND sequence <= ?3")           \
+    X(SQL_CHECKPOINT_MOVE,                                                                         \
+      "UPDATE checkpoint SET sequence = ?3, seal = seal(collector, exporter, domain, port, protocol," \
+      " ?3, next_sequence, sys_up_time_ms, export_ms)"                                             \
+      " WHERE collector = ?1 AND sequence >= ?2 AND sequence <= ?3")                               \
+    X(SQL_ROWS_DELIVERED,                                                                          \
+      "SELECT (SELECT coalesce(sum(rows), 0) FROM delivery) +"                                     \
+      " (SELECT coalesce(sum(rows), 0) FROM delivered)")                                           \
+    X(SQL_ROWS_STORED, "SELECT coalesce(sum(rows), 0) FROM block INDEXED BY block_time")           \
+    X(SQL_ROLLUP_KEPT_OLDEST,                                                                      \
+      "SELECT period_ms FROM rollup WHERE resolution_ms = 60000 AND tier = ?1 ORDER BY period_ms LIMIT 1") \
+    X(SQL_ROLLUPS_KEPT,                                                                            \
+      "SELECT period_ms FROM rollup WHERE resolution_ms = ?1 AND tier = 100 ORDER BY 1")           \
+    X(SQL_LEVEL_RANGE,                                                                             \
+      "SELECT period_ms, segment, groups,"                                                         \
+      " seal = seal(resolution_ms, period_ms, tier, serial, groups, segment) FROM rollup"          \
+      " WHERE resolution_ms = ?1 AND period_ms >= ?2 AND period_ms <= ?3 ORDER BY period_ms")      \
+    X(SQL_LEVEL_STARTS,                                                                            \
+      "SELECT period_ms FROM rollup WHERE resolution_ms = ?1 AND period_ms >= ?2"                  \
+      " AND period_ms <= ?3 ORDER BY period_ms")                                                   \
+    X(SQL_LEVELS, "SELECT period_ms FROM rollup WHERE resolution_ms = ?1 ORDER BY period_ms")      \
+    X(SQL_LEVEL_DELETE, "DELETE FROM rollup WHERE resolution_ms = ?1 AND period_ms = ?2")          \
+    X(SQL_LEVEL_MISSING,                                                                           \
+      "SELECT DISTINCT period_ms - period_ms % ?2 FROM rollup"                       \
+      " WHERE resolution_ms = ?1 AND period_ms >= 0 AND period_ms <= ?3"                           \
+      " EXCEPT SELECT period_ms FROM rollup WHERE resolution_ms = ?2 ORDER BY 1")                  \
     X(SQL_BLOCK_ADD,                                                                               \
       "INSERT INTO block VALUES (?1, ?2, ?3, ?4, ?5, ?6, seal(?1, ?2, ?3, ?4, ?5, ?6), ?7,"        \
       " seal(?1, ?2, ?3, ?4, ?5, ?6, ?7))")                                                        \
@@ -108,7 +173,8 @@ _Static_assert(ACCOUNT_COUNTER_COUNT + 7 == 40, "ACCOUNT_SQL_VALUES has one para
       "SELECT period_ms, segment, groups,"                                                         \
       " seal = seal(resolution_ms, period_ms, tier, serial, groups, segment) FROM rollup"          \
       " WHERE resolution_ms = ?1 AND period_ms >= ?2 AND period_ms <= ?3")                         \
-    X(SQL_ROLLUP_PERIODS, "SELECT DISTINCT period_ms FROM rollup WHERE resolution_ms = ?1 ORDER BY 1")        \
+    X(SQL_ROLLUP_PERIODS,                                                                          \
+      "SELECT DISTINCT period_ms FROM rollup WHERE resolution_ms = ?1 AND tier <= 60 ORDER BY 1")  \
     X(SQL_ROLLUP_STATUS, "SELECT coalesce(sum(groups), 0) FROM rollup")                            \
     X(SQL_ACCOUNT_FIND,                                                                            \
       "SELECT " ACCOUNT_SQL_ALL ", seal = seal(" ACCOUNT_SQL_ALL ") FROM account"                  \
@@ -201,11 +267,6 @@ _Static_assert(ACCOUNT_COUNTER_COUNT + 7 == 40, "ACCOUNT_SQL_VALUES has one para
       "SELECT id, seal = seal(id, time_ms, who, action, subject, detail) FROM audit")              \
     X(SQL_CHECKPOINT_DIGEST,                                                                       \
       "SELECT digest(" CHECKPOINT_SQL_ALL ") FROM checkpoint WHERE collector = ?1")                \
-    X(SQL_DELIVERIES_ASTRAY,                                                                       \
-      "SELECT d.block, d.n, b.rows FROM (SELECT block, sum(rows) AS n FROM delivery"               \
-      " WHERE block > 0 GROUP BY block) d LEFT JOIN block b ON b.id = d.block"                     \
-      " WHERE b.rows IS NOT d.n")                                                                  \
-    X(SQL_BLOCKS_ASTRAY, "SELECT id FROM block WHERE id NOT IN (SELECT block FROM delivery)")      \
     X(SQL_PAGES, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")         \
     X(SQL_INTEGRITY, "PRAGMA integrity_check(1000)")
 

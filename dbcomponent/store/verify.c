@@ -7,6 +7,7 @@
  * and the functions that made the tables make them again. One reader's snapshot is verified, so a
  * store in service can be. */
 #include "store/inside.h"
+#include "store/levels.h"
 #include "store/segment.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -189,6 +190,21 @@ static enum weir_status check_delivery(struct verifying *v, struct query *q,
     return status;
 }
 
+/* The same of a range; its positions are as new as its end. */
+static enum weir_status check_range(struct verifying *v, struct query *q, struct weir_error *error)
+{
+    struct account account;
+    size_t length;
+    const uint8_t *bytes = query_blob(q, 3, &length);
+    struct cursor in = cursor_over(bytes, length);
+    enum weir_status status = account_read(&in, &account, error);
+    if (status != WEIR_OK)
+        return status;
+    status = account_store(&v->own, query_i64(q, 0), query_u64(q, 1), &account, error);
+    account_free(&account);
+    return status;
+}
+
 static enum weir_status check_deliveries(struct verifying *v, struct weir_error *error)
 {
     struct weir_error found;
@@ -199,18 +215,37 @@ static enum weir_status check_deliveries(struct verifying *v, struct weir_error 
     enum weir_status ended = query_end(&q, status == WEIR_OK ? error : NULL);
     if (status != WEIR_OK || ended != WEIR_OK)
         return status != WEIR_OK ? status : ended;
-    q = query_start(v->sql, SQL_DELIVERIES_ASTRAY);
-    while (query_row(&q))
-        differ(v, "block %lld: its deliveries brought %lld rows, it has %lld",
-               (long long)query_i64(&q, 0), (long long)query_i64(&q, 1),
-               (long long)query_i64(&q, 2));
-    status = query_end(&q, error);
-    if (status != WEIR_OK)
-        return status;
-    q = query_start(v->sql, SQL_BLOCKS_ASTRAY);
-    while (query_row(&q))
-        differ(v, "block %lld: no delivery brought it", (long long)query_i64(&q, 0));
+    q = query_start(v->sql, SQL_DELIVERED);
+    while (status == WEIR_OK && query_row(&q) && query_sealed(&q))
+        status = tell(v, check_range(v, &q, &found), &found, error);
+    ended = query_end(&q, status == WEIR_OK ? error : NULL);
+    return status == WEIR_OK ? ended : status;
+}
+
+static enum weir_status sum_of(struct sql *sql, enum sql_statement which, uint64_t *sum,
+                               struct weir_error *error)
+{
+    struct query q = query_start(sql, which);
+    *sum = query_row(&q) ? query_u64(&q, 0) : 0;
     return query_end(&q, error);
+}
+
+/* Which delivery a row came with is forgotten when blocks are merged; that none was lost or
+ * doubled is not. */
+static enum weir_status check_rows(struct verifying *v, struct weir_error *error)
+{
+    uint64_t delivered, stored;
+    struct removed gone[2];
+    enum weir_status status = sum_of(v->sql, SQL_ROWS_DELIVERED, &delivered, error);
+    if (status == WEIR_OK)
+        status = sum_of(v->sql, SQL_ROWS_STORED, &stored, error);
+    for (int kind = 0; status == WEIR_OK && kind < 2; kind++)
+        status = removed_read(v->sql, kind, &gone[kind], error);
+    if (status == WEIR_OK && delivered != stored + gone[0].rows + gone[1].rows)
+        differ(v, "records: deliveries brought %llu, blocks have %llu, %llu were removed",
+               (unsigned long long)delivered, (unsigned long long)stored,
+               (unsigned long long)(gone[0].rows + gone[1].rows));
+    return status;
 }
 
 /* ---- roll-ups ---- */
@@ -264,6 +299,63 @@ static enum weir_status check_rollups(struct verifying *v, struct weir_error *er
         i += i < mine_count && mine[i] == period;
         j += j < theirs_count && theirs[j] == period;
         status = tell(v, check_period(v, period, &found), &found, error);
+    }
+    return status;
+}
+
+/* The roll-ups of removed blocks stand for as many flows as were removed; nothing else is left to
+ * compare them with. */
+static enum weir_status check_kept(struct verifying *v, struct weir_error *error)
+{
+    int64_t *periods;
+    size_t count;
+    uint64_t flows = 0;
+    struct removed of, gone, cut;
+    enum weir_status status =
+        numbers(v->sql, SQL_ROLLUPS_KEPT, MINUTE_MS, &v->list, &periods, &count, error);
+    for (size_t i = 0; status == WEIR_OK && i < count; i++) {
+        status = rollups_kept_count(v->sql, periods[i], &of, error);
+        flows += of.flows;
+    }
+    if (status == WEIR_OK)
+        status = removed_read(v->sql, 0, &gone, error);
+    if (status == WEIR_OK)
+        status = removed_read(v->sql, 2, &cut, error);
+    if (status == WEIR_OK && flows != gone.flows - cut.flows)
+        differ(v, "roll-ups of removed blocks count %llu flows; %llu were removed, and %llu of them "
+                  "left the roll-ups too", (unsigned long long)flows, (unsigned long long)gone.flows,
+               (unsigned long long)cut.flows);
+    return status;
+}
+
+static enum weir_status check_slot(struct verifying *v, int level, int64_t start_ms,
+                                   struct weir_error *error)
+{
+    size_t count;
+    struct rollups *r = v->scratch.rollups;
+    rollups_clear(r);
+    enum weir_status status = levels_sum(v->sql, r, level, start_ms, error);
+    if (status == WEIR_OK)
+        status = levels_load(v->sql, r, level, start_ms, -1, error);
+    if (status != WEIR_OK)
+        return status;
+    const struct rollup_group *groups = rollups_sorted(r, &count);
+    for (size_t i = 0; i < count; i++)
+        tell_group(v, &groups[i]);
+    return WEIR_OK;
+}
+
+/* Each level against the next finer one, which has been proven. */
+static enum weir_status check_levels(struct verifying *v, struct weir_error *error)
+{
+    enum weir_status status = WEIR_OK;
+    for (int level = 0; status == WEIR_OK && level < LEVEL_COUNT; level++) {
+        int64_t *starts;
+        size_t count;
+        struct weir_error found;
+        status = numbers(v->sql, SQL_LEVELS, level_ms[level], &v->list, &starts, &count, error);
+        for (size_t i = 0; status == WEIR_OK && i < count; i++)
+            status = tell(v, check_slot(v, level, starts[i], &found), &found, error);
     }
     return status;
 }
@@ -406,7 +498,8 @@ static enum weir_status check_catalogue(struct verifying *v, struct weir_error *
 /* ---- all of it ---- */
 
 static enum weir_status (*const steps[])(struct verifying *v, struct weir_error *error) = {
-    check_file, check_blocks, check_deliveries, check_rollups, check_account, check_checkpoints,
+    check_file, check_blocks, check_deliveries, check_rows, check_rollups, check_kept, check_levels,
+    check_account, check_checkpoints,
     check_catalogue,
 };
 

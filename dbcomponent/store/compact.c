@@ -1,0 +1,184 @@
+/* compact.c - small blocks become large ones (upkeep.h). Neighbours: merge.c makes the block,
+ * block_write.c stores it.
+ *
+ * Blocks are merged with their neighbours in time, so that a merged one covers little time and
+ * is skipped as often as those that it is made of were. Enough for a large block are merged at once;
+ * of fewer, MERGE_FAN or more are, when they are together FAIR times the largest: so flows that trickle
+ * in are rewritten a logarithmic number of times, and there are never many small blocks. */
+#include "store/merge.h"
+#include "store/upkeep.h"
+#include <string.h>
+
+#define MERGE_FAN 16u
+#define FAIR 4u
+#define SOURCES_MOST 4096u
+#define SPAN_MOST_MS (6 * 60 * MINUTE_MS)
+
+struct small {
+    int64_t id, last_ms;
+    uint32_t rows;
+};
+
+static enum weir_status list_small(struct reader *r, enum record_kind kind, struct arena *a,
+                                   struct small **out, size_t *count, struct weir_error *error)
+{
+    size_t room = 0;
+    bool memory = true;
+    *out = NULL;
+    *count = 0;
+    struct query q = query_start(&r->sql, SQL_BLOCKS_SMALL);
+    query_bind_i64(&q, kind);
+    while (memory && query_row(&q)) {
+        if (*count == room) {
+            room = room ? room * 2 : 256;
+            struct small *more = arena_alloc(a, room * sizeof *more);
+            memory = more != NULL;
+            if (memory && *count)
+                memcpy(more, *out, *count * sizeof *more);
+            *out = more;
+        }
+        if (memory)
+            (*out)[(*count)++] = (struct small){.id = query_i64(&q, 0), .rows = (uint32_t)query_i64(&q, 1),
+                                                .last_ms = query_i64(&q, 2)};
+    }
+    enum weir_status status = query_end(&q, error);
+    return memory ? status : weir_fail(error, WEIR_ENOMEM, "", "out of memory for a list of blocks");
+}
+
+/* ---- which ones ---- */
+
+/* The last of them, as many as are worth it; how many are not taken: `count` when none are. */
+static size_t worthy_from(const struct small *s, size_t count)
+{
+    uint64_t total = 0, largest = 0;
+    size_t from = count;
+    for (size_t i = count; i-- > 0;) {
+        total += s[i].rows;
+        largest = s[i].rows > largest ? s[i].rows : largest;
+        if (count - i >= MERGE_FAN && total >= FAIR * largest)
+            from = i;
+    }
+    return from;
+}
+
+/* How many of the first fit into one block; *full: no more can come to them. */
+static size_t fitting(const struct small *s, size_t count, bool *full)
+{
+    uint64_t total = 0;
+    size_t n = 0;
+    while (n < count && n < SOURCES_MOST && total + s[n].rows <= MERGE_ROWS_MOST &&
+           (uint64_t)s[n].last_ms - (uint64_t)s[0].last_ms <= SPAN_MOST_MS)
+        total += s[n++].rows;
+    *full = n < count || total >= MERGE_ROWS_MOST / 4 * 3;
+    return n;
+}
+
+/* ---- one merge ---- */
+
+static enum weir_status write(struct upkeep *u, const int64_t *ids, const int64_t *seals,
+                              size_t count, const struct block_record *merged,
+                              const uint8_t *directory, size_t length, struct weir_error *error)
+{
+    struct sql *sql = &u->store->writer;
+    bool same = true;
+    int64_t id, seal;
+    enum weir_status status = store_begin(u->store, error);
+    if (status != WEIR_OK)
+        return status;
+    for (size_t i = 0; status == WEIR_OK && same && i < count; i++) {
+        status = block_seal(sql, ids[i], &seal, error);
+        same = seal == seals[i];
+    }
+    if (status == WEIR_OK && same)
+        status = block_insert(sql, merged, directory, length, &id, error);
+    for (size_t i = 0; status == WEIR_OK && same && i < count; i++)
+        status = block_delete(sql, ids[i], error);
+    status = store_end(u->store, status, error);
+    if (status == WEIR_OK && same) {
+        u->report.blocks_merged += count;
+        u->report.blocks_made++;
+    }
+    return status;
+}
+
+/* WEIR_ELIMIT: these blocks do not go into one. */
+static enum weir_status merge(struct upkeep *u, const struct small *s, size_t count,
+                              struct weir_error *error)
+{
+    struct arena a = {0};
+    struct reader *r;
+    struct block_record merged;
+    size_t length;
+    int64_t *ids = arena_alloc(&a, count * sizeof *ids), *seals = arena_alloc(&a, count * sizeof *seals);
+    if (!u->merger)
+        u->merger = merger_new();
+    if (!ids || !seals || !u->merger) {
+        arena_free(&a);
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory to merge blocks");
+    }
+    for (size_t i = 0; i < count; i++)
+        ids[i] = s[i].id;
+    enum weir_status status = reader_open(u->store, &r, error);
+    if (status == WEIR_OK) {
+        status = merger_merge(u->merger, &r->sql, ids, count, seals, &merged, error);
+        reader_close(r);
+    }
+    const uint8_t *directory = status == WEIR_OK ? block_directory(&merged, &a, &length) : NULL;
+    if (status == WEIR_OK && !directory)
+        status = weir_fail(error, WEIR_ENOMEM, "", "out of memory for a directory");
+    if (status == WEIR_OK)
+        status = write(u, ids, seals, count, &merged, directory, length, error);
+    arena_free(&a);
+    return status;
+}
+
+/* Those that do not go into one, in halves; a block that goes with no other stays. A block that has
+ * left meanwhile is no matter either: the next round lists anew. */
+static enum weir_status merge_patiently(struct upkeep *u, const struct small *s, size_t count,
+                                        struct weir_error *error)
+{
+    struct weir_error found;
+    if (count < 2 || upkeep_stopped(u))
+        return WEIR_OK;
+    enum weir_status status = merge(u, s, count, &found);
+    if (status == WEIR_ENOTFOUND)
+        return WEIR_OK;
+    if (status == WEIR_ELIMIT) {
+        status = merge_patiently(u, s, count / 2, error);
+        return status == WEIR_OK ? merge_patiently(u, s + count / 2, count - count / 2, error) : status;
+    }
+    if (status != WEIR_OK && error)
+        *error = found;
+    return status;
+}
+
+/* ---- all ---- */
+
+static enum weir_status compact_kind(struct upkeep *u, enum record_kind kind,
+                                     struct weir_error *error)
+{
+    struct reader *r;
+    struct small *s;
+    size_t count = 0;
+    arena_reset(&u->list);
+    enum weir_status status = reader_open(u->store, &r, error);
+    if (status != WEIR_OK)
+        return status;
+    status = list_small(r, kind, &u->list, &s, &count, error);
+    reader_close(r);
+    for (size_t i = 0, n; status == WEIR_OK && i < count && !upkeep_stopped(u); i += n) {
+        bool full;
+        n = fitting(s + i, count - i, &full);
+        size_t from = full || u->thorough ? 0 : worthy_from(s + i, n);
+        status = merge_patiently(u, s + i + from, n - from, error);
+        if (u->progress)
+            u->progress(u->context, i + n, count);
+    }
+    return status;
+}
+
+enum weir_status upkeep_compact(struct upkeep *u, struct weir_error *error)
+{
+    enum weir_status status = compact_kind(u, RECORD_FLOW, error);
+    return status == WEIR_OK ? compact_kind(u, RECORD_OPTIONS, error) : status;
+}

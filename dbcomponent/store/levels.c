@@ -1,0 +1,240 @@
+/* levels.c - see levels.h. Neighbours: segment.c has the bytes, append.c and retag.c outdate, verify.c
+ * compares, container.h's reader_rollups_coarse() is here. */
+#include "store/levels.h"
+#include "store/segment.h"
+#include <string.h>
+
+#define HOUR_MS (60 * MINUTE_MS)
+#define DAY_MS  (24 * HOUR_MS)
+const int64_t level_ms[LEVEL_COUNT] = {HOUR_MS, DAY_MS, 32 * DAY_MS};
+
+/* A slot is made when it has ended so long ago: exporters tell of flows some minutes after they end. */
+#define GRACE_MS (10 * MINUTE_MS)
+/* No slots before this: the times of exporters without a clock are not worth it. */
+#define FIRST_MS 0
+
+static int64_t slot_of(int64_t t_ms, int64_t size_ms)
+{
+    return t_ms - t_ms % size_ms; /* t_ms >= FIRST_MS */
+}
+
+enum weir_status levels_outdate(struct sql *sql, int64_t period_ms, struct weir_error *error)
+{
+    enum weir_status status = WEIR_OK;
+    for (int level = 0; period_ms >= FIRST_MS && status == WEIR_OK && level < LEVEL_COUNT; level++) {
+        struct query q = query_start(sql, SQL_LEVEL_DELETE);
+        query_bind_i64(&q, level_ms[level]);
+        query_bind_i64(&q, slot_of(period_ms, level_ms[level]));
+        query_row(&q);
+        status = query_end(&q, error);
+    }
+    return status;
+}
+
+/* ---- sums ---- */
+
+struct summing {
+    struct rollups *rollups;
+    int64_t at_ms; /* where all of it goes */
+    int sign;
+};
+
+static enum weir_status add_row(void *context, const struct rollup_key *key,
+                                const struct counts *counts)
+{
+    struct summing *s = context;
+    struct rollup_context c = {.exporter = key->exporter, .domain = key->domain,
+                               .origin = key->sampling_origin, .role = key->role};
+    uint32_t number;
+    rollup_context_policy(&c, key->policy, strlen(key->policy));
+    memcpy(&c.rate_bits, &key->sampling_rate, sizeof c.rate_bits);
+    if (!rollups_context(s->rollups, &c, &number))
+        return WEIR_ENOMEM;
+    const struct rollup_group g = {
+        .minute_ms = s->at_ms,
+        .tags = (uint64_t)key->src_tag << 32 | key->dst_tag,
+        .place = GROUP_PLACE(number, key->has_protocol, key->protocol),
+        .counts = *counts,
+    };
+    return rollups_add(s->rollups, &g, s->sign) ? WEIR_OK : WEIR_ENOMEM;
+}
+
+/* Every segment of the resolution that starts in [from, to), to `row`; which ones there were, if
+ * `starts` is not NULL, as bits from from_ms on. */
+static enum weir_status walk(struct sql *sql, int64_t resolution_ms, struct interval when,
+                             rollup_row row, void *context, uint64_t *starts,
+                             struct weir_error *error)
+{
+    struct arena a = {0};
+    enum weir_status status = WEIR_OK;
+    struct query q = query_start(sql, SQL_LEVEL_RANGE);
+    query_bind_i64(&q, resolution_ms);
+    query_bind_i64(&q, when.from_ms);
+    query_bind_i64(&q, when.to_ms - 1);
+    while (status == WEIR_OK && query_row(&q) && query_sealed(&q)) {
+        size_t length;
+        int64_t start = query_i64(&q, 0);
+        const uint8_t *bytes = query_blob(&q, 1, &length);
+        status = segment_walk(start, bytes, length, INTERVAL_ALL, row, context, &a, error);
+        if (starts)
+            *starts |= UINT64_C(1) << ((start - when.from_ms) / resolution_ms & 63);
+        arena_reset(&a);
+    }
+    arena_free(&a);
+    enum weir_status ended = query_end(&q, status == WEIR_OK ? error : NULL);
+    if (status == WEIR_ENOMEM)
+        weir_fail(error, status, "", "out of memory for roll-ups");
+    return status == WEIR_OK ? ended : status;
+}
+
+static enum weir_status sum_into(struct sql *sql, struct summing *s, int level, int64_t from_ms,
+                                 struct weir_error *error)
+{
+    struct interval slot = {from_ms, from_ms + level_ms[level]};
+    if (level == 0)
+        return walk(sql, MINUTE_MS, slot, add_row, s, NULL, error);
+    uint64_t have = 0; /* at most 32 finer slots */
+    int64_t finer = level_ms[level - 1];
+    enum weir_status status = walk(sql, finer, slot, add_row, s, &have, error);
+    for (int64_t i = 0; status == WEIR_OK && i < level_ms[level] / finer; i++)
+        if (!(have >> i & 1))
+            status = sum_into(sql, s, level - 1, from_ms + i * finer, error);
+    return status;
+}
+
+enum weir_status levels_sum(struct sql *sql, struct rollups *r, int level, int64_t from_ms,
+                            struct weir_error *error)
+{
+    struct summing s = {r, from_ms, 1};
+    return sum_into(sql, &s, level, from_ms, error);
+}
+
+enum weir_status levels_load(struct sql *sql, struct rollups *r, int level, int64_t from_ms,
+                             int sign, struct weir_error *error)
+{
+    struct summing s = {r, from_ms, sign};
+    return walk(sql, level_ms[level], (struct interval){from_ms, from_ms + 1}, add_row, &s, NULL,
+                error);
+}
+
+/* ---- making them ---- */
+
+static enum weir_status make(struct upkeep *u, int level, int64_t from_ms, struct weir_error *error)
+{
+    size_t count;
+    struct scratch *scratch = append_room_take(u->store);
+    if (!scratch)
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory for roll-ups");
+    struct sql *sql = &u->store->writer;
+    enum weir_status status = store_begin(u->store, error);
+    if (status == WEIR_OK) {
+        status = levels_sum(sql, scratch->rollups, level, from_ms, error);
+        const struct rollup_group *groups = rollups_sorted(scratch->rollups, &count);
+        if (status == WEIR_OK)
+            segment_write(&scratch->bytes, scratch->rollups, from_ms, groups, count);
+        if (status == WEIR_OK)
+            status = segment_insert(sql, level_ms[level], from_ms, 0, 1, count, &scratch->bytes,
+                                    error);
+        status = store_end(u->store, status, error);
+    }
+    append_room_give(u->store, scratch);
+    u->report.rollups_made += status == WEIR_OK;
+    return status;
+}
+
+static enum weir_status list_missing(struct upkeep *u, int level, int64_t **starts, size_t *count,
+                                     struct weir_error *error)
+{
+    struct reader *r;
+    int64_t size = level_ms[level], finer = level ? level_ms[level - 1] : MINUTE_MS;
+    int64_t settled = clock_now_ms() - GRACE_MS;
+    arena_reset(&u->list);
+    *count = 0;
+    enum weir_status status = reader_open(u->store, &r, error);
+    if (status != WEIR_OK)
+        return status;
+    struct query q = query_start(&r->sql, SQL_LEVEL_MISSING);
+    query_bind_i64(&q, finer);
+    query_bind_i64(&q, size);
+    query_bind_i64(&q, slot_of(settled > 0 ? settled : 0, size) - 1);
+    status = upkeep_numbers(&q, &u->list, starts, count, error);
+    reader_close(r);
+    return status;
+}
+
+enum weir_status upkeep_levels(struct upkeep *u, struct weir_error *error)
+{
+    enum weir_status status = WEIR_OK;
+    for (int level = 0; status == WEIR_OK && level < LEVEL_COUNT; level++) {
+        int64_t *starts;
+        size_t count;
+        status = list_missing(u, level, &starts, &count, error);
+        for (size_t i = 0; status == WEIR_OK && i < count && !upkeep_stopped(u); i++)
+            status = make(u, level, starts[i], error);
+    }
+    return status;
+}
+
+/* ---- container.h ---- */
+
+struct coarse { /* a walk from the coarsest level down */
+    struct reader *reader;
+    rollup_row row;
+    void *context;
+    int64_t coarsest_ms;
+};
+
+static enum weir_status walk_level(const struct coarse *c, int level, struct interval when,
+                                   struct weir_error *error);
+
+/* The part of a level's walk between two of its segments. */
+static enum weir_status walk_gap(const struct coarse *c, int level, int64_t from_ms, int64_t to_ms,
+                                 struct weir_error *error)
+{
+    return from_ms < to_ms ? walk_level(c, level - 1, (struct interval){from_ms, to_ms}, error) : WEIR_OK;
+}
+
+static enum weir_status list_segments(struct sql *sql, int64_t resolution_ms, struct interval when,
+                                      struct arena *a, int64_t **starts, size_t *count,
+                                      struct weir_error *error)
+{
+    struct query q = query_start(sql, SQL_LEVEL_STARTS);
+    query_bind_i64(&q, resolution_ms);
+    query_bind_i64(&q, when.from_ms);
+    query_bind_i64(&q, when.to_ms - resolution_ms);
+    return upkeep_numbers(&q, a, starts, count, error);
+}
+
+/* Those that lie whole in `when`, and between them the next finer level. */
+static enum weir_status walk_level(const struct coarse *c, int level, struct interval when,
+                                   struct weir_error *error)
+{
+    if (level < 0)
+        return reader_rollups(c->reader, when, c->row, c->context, error);
+    int64_t size = level_ms[level], *starts, at = when.from_ms;
+    struct arena a = {0};
+    size_t count = 0;
+    /* A width past 2^63 has room for any. */
+    if (size > c->coarsest_ms || (uint64_t)when.to_ms - (uint64_t)when.from_ms < (uint64_t)size)
+        return walk_level(c, level - 1, when, error);
+    enum weir_status status =
+        list_segments(&c->reader->sql, size, when, &a, &starts, &count, error);
+    for (size_t i = 0; status == WEIR_OK && i < count; i++) {
+        status = walk_gap(c, level, at, starts[i], error);
+        if (status == WEIR_OK)
+            status = walk(&c->reader->sql, size, (struct interval){starts[i], starts[i] + 1}, c->row,
+                          c->context, NULL, error);
+        at = starts[i] + size;
+    }
+    if (status == WEIR_OK)
+        status = walk_gap(c, level, at, when.to_ms, error);
+    arena_free(&a);
+    return status;
+}
+
+enum weir_status reader_rollups_coarse(struct reader *r, struct interval when, int64_t coarsest_ms,
+                                       rollup_row row, void *context, struct weir_error *error)
+{
+    const struct coarse c = {r, row, context, coarsest_ms};
+    return walk_level(&c, LEVEL_COUNT - 1, when, error);
+}

@@ -1,0 +1,137 @@
+/* order.c - sorts the rows of several frames, see order.h: a stable radix sort, from the least
+ * important key to the most important, of the octets that differ. Used by merge.c. */
+#include "store/order.h"
+#include "store/rollups.h"
+#include <string.h>
+
+struct entry {
+    uint64_t key;
+    uint32_t row;
+};
+
+struct sorting {
+    const struct frame *frames;
+    size_t count;
+    uint32_t rows;
+    uint64_t *keys; /* by row of the source */
+    struct entry *from, *to;
+    struct rollups *exporters; /* numbers them */
+};
+
+/* ---- keys ---- */
+
+static uint64_t number_at(const struct vector *v, uint32_t row)
+{
+    return v && v->width >= 1 && v->width <= 8 ? vector_u64(v, row) : 0;
+}
+
+/* What the flows of a message have in common: TCP flags, type of service, destination port. */
+static bool key_of_traffic(struct sorting *s, const struct frame *f, uint64_t *keys)
+{
+    const struct vector *flags = frame_find(f, IANA(6)), *tos = frame_find(f, IANA(5));
+    const struct vector *port = frame_find(f, IANA(11));
+    (void)s;
+    for (uint32_t row = 0; row < f->rows; row++)
+        keys[row] = (number_at(flags, row) & 0xff) << 24 | (number_at(tos, row) & 0xff) << 16 |
+                    (number_at(port, row) & 0xffff);
+    return true;
+}
+
+static bool key_of_message(struct sorting *s, const struct frame *f, uint64_t *keys)
+{
+    const struct vector *time = frame_find(f, WEIR_EXPORT_TIME);
+    (void)s;
+    for (uint32_t row = 0; row < f->rows; row++)
+        keys[row] = number_at(time, row);
+    return true;
+}
+
+static bool key_of_exporter(struct sorting *s, const struct frame *f, uint64_t *keys)
+{
+    const struct vector *exporter = frame_find(f, WEIR_EXPORTER);
+    const struct vector *domain = frame_find(f, WEIR_DOMAIN), *port = frame_find(f, WEIR_EXPORTER_PORT);
+    struct rollup_context c = {0};
+    uint32_t number = 0;
+    for (uint32_t row = 0; row < f->rows; row++) {
+        struct address a = {{0}};
+        uint32_t of_domain = (uint32_t)number_at(domain, row);
+        uint64_t of_port = number_at(port, row);
+        if (exporter && exporter->width == 16)
+            memcpy(&a, vector_octets(exporter, row).bytes, 16);
+        if (row == 0 || of_domain != c.domain || of_port != c.rate_bits ||
+            memcmp(&a, &c.exporter, sizeof a) != 0) {
+            c.exporter = a;
+            c.domain = of_domain;
+            c.rate_bits = of_port; /* its place is free here */
+            if (!rollups_context(s->exporters, &c, &number))
+                return false;
+        }
+        keys[row] = number;
+    }
+    return true;
+}
+
+/* The least important first. */
+static bool (*const keys_of[])(struct sorting *, const struct frame *, uint64_t *) = {
+    key_of_traffic, key_of_message, key_of_exporter,
+};
+
+/* ---- sorting ---- */
+
+static void sort_by_octet(struct sorting *s, unsigned shift)
+{
+    uint32_t start[257] = {0};
+    for (uint32_t i = 0; i < s->rows; i++)
+        start[(s->from[i].key >> shift & 255) + 1]++;
+    for (unsigned i = 0; i < 256; i++)
+        start[i + 1] += start[i];
+    for (uint32_t i = 0; i < s->rows; i++)
+        s->to[start[s->from[i].key >> shift & 255]++] = s->from[i];
+    struct entry *sorted = s->to;
+    s->to = s->from;
+    s->from = sorted;
+}
+
+static void sort_by_keys(struct sorting *s)
+{
+    uint64_t differ = 0;
+    for (uint32_t i = 0; i < s->rows; i++) {
+        s->from[i].key = s->keys[s->from[i].row];
+        differ |= s->from[i].key ^ s->from[0].key;
+    }
+    for (unsigned shift = 0; shift < 64; shift += 8)
+        if (differ >> shift & 255)
+            sort_by_octet(s, shift);
+}
+
+static bool sort(struct sorting *s)
+{
+    for (uint32_t i = 0; i < s->rows; i++)
+        s->from[i].row = i;
+    for (size_t k = 0; k < sizeof keys_of / sizeof *keys_of; k++) {
+        uint32_t row = 0;
+        for (size_t i = 0; i < s->count; row += s->frames[i++].rows)
+            if (!keys_of[k](s, &s->frames[i], s->keys + row))
+                return false;
+        sort_by_keys(s);
+    }
+    return true;
+}
+
+const uint32_t *order_rows(const struct frame *frames, size_t count, uint32_t rows,
+                           struct arena *a)
+{
+    struct sorting s = {.frames = frames, .count = count, .rows = rows};
+    struct arena scratch = {0};
+    s.keys = arena_alloc(&scratch, (rows + 1) * sizeof *s.keys);
+    s.from = arena_alloc(&scratch, (rows + 1) * sizeof *s.from);
+    s.to = arena_alloc(&scratch, (rows + 1) * sizeof *s.to);
+    s.exporters = rollups_new();
+    uint32_t *order = arena_alloc(a, (rows + 1) * sizeof *order);
+    bool fine = s.keys && s.from && s.to && s.exporters && order && sort(&s);
+    for (uint32_t i = 0; fine && i < rows; i++)
+        order[i] = s.from[i].row;
+    rollups_free(s.exporters);
+    arena_free(&scratch);
+    return fine ? order : NULL;
+}

@@ -1,0 +1,13 @@
+/* order.h - the order of the rows of a merged block (merge.h says which and why). */
+#ifndef WEIR_DB_ORDER_H
+#define WEIR_DB_ORDER_H
+
+#include "base/arena.h"
+#include "flow/vector.h"
+
+/* `frames`, one after the other, have `rows` rows together. Which of them is the first, second … of
+ * the sorted ones, from `a`; rows that compare equal stay in their order. NULL: no memory. */
+const uint32_t *order_rows(const struct frame *frames, size_t count, uint32_t rows,
+                           struct arena *a);
+
+#endif

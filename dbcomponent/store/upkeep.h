@@ -1,0 +1,47 @@
+/* upkeep.h - what the steps of store_upkeep() share (store.h says what they do). Private to
+ * dbcomponent/store.
+ *
+ *   upkeep.c      one round after the other, in a thread of its own or at once
+ *   compact.c     small blocks become large ones
+ *   retain.c      old blocks leave; what they counted stays in roll-ups, or leaves too
+ *   deliver.c     deliveries of long ago become ranges
+ *   levels.c      roll-ups of hours, days and 32 days
+ *
+ * Each step reads by a reader, works with nothing locked, and changes the file in one short
+ * transaction, after it has made sure that what it read is still so. So a round can end anywhere,
+ * by SIGKILL too, and nothing is lost or doubled; and whoever writes waits for milliseconds. */
+#ifndef WEIR_DB_UPKEEP_H
+#define WEIR_DB_UPKEEP_H
+
+#include "store/inside.h"
+#include <stdatomic.h>
+
+struct merger;
+struct upkeep {
+    struct store *store;
+    struct upkeep_settings settings;
+    bool thorough;             /* all that can be done, not only what is worth it now */
+    const _Atomic bool *stop;  /* true: end the round soon; NULL: never */
+    struct upkeep_report report;
+    struct merger *merger;     /* made when first wanted */
+    struct arena list;
+    store_progress progress;
+    void *context;
+};
+
+static inline bool upkeep_stopped(const struct upkeep *u)
+{
+    return u->stop && atomic_load(u->stop);
+}
+
+enum weir_status upkeep_compact(struct upkeep *u, struct weir_error *error);
+enum weir_status upkeep_retain(struct upkeep *u, struct weir_error *error);
+enum weir_status upkeep_give_back(struct upkeep *u, struct weir_error *error);
+enum weir_status upkeep_deliveries(struct upkeep *u, struct weir_error *error);
+enum weir_status upkeep_levels(struct upkeep *u, struct weir_error *error);
+
+/* Rows of a list of numbers: the first column of each row, from `a`. The query is ended. */
+enum weir_status upkeep_numbers(struct query *q, struct arena *a, int64_t **out, size_t *count,
+                                struct weir_error *error);
+
+#endif
