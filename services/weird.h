@@ -21,7 +21,8 @@ struct weird_settings {
     int64_t from_ms, to_ms;
     int64_t threads, query_memory, spool_size, batch_rows;
     int64_t receivers, receive_buffer, connection_idle, template_lifetime;
-    bool check, insecure, verbose;
+    int64_t retain_days, retain_size, retain_rollups_days;
+    bool check, insecure, verbose, compact;
     unsigned role_bits; /* enum role, from `roles` */
 };
 
@@ -32,6 +33,13 @@ int weird_records(struct weird_settings *s, int operands, char **operand);
 int weird_export(struct weird_settings *s, int operands, char **operand);
 int weird_verify(struct weird_settings *s, int operands, char **operand);
 int weird_retag(struct weird_settings *s, int operands, char **operand);
+int weird_compact(struct weird_settings *s, int operands, char **operand);
+int weird_backup(struct weird_settings *s, int operands, char **operand);
+
+/* What the options say of retention; and all upkeep at once, with its progress. */
+struct upkeep_settings weird_upkeep_settings(const struct weird_settings *s);
+enum weir_status weird_tidy(const struct weird_settings *s, struct store *store,
+                            struct upkeep_report *report, struct weir_error *error);
 
 /* Prints "weird: MESSAGE" and returns `code`. */
 int weird_complain(const struct weir_error *error, int code);

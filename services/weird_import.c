@@ -62,6 +62,7 @@ int weird_import(struct weird_settings *s, int operands, char **operand)
     struct import_state state = {.start_us = clock_monotonic_us()};
     struct collector *collector;
     struct import_report report = {0};
+    struct upkeep_report upkeep;
     if (operands == 0)
         return weird_usage("import: which files?");
     if (store_open(s->data, STORE_CREATE, &state.store, &error) != WEIR_OK)
@@ -74,6 +75,8 @@ int weird_import(struct weird_settings *s, int operands, char **operand)
         print_report(&report, state.start_us);
         collector_free(collector);
     }
+    if (status == WEIR_OK && s->compact)
+        status = weird_tidy(s, state.store, &upkeep, &error);
     store_close(state.store);
     return status == WEIR_OK ? 0 : weird_complain(&error, 1);
 }

@@ -60,6 +60,13 @@ static const struct option_row rows[] = {
      1 << 20, INT64_C(1) << 50},
     {"spool-size", "SIZE", "disk the spool may use before records are given up (8G)", OPTION_SIZE,
      &settings.spool_size, 1 << 20, INT64_C(1) << 60},
+    {"retain-days", "N", "flows that ended N days ago leave (0: they stay)", OPTION_NUMBER,
+     &settings.retain_days, 0, 1000000},
+    {"retain-size", "SIZE", "the oldest flows leave when the file is larger (0: no bound)", OPTION_SIZE,
+     &settings.retain_size, 0, INT64_C(1) << 60},
+    {"retain-rollups-days", "N", "roll-ups of flows that left leave too (0: they stay)", OPTION_NUMBER,
+     &settings.retain_rollups_days, 0, 1000000},
+    {"compact", NULL, "import: then do what weird compact does", OPTION_FLAG, &settings.compact, 0, 0},
     {"batch-rows", "N", "records a block holds at most, a multiple of 64 (65536)", OPTION_NUMBER,
      &settings.batch_rows, 64, 1 << 20},
     {"filter", "FILTER", "records, export: only those that match", OPTION_TEXT, &settings.filter, 0, 0},
@@ -81,6 +88,9 @@ static const struct word {
     {"export", "", "stored flow records to stdout: a JSON object a line, CSV, or an IPFIX file", weird_export},
     {"verify", "", "recompute checksums and roll-ups; exit 1 and say what differs", weird_verify},
     {"retag", "", "give stored flows the tags of the present table", weird_retag},
+    {"compact", "", "merge and sort blocks, apply retention, give space back: what weird does by and\n"
+                    "            by while it serves, at once; ends with one line of JSON", weird_compact},
+    {"backup", " FILE", "a copy of the store as it is now, while it is in use too", weird_backup},
 };
 #define WORDS (sizeof words / sizeof *words)
 
@@ -110,7 +120,7 @@ int weird_usage(const char *format, ...)
 
 static void help(void)
 {
-    char text[8192];
+    char text[16384];
     puts("weird - Weir's server: collects flow records, stores them, answers over SOAP\n");
     for (size_t i = 0; i < WORDS; i++)
         printf("  weird%s%-8s%s [OPTION…]\n            %s\n", words[i].name[0] ? " " : "",
@@ -225,7 +235,7 @@ int main(int argc, char **argv)
     /* options_parse leaves the operands in argv[1]… */
     const struct word *word = operands ? find_word(argv[1]) : &words[0];
     if (!word)
-        return weird_usage("'%s' is not a word; there are import, records, export, verify, retag, or none to serve",
-                           argv[1]);
+        return weird_usage("'%s' is not a word; there are import, records, export, verify, retag, "
+                           "compact, backup, or none to serve", argv[1]);
     return word->run(&settings, operands > 0 ? operands - 1 : 0, argv + 2);
 }
