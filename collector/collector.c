@@ -5,7 +5,9 @@
 #include "deliver/deliver.h"
 #include "ingest/endpoint.h"
 #include "ingest/files.h"
+#include "ingest/heard.h"
 #include "ingest/workers.h"
+#include "select/keyfile.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -23,6 +25,7 @@ struct collector {
     struct deliver *deliver;
     struct tls *tls;
     struct workers *workers;
+    struct heard *heard;
     _Atomic int64_t started_ms; /* these three are asked for by other threads */
     atomic_bool running, suspended;
 };
@@ -57,11 +60,16 @@ static enum weir_status make_tls(const struct collector_tls *wanted, struct tls 
 static enum weir_status make_workers(struct collector *c, struct weir_error *error)
 {
     const struct collector_settings *s = &c->settings;
+    c->heard = heard_new();
+    if (!c->heard)
+        return weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the exporters heard");
     const struct worker_settings settings = {
         .count = s->receivers,
         .ingest = {.batch_rows = s->batch_rows,
                    .exporters_most = s->exporters_most,
-                   .template_ms = s->template_ms},
+                   .template_ms = s->template_ms,
+                   .known_only = s->known_only,
+                   .heard = c->heard},
         .receiver = {.buffer = s->receive_buffer,
                      .flush_ms = s->flush_ms,
                      .streams = {.connections_most = s->connections_most,
@@ -105,6 +113,7 @@ void collector_free(struct collector *c)
         return;
     workers_free(c->workers);
     tls_free(c->tls);
+    heard_free(c->heard);
     if (c->deliver) {
         (void)deliver_stop(c->deliver, 0, NULL);
         deliver_free(c->deliver);
@@ -115,6 +124,9 @@ void collector_free(struct collector *c)
 void collector_resume(struct collector *c, const struct account_checkpoint *checkpoints, size_t n)
 {
     struct account left = deliver_left_behind(c->deliver);
+    struct account earlier = {.checkpoint_count = n};
+    earlier.checkpoints = (struct account_checkpoint *)(uintptr_t)checkpoints; /* only read */
+    heard_add(c->heard, &earlier);
     workers_resume(c->workers, checkpoints, n);
     workers_resume(c->workers, left.checkpoints, left.checkpoint_count);
     account_free(&left);
@@ -204,6 +216,16 @@ void collector_status(struct collector *c, struct collector_status *out)
         .last_datagram_ms = stats.last_received_ms,
     };
     snprintf(out->last_error, sizeof out->last_error, "%s", sent.last_error);
+}
+
+enum weir_status collector_heard(struct collector *c, struct heard_exporter **out, size_t *count)
+{
+    return heard_list(c->heard, out, count);
+}
+
+enum weir_status collector_key_make(const char *folder, const char *name, struct weir_error *error)
+{
+    return key_make(folder, name, error);
 }
 
 /* ---- from files ---- */

@@ -38,6 +38,8 @@ struct collector_settings {
     int64_t spool_most;        /* octets the spool may take; past it the newest block is refused and
                                   its records counted as spoolDrops; 0: 8 GiB */
     uint32_t exporters_most;   /* exporters remembered; the longest idle leaves first; 0: 65536 */
+    bool known_only;           /* datagrams of exporters that the snapshot's devices lack are refused
+                                  unread and counted (refusedDatagrams) */
     uint32_t receivers;        /* receiving threads; each exporter (address) has one of them; 0: 1 */
     /* TCP and TLS: see collector_listen(). 0: 4096 connections, 30 minutes of silence. */
     uint32_t connections_most;
@@ -93,6 +95,25 @@ struct collector_status {
     char last_error[256];      /* of the sink; "" while it takes blocks */
 };
 void collector_status(struct collector *c, struct collector_status *out);
+
+/* Who was heard since it started (and, with zero counts, whom an earlier run heard): one row an exporter,
+ * domain and protocol, sorted by these. Rows about a socket, and what is too many for a row each, have
+ * the address "::". Refused exporters have domain and protocol 0. */
+struct heard_exporter {
+    struct address exporter;
+    uint32_t domain;
+    uint16_t protocol;
+    int64_t last_heard_ms; /* export time, or reception where there is none */
+    struct account_counts counts;
+};
+/* The caller frees *out with free(). WEIR_ENOMEM. */
+enum weir_status collector_heard(struct collector *c, struct heard_exporter **out, size_t *count);
+
+/* Makes sure that the named key of anonymisation is in `folder` and usable: made of random octets in a
+ * file of mode 0600 when it is not there. To be called before a policy with it is stored.
+ * WEIR_EARGUMENT, WEIR_EDENIED (others may read it), WEIR_EMALFORMED, WEIR_EIO, WEIR_EFULL; field
+ * "key". Needs no collector; any thread. */
+enum weir_status collector_key_make(const char *folder, const char *name, struct weir_error *error);
 
 /* ---- from files, as fast as it goes; instead of collector_start() ---- */
 struct import_report {

@@ -1,6 +1,9 @@
 /* handover.c - batches, account and checkpoints leave together; new knowledge comes in between
  * (ingest_private.h). */
+#include "base/log.h"
+#include "ingest/heard.h"
 #include "ingest/ingest_private.h"
+#include "select/selection.h"
 #include "select/tag.h"
 #include <stdlib.h>
 #include <string.h>
@@ -32,11 +35,47 @@ static bool has_rows(const struct ingest *in, enum record_kind kind)
     return in->batches[kind] && batch_rows(in->batches[kind]) > 0;
 }
 
-static void hand_on(struct ingest *in, enum record_kind kind, struct account *account)
+static const struct selection *selection_of(const struct ingest *in)
 {
+    return in->knowledge ? knowledge_selection(in->knowledge) : NULL;
+}
+
+/* So that a full batch has room for what selection adds. */
+static void reserve(struct ingest *in, enum record_kind kind)
+{
+    if (selection_of(in) && in->batches[kind] && !has_rows(in, kind))
+        selection_reserve(in->batches[kind]);
+}
+
+/* Tags first: they are of the addresses that came. False: there is nothing (left) to hand on. */
+static bool select_rows(struct ingest *in, enum record_kind kind)
+{
+    const struct selection *s = selection_of(in);
+    struct batch *b = in->batches[kind];
+    if (!has_rows(in, kind))
+        return false;
     if (kind == RECORD_FLOW)
         give_tags(in);
+    if (!s)
+        return true;
+    if (!in->selection)
+        in->selection = selection_work_new();
+    if (!in->selection || selection_apply(s, in->selection, b, in->book) != WEIR_OK) {
+        /* Rather nothing than records as they came, which may be nobody's business. */
+        log_error("collector", "no memory to select and anonymise: %u records are given up",
+                  batch_rows(b));
+        in->trouble = WEIR_ENOMEM;
+        batch_reset(b);
+    } else if (batch_rows(b) == 0) {
+        batch_reset(b);
+    }
+    return has_rows(in, kind);
+}
+
+static void hand_on(struct ingest *in, enum record_kind kind, struct account *account)
+{
     in->batches[kind] = in->output.take(in->output.context, in->batches[kind], account);
+    reserve(in, kind);
 }
 
 static bool have_batch(struct ingest *in, enum record_kind kind)
@@ -50,8 +89,10 @@ static bool have_batch(struct ingest *in, enum record_kind kind)
  * last. */
 static void hand_on_all(struct ingest *in)
 {
-    bool flows = has_rows(in, RECORD_FLOW), options = has_rows(in, RECORD_OPTIONS);
+    bool flows = select_rows(in, RECORD_FLOW), options = select_rows(in, RECORD_OPTIONS);
     struct account *account = take_account(in);
+    if (account && in->settings.heard)
+        heard_add(in->settings.heard, account);
     if (options)
         hand_on(in, RECORD_OPTIONS, flows ? NULL : account);
     if (flows)
@@ -72,6 +113,8 @@ void handover_take_knowledge(struct ingest *in)
     pthread_mutex_unlock(&in->lock);
     in->knowledge_version++;
     knowledge_unref(old);
+    reserve(in, RECORD_FLOW);
+    reserve(in, RECORD_OPTIONS);
 }
 
 bool handover_batch(struct ingest *in, enum record_kind kind)

@@ -5,6 +5,7 @@
 #include "ingest/ingest_private.h"
 #include "ingest/recall.h"
 #include "base/time.h"
+#include "select/selection.h"
 #include "wire/ipfix.h"
 #include "wire/netflow1.h"
 #include "wire/netflow5.h"
@@ -310,6 +311,19 @@ static enum weir_status refuse(struct ingest *in, const struct datagram *d)
     return WEIR_EMALFORMED;
 }
 
+static bool is_known(const struct ingest *in, const struct address *exporter)
+{
+    return in->knowledge && knowledge_is_device(in->knowledge, exporter);
+}
+
+/* Unread, so neither its protocol nor its domain is known, and its port may be anything. */
+static enum weir_status refuse_unknown(struct ingest *in, const struct datagram *d)
+{
+    count_by_reception(in, &d->from, 0, d->received_ms,
+                       (struct account_counts){.refused_datagrams = 1});
+    return WEIR_OK;
+}
+
 static double configured_rate(struct ingest *in, struct session *s)
 {
     if (s->knowledge_version != in->knowledge_version) {
@@ -399,6 +413,8 @@ enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
     in->stats.datagrams++;
     in->stats.last_received_ms = d->received_ms;
     prepare(in, d->length);
+    if (in->settings.known_only && !is_known(in, &d->from))
+        return refuse_unknown(in, d);
     if (!p || p->open(&o) != WEIR_OK)
         return refuse(in, d);
     o.key.protocol = p->version;
@@ -616,6 +632,7 @@ void ingest_free(struct ingest *in)
     account_book_free(in->book);
     wire_scratch_free(in->scratch);
     buffer_free(&in->definitions);
+    selection_work_free(in->selection);
     for (int i = 0; i < FIXED_COUNT; i++)
         wire_template_free(in->fixed[i].wire);
     wire_template_free(in->valued.wire);

@@ -42,9 +42,12 @@ struct ingest_output {
     void *context;
 };
 
+struct heard;
 struct ingest_settings {
     uint32_t batch_rows;
     uint32_t exporters_most;    /* sessions remembered; the longest idle leaves first */
+    bool known_only;            /* refuse exporters that the knowledge has no device of */
+    struct heard *heard;        /* gets every account that is handed on; NULL: nobody asks */
     uint64_t park_octets_most;  /* data sets waiting for templates, octets in all; 0: 16 MiB */
     int64_t park_ms;            /* how long they wait (reception time); 0: 10 minutes */
     int64_t template_ms;        /* over UDP a template that was not repeated for so long is forgotten;

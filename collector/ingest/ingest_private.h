@@ -34,6 +34,7 @@ struct ingest {
     struct wire_columns valued_columns;
     struct batch *batches[2];   /* by enum record_kind; NULL when memory ended */
     struct derived_columns columns[2];
+    struct selection_work *selection; /* NULL until there is something to select */
     struct knowledge *knowledge;
     uint64_t knowledge_version;
     pthread_mutex_t lock;       /* of `next_knowledge` */

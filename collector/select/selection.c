@@ -1,0 +1,340 @@
+/* selection.c - see selection.h. Neighbours: places.c knows domains and points, policy.c anonymises,
+ * aggregate.c merges, handover.c calls it for each batch that is handed on. */
+#include "select/selection.h"
+#include "base/time.h"
+#include "flow/filter.h"
+#include "select/aggregate.h"
+#include "select/places.h"
+#include "select/policy.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+struct rule {
+    struct filter *filter;
+    enum flow_action action;
+    ie_key keys[FLOW_TYPE_KEYS_MOST];
+    size_t key_count;
+    uint32_t policy; /* ANONYMISE with a method of its own: number + 1 */
+};
+
+struct selection {
+    struct rule *rules;
+    size_t rule_count;
+    struct policy *policies; /* those of domains, by number; then those of rules */
+    size_t policy_count;
+    uint32_t fallback;       /* number + 1: of ANONYMISE where neither rule nor domain has one */
+    struct places *places;   /* NULL: none described */
+    uint64_t seed;
+};
+
+struct selection_work {
+    struct arena arena;
+    struct policy_work *policies;
+};
+
+/* ---- compiling ---- */
+
+/* A name that nobody has any more is of no flow: no tag has that number. */
+static bool resolve(void *context, const char *name, uint32_t *tag)
+{
+    const struct catalogue_snapshot *snapshot = context;
+    *tag = PREFIX_TAG_MOST + 1;
+    for (size_t i = 0; i < snapshot->name_count; i++)
+        if (strcmp(snapshot->names[i].name, name) == 0)
+            *tag = snapshot->names[i].tag;
+    return true;
+}
+
+static enum weir_status add_policy(struct selection *s, const struct anonymisation *how,
+                                   const char *key_folder, uint32_t *number,
+                                   struct weir_error *error)
+{
+    *number = (uint32_t)s->policy_count + 1;
+    return policy_compile(how, key_folder, &s->policies[s->policy_count++], error);
+}
+
+static enum weir_status add_rule(struct selection *s, const struct catalogue_snapshot *snapshot,
+                                 const struct flow_type *type, struct weir_error *error)
+{
+    static const struct anonymisation pan = {.method = ANONYMISE_CRYPTO_PAN, .fields = "", .key = ""};
+    struct rule *r = &s->rules[s->rule_count++];
+    r->action = type->action;
+    enum weir_status status = filter_parse(type->filter, resolve, (void *)(uintptr_t)snapshot,
+                                           &r->filter, error);
+    if (status == WEIR_OK && type->action == ACTION_AGGREGATE)
+        status = elements_parse(type->keys, "keys", r->keys, FLOW_TYPE_KEYS_MOST, &r->key_count,
+                                error);
+    if (status != WEIR_OK || type->action != ACTION_ANONYMISE)
+        return status;
+    if (type->anonymisation.method != ANONYMISE_NONE)
+        return add_policy(s, &type->anonymisation, snapshot->key_folder, &r->policy, error);
+    return s->fallback ? WEIR_OK : add_policy(s, &pan, snapshot->key_folder, &s->fallback, error);
+}
+
+static enum weir_status compile(struct selection *s, const struct catalogue_snapshot *snapshot,
+                                struct weir_error *error)
+{
+    enum weir_status status = WEIR_OK;
+    uint32_t number;
+    for (size_t i = 0; status == WEIR_OK && i < snapshot->policy_count; i++)
+        status = add_policy(s, &snapshot->policies[i].anonymisation, snapshot->key_folder, &number,
+                            error);
+    for (size_t i = 0; status == WEIR_OK && i < snapshot->flow_type_count; i++)
+        status = add_rule(s, snapshot, &snapshot->flow_types[i], error);
+    if (status == WEIR_OK && snapshot->policy_count + snapshot->point_count)
+        status = places_new(snapshot, &s->places, error);
+    if (getrandom(&s->seed, sizeof s->seed, GRND_NONBLOCK) != (ssize_t)sizeof s->seed)
+        s->seed = (uint64_t)(uintptr_t)s; /* early at boot: better than nothing */
+    return status;
+}
+
+enum weir_status selection_new(const struct catalogue_snapshot *snapshot, struct selection **out,
+                               struct weir_error *error)
+{
+    *out = NULL;
+    if (!(snapshot->flow_type_count + snapshot->policy_count + snapshot->point_count))
+        return WEIR_OK;
+    struct selection *s = calloc(1, sizeof *s);
+    if (s) {
+        s->rules = calloc(snapshot->flow_type_count + 1, sizeof *s->rules);
+        s->policies = calloc(snapshot->policy_count + snapshot->flow_type_count + 1,
+                             sizeof *s->policies);
+    }
+    if (!s || !s->rules || !s->policies) {
+        selection_free(s);
+        return weir_fail(error, WEIR_ENOMEM, NULL, "no memory for flow types and policies");
+    }
+    enum weir_status status = compile(s, snapshot, error);
+    if (status != WEIR_OK)
+        selection_free(s);
+    else
+        *out = s;
+    return status;
+}
+
+void selection_free(struct selection *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->rule_count; i++)
+        filter_free(s->rules[i].filter);
+    for (size_t i = 0; i < s->policy_count; i++)
+        explicit_bzero(&s->policies[i], sizeof s->policies[i]);
+    places_free(s->places);
+    free(s->rules);
+    free(s->policies);
+    free(s);
+}
+
+struct selection_work *selection_work_new(void)
+{
+    struct selection_work *w = calloc(1, sizeof *w);
+    if (w && (w->policies = policy_work_new()))
+        return w;
+    free(w);
+    return NULL;
+}
+
+void selection_work_free(struct selection_work *w)
+{
+    if (!w)
+        return;
+    policy_work_free(w->policies);
+    arena_free(&w->arena);
+    free(w);
+}
+
+void selection_reserve(struct batch *b)
+{
+    size_t index;
+    (void)batch_column(b, WEIR_ANONYMISATION, 0, &index);
+    if (batch_kind(b) != RECORD_FLOW)
+        return;
+    (void)batch_column(b, WEIR_OBSERVATION_ROLE, 1, &index);
+    (void)batch_column(b, WEIR_FLOW_COUNT, 8, &index);
+}
+
+/* ---- one batch ---- */
+
+struct pass {
+    const struct selection *s;
+    struct selection_work *w;
+    struct batch *batch;
+    struct account_book *book;
+    uint32_t rows, words;
+    uint64_t *keep;      /* what is not dropped */
+    uint16_t *policies;  /* a row's policy, number + 1; 0: none */
+    uint64_t **merged;   /* by rule: what it aggregates; NULL: nothing */
+};
+
+static uint64_t *bits(struct pass *p, bool set)
+{
+    uint64_t *b = arena_zero(&p->w->arena, (size_t)p->words * 8 + 8);
+    if (b && set)
+        memset(b, 0xff, p->rows / 64 * 8);
+    if (b && set && p->rows % 64)
+        b[p->rows / 64] = (UINT64_C(1) << p->rows % 64) - 1;
+    return b;
+}
+
+static struct column *find(struct batch *b, ie_key key, uint8_t width)
+{
+    for (size_t i = 0; i < batch_column_count(b); i++)
+        if (batch_column_at(b, i)->key == key && batch_column_at(b, i)->width == width)
+            return batch_column_at(b, i);
+    return NULL;
+}
+
+static uint64_t number_at(const struct column *c, uint32_t row)
+{
+    if (!c)
+        return 0;
+    return c->width == 1   ? ((const uint8_t *)c->values)[row]
+           : c->width == 2 ? ((const uint16_t *)c->values)[row]
+           : c->width == 4 ? ((const uint32_t *)c->values)[row]
+                           : ((const uint64_t *)c->values)[row];
+}
+
+/* Counts dropped rows where their records were counted. */
+static void count_dropped(struct pass *p, const uint64_t *dropped)
+{
+    const struct column *exporter = find(p->batch, WEIR_EXPORTER, 16);
+    const struct column *domain = find(p->batch, WEIR_DOMAIN, 4);
+    const struct column *port = find(p->batch, WEIR_EXPORTER_PORT, 2);
+    const struct column *version = find(p->batch, WEIR_PROTOCOL_VERSION, 1);
+    const struct column *time = find(p->batch, WEIR_EXPORT_TIME, 8);
+    struct account_key last = {0};
+    struct account_row *row = NULL;
+    for (uint32_t w = 0; exporter && w < p->words; w++)
+        for (uint64_t set = dropped[w]; set; set &= set - 1) {
+            uint32_t r = w * 64 + (uint32_t)__builtin_ctzll(set);
+            struct account_key key;
+            memset(&key, 0, sizeof key);
+            memcpy(&key.exporter, (const uint8_t *)exporter->values + (size_t)r * 16, 16);
+            key.domain = (uint32_t)number_at(domain, r);
+            key.port = (uint16_t)number_at(port, r);
+            key.protocol = (uint16_t)number_at(version, r);
+            key.minute_ms = minute_of((int64_t)number_at(time, r));
+            if (!row || memcmp(&key, &last, sizeof key) != 0)
+                row = account_book_row(p->book, &key);
+            last = key;
+            if (!row)
+                continue;
+            if (!row->first_heard_ms && !row->last_heard_ms)
+                row->first_heard_ms = row->last_heard_ms = (int64_t)number_at(time, r);
+            row->counts.deselected_records++;
+        }
+}
+
+static void set_policy(struct pass *p, const struct rule *r, const uint64_t *matched)
+{
+    for (uint32_t w = 0; w < p->words; w++)
+        for (uint64_t set = matched[w]; set; set &= set - 1) {
+            uint32_t row = w * 64 + (uint32_t)__builtin_ctzll(set);
+            if (r->policy)
+                p->policies[row] = (uint16_t)r->policy;
+            else if (!p->policies[row])
+                p->policies[row] = (uint16_t)p->s->fallback;
+        }
+}
+
+static void act(struct pass *p, size_t index, uint64_t *matched)
+{
+    const struct rule *r = &p->s->rules[index];
+    if (r->action == ACTION_DROP) {
+        for (uint32_t w = 0; w < p->words; w++)
+            p->keep[w] &= ~matched[w];
+        count_dropped(p, matched);
+    } else if (r->action == ACTION_AGGREGATE) {
+        p->merged[index] = matched;
+    } else if (r->action == ACTION_ANONYMISE) {
+        set_policy(p, r, matched);
+    }
+}
+
+/* The first rule that matches a row decides about it. */
+static enum weir_status apply_rules(struct pass *p)
+{
+    struct frame frame = batch_frame(p->batch, &p->w->arena);
+    uint64_t *undecided = bits(p, true);
+    bool left = p->rows > 0;
+    if (!undecided || !frame.vectors)
+        return WEIR_ENOMEM;
+    for (size_t i = 0; i < p->s->rule_count && left; i++) {
+        uint64_t *matched = bits(p, false);
+        if (!matched || filter_select(p->s->rules[i].filter, &frame, &p->w->arena, matched) == UINT32_MAX)
+            return WEIR_ENOMEM;
+        left = false;
+        for (uint32_t w = 0; w < p->words; w++) {
+            matched[w] &= undecided[w];
+            undecided[w] &= ~matched[w];
+            left |= undecided[w] != 0;
+        }
+        act(p, i, matched);
+    }
+    return WEIR_OK;
+}
+
+static enum weir_status apply_policies(struct pass *p)
+{
+    uint64_t met[(UINT16_MAX + 64) / 64] = {0};
+    for (uint32_t row = 0; row < p->rows; row++)
+        met[p->policies[row] / 64] |= UINT64_C(1) << p->policies[row] % 64;
+    for (size_t number = 1; number <= p->s->policy_count; number++) {
+        if (!(met[number / 64] >> number % 64 & 1))
+            continue;
+        uint64_t *rows = bits(p, false);
+        if (!rows)
+            return WEIR_ENOMEM;
+        for (uint32_t row = 0; row < p->rows; row++)
+            rows[row / 64] |= (uint64_t)(p->policies[row] == number) << row % 64;
+        for (uint32_t w = 0; w < p->words; w++)
+            rows[w] &= p->keep[w];
+        policy_apply(&p->s->policies[number - 1], p->w->policies, p->batch, rows);
+    }
+    return WEIR_OK;
+}
+
+static enum weir_status apply_aggregation(struct pass *p)
+{
+    enum weir_status status = WEIR_OK;
+    for (size_t i = 0; i < p->s->rule_count && status == WEIR_OK; i++)
+        if (p->merged[i])
+            status = aggregate_rows(p->batch, p->merged[i], p->s->rules[i].keys,
+                                    p->s->rules[i].key_count, p->s->seed, &p->w->arena, p->keep);
+    /* Without room for a flow count the records stay apart: nothing is lost by that. */
+    return status == WEIR_ELIMIT ? WEIR_OK : status;
+}
+
+static bool all_kept(const struct pass *p)
+{
+    uint32_t kept = 0;
+    for (uint32_t w = 0; w < p->words; w++)
+        kept += (uint32_t)__builtin_popcountll(p->keep[w]);
+    return kept == p->rows;
+}
+
+enum weir_status selection_apply(const struct selection *s, struct selection_work *w,
+                                 struct batch *b, struct account_book *book)
+{
+    struct pass p = {.s = s, .w = w, .batch = b, .book = book, .rows = batch_rows(b)};
+    bool flows = batch_kind(b) == RECORD_FLOW;
+    p.words = (p.rows + 63) / 64;
+    arena_reset(&w->arena);
+    p.keep = bits(&p, true);
+    p.policies = arena_zero(&w->arena, ((size_t)p.rows + 1) * sizeof *p.policies);
+    p.merged = arena_zero(&w->arena, (s->rule_count + 1) * sizeof(uint64_t *));
+    if (!p.keep || !p.policies || !p.merged)
+        return WEIR_ENOMEM;
+    enum weir_status status = WEIR_OK;
+    if (s->places)
+        places_mark(s->places, b, p.policies);
+    if (flows && s->rule_count)
+        status = apply_rules(&p);
+    if (status == WEIR_OK && s->policy_count)
+        status = apply_policies(&p);
+    if (status == WEIR_OK && flows)
+        status = apply_aggregation(&p);
+    return status == WEIR_OK && !all_kept(&p) ? batch_keep(b, p.keep) : status;
+}

@@ -1,0 +1,32 @@
+/* selection.h - what administrators said about records (flow/selection.h), compiled, and carried out
+ * on a batch before it becomes a block:
+ *
+ *   roles ─▶ flow types (filters see records as they came) ─▶ anonymisation ─▶ aggregation ─▶ the rest goes
+ *
+ * Threads: a selection is read-only; a selection_work belongs to one thread. */
+#ifndef WEIR_COLLECTOR_SELECTION_H
+#define WEIR_COLLECTOR_SELECTION_H
+
+#include "flow/account.h"
+#include "flow/batch.h"
+#include "flow/source.h"
+
+struct selection;
+/* WEIR_ENOMEM, or what a key file is wrong with. *out is NULL when there is nothing to carry out. */
+enum weir_status selection_new(const struct catalogue_snapshot *snapshot, struct selection **out,
+                               struct weir_error *error);
+void selection_free(struct selection *s);
+
+struct selection_work;
+struct selection_work *selection_work_new(void); /* NULL: no memory */
+void selection_work_free(struct selection_work *w);
+
+/* Makes the columns that selection fills, while the batch has room for them: on an empty batch. */
+void selection_reserve(struct batch *b);
+
+/* Carries it out; records of options are anonymised only. What flow types drop is counted in the
+ * book. WEIR_ENOMEM: the batch must not be handed on as it is. */
+enum weir_status selection_apply(const struct selection *s, struct selection_work *w,
+                                 struct batch *b, struct account_book *book);
+
+#endif
