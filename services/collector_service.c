@@ -1,18 +1,20 @@
 /* collector_service.c - the collector's operations: its catalogue (kept in the store), account and
- * state. */
+ * state. Neighbour: selection_service.c has those of selection and privacy. */
 #include "answer.h"
 #include "col.nsmap"
 #include "colStub.h"
 #include "collector.h"
+#include "collector_service.h"
 #include "fault.h"
 #include "services_private.h"
+#include <stdlib.h>
 
 #define TEXT_MOST 255
 
 /* ---- checking what is asked ---- */
 
 /* Text that people read: short, and such as XML can give back. NULL is "". */
-static enum weir_status check_text(const char *text, const char *field, struct weir_error *error)
+enum weir_status collector_check_text(const char *text, const char *field, struct weir_error *error)
 {
     char copy[TEXT_MOST + 1];
     size_t length = text ? strlen(text) : 0;
@@ -76,9 +78,9 @@ static enum weir_status read_device(const struct wt__MDev *q, struct device_entr
         return weir_fail(error, WEIR_EARGUMENT, "address", "address is missing");
     enum weir_status status = address_parse(q->address, "address", &device->address, error);
     if (status == WEIR_OK)
-        status = check_text(q->name, "name", error);
+        status = collector_check_text(q->name, "name", error);
     if (status == WEIR_OK)
-        status = check_text(q->description, "description", error);
+        status = collector_check_text(q->description, "description", error);
     if (status != WEIR_OK)
         return status;
     device->name = q->name ? q->name : "";
@@ -93,7 +95,7 @@ static enum weir_status read_device(const struct wt__MDev *q, struct device_entr
 /* ---- changing the catalogue ---- */
 
 /* Every change: made one at a time, then told to whoever uses the catalogue. */
-static int changed(struct soap *soap, enum weir_status status, const struct weir_error *error)
+int collector_changed(struct soap *soap, enum weir_status status, const struct weir_error *error)
 {
     struct services *s = services_of(soap);
     if (status == WEIR_OK)
@@ -102,7 +104,7 @@ static int changed(struct soap *soap, enum weir_status status, const struct weir
     return status == WEIR_OK ? SOAP_OK : fault_error(soap, error);
 }
 
-static struct store *change(struct soap *soap)
+struct store *collector_change(struct soap *soap)
 {
     pthread_mutex_lock(&services_of(soap)->changing);
     return services_of(soap)->settings.store;
@@ -116,8 +118,8 @@ int __col__AddTag(struct soap *soap, struct _col__AddTag *q, struct _col__AddTag
     (void)answer;
     if (!q || read_tag(soap, q->tag, &tag, &error) != WEIR_OK)
         return q ? fault_error(soap, &error) : fault_missing(soap, "AddTag");
-    struct store *store = change(soap);
-    return changed(soap, store_tag_add(store, &tag, caller_who(soap, who), &error), &error);
+    struct store *store = collector_change(soap);
+    return collector_changed(soap, store_tag_add(store, &tag, caller_who(soap, who), &error), &error);
 }
 
 int __col__DelTag(struct soap *soap, struct _col__DelTag *q, struct _col__DelTagResponse *answer)
@@ -128,7 +130,7 @@ int __col__DelTag(struct soap *soap, struct _col__DelTag *q, struct _col__DelTag
     (void)answer;
     if (!q || !q->tag)
         return fault_missing(soap, "tag");
-    struct store *store = change(soap);
+    struct store *store = collector_change(soap);
     enum weir_status status =
         tag_names_resolve(services_of(soap)->tags, q->tag, "tag", &id, &error);
     if (status == WEIR_OK && id == 0)
@@ -136,7 +138,7 @@ int __col__DelTag(struct soap *soap, struct _col__DelTag *q, struct _col__DelTag
                            "tag 0 means no tag: expected 1 to 4294967295");
     if (status == WEIR_OK)
         status = store_tag_delete(store, id, caller_who(soap, who), &error);
-    return changed(soap, status, &error);
+    return collector_changed(soap, status, &error);
 }
 
 int __col__AddMDev(struct soap *soap, struct _col__AddMDev *q, struct _col__AddMDevResponse *answer)
@@ -147,8 +149,8 @@ int __col__AddMDev(struct soap *soap, struct _col__AddMDev *q, struct _col__AddM
     (void)answer;
     if (!q || read_device(q->mdev, &device, &error) != WEIR_OK)
         return q ? fault_error(soap, &error) : fault_missing(soap, "AddMDev");
-    struct store *store = change(soap);
-    return changed(soap, store_device_add(store, &device, caller_who(soap, who), &error), &error);
+    struct store *store = collector_change(soap);
+    return collector_changed(soap, store_device_add(store, &device, caller_who(soap, who), &error), &error);
 }
 
 int __col__DelMDev(struct soap *soap, struct _col__DelMDev *q, struct _col__DelMDevResponse *answer)
@@ -161,8 +163,8 @@ int __col__DelMDev(struct soap *soap, struct _col__DelMDev *q, struct _col__DelM
         return fault_missing(soap, "address");
     if (address_parse(q->address, "address", &address, &error) != WEIR_OK)
         return fault_error(soap, &error);
-    struct store *store = change(soap);
-    return changed(soap, store_device_delete(store, &address, caller_who(soap, who), &error),
+    struct store *store = collector_change(soap);
+    return collector_changed(soap, store_device_delete(store, &address, caller_who(soap, who), &error),
                    &error);
 }
 
@@ -176,10 +178,10 @@ int __col__AddCompDB(struct soap *soap, struct _col__AddCompDB *q,
         return fault_missing(soap, "url");
     struct db_entry db = {q->compDB->url, q->compDB->name ? q->compDB->name : ""};
     if (remote_url_check(db.url, &error) != WEIR_OK ||
-        check_text(db.name, "name", &error) != WEIR_OK)
+        collector_check_text(db.name, "name", &error) != WEIR_OK)
         return fault_error(soap, &error);
-    struct store *store = change(soap);
-    return changed(soap, store_db_add(store, &db, caller_who(soap, who), &error), &error);
+    struct store *store = collector_change(soap);
+    return collector_changed(soap, store_db_add(store, &db, caller_who(soap, who), &error), &error);
 }
 
 int __col__DelCompDB(struct soap *soap, struct _col__DelCompDB *q,
@@ -190,14 +192,14 @@ int __col__DelCompDB(struct soap *soap, struct _col__DelCompDB *q,
     (void)answer;
     if (!q || !q->url)
         return fault_missing(soap, "url");
-    struct store *store = change(soap);
-    return changed(soap, store_db_delete(store, q->url, caller_who(soap, who), &error), &error);
+    struct store *store = collector_change(soap);
+    return collector_changed(soap, store_db_delete(store, q->url, caller_who(soap, who), &error), &error);
 }
 
 /* ---- listing it ---- */
 
 /* The catalogue, freed by the caller; or a fault. */
-static int read_catalogue(struct soap *soap, struct catalogue *catalogue)
+int collector_read_catalogue(struct soap *soap, struct catalogue *catalogue)
 {
     struct weir_error error;
     if (store_catalogue(services_of(soap)->settings.store, catalogue, &error) == WEIR_OK)
@@ -205,7 +207,7 @@ static int read_catalogue(struct soap *soap, struct catalogue *catalogue)
     return fault_error(soap, &error);
 }
 
-static void *zeroed(struct soap *soap, size_t count, size_t size)
+void *collector_zeroed(struct soap *soap, size_t count, size_t size)
 {
     void *memory = soap_malloc(soap, count ? count * size : size);
     if (memory)
@@ -213,7 +215,7 @@ static void *zeroed(struct soap *soap, size_t count, size_t size)
     return memory;
 }
 
-static char *optional(struct soap *soap, const char *text)
+char *collector_optional(struct soap *soap, const char *text)
 {
     return text && *text ? soap_strdup(soap, text) : NULL;
 }
@@ -224,9 +226,9 @@ static bool put_tag(struct soap *soap, const struct tag *from, struct wt__Tag *t
     to->id = from->id;
     to->name = soap_strdup(soap, from->name);
     to->__sizeprefix = (int)from->prefix_count;
-    to->prefix = zeroed(soap, from->prefix_count, sizeof *to->prefix);
+    to->prefix = collector_zeroed(soap, from->prefix_count, sizeof *to->prefix);
     to->__sizeas = (int)from->as_count;
-    to->as = zeroed(soap, from->as_count, sizeof *to->as);
+    to->as = collector_zeroed(soap, from->as_count, sizeof *to->as);
     if (!to->name || !to->prefix || !to->as)
         return false;
     for (size_t i = 0; i < from->prefix_count; i++) {
@@ -244,10 +246,10 @@ int __col__ListTags(struct soap *soap, struct _col__ListTags *q,
 {
     struct catalogue catalogue;
     (void)q;
-    if (read_catalogue(soap, &catalogue) != SOAP_OK)
+    if (collector_read_catalogue(soap, &catalogue) != SOAP_OK)
         return soap->error;
     answer->__sizetag = (int)catalogue.tag_count;
-    answer->tag = zeroed(soap, catalogue.tag_count, sizeof *answer->tag);
+    answer->tag = collector_zeroed(soap, catalogue.tag_count, sizeof *answer->tag);
     bool ok = answer->tag;
     for (size_t i = 0; ok && i < catalogue.tag_count; i++)
         ok = put_tag(soap, &catalogue.tags[i], &answer->tag[i]);
@@ -255,34 +257,130 @@ int __col__ListTags(struct soap *soap, struct _col__ListTags *q,
     return ok ? SOAP_OK : (soap->error = SOAP_EOM);
 }
 
+static bool put_rate(struct soap *soap, double rate, struct wt__MDev *to)
+{
+    if (!(rate > 0))
+        return true;
+    to->samplingRate = soap_malloc(soap, sizeof *to->samplingRate);
+    if (!to->samplingRate)
+        return false;
+    *to->samplingRate = rate;
+    return true;
+}
+
 static bool put_device(struct soap *soap, const struct device_entry *from, struct wt__MDev *to)
 {
     char text[ADDRESS_TEXT_SIZE];
     to->address = soap_strdup(soap, address_print(&from->address, text));
-    to->name = optional(soap, from->name);
-    to->description = optional(soap, from->description);
-    if (from->sampling_rate > 0) {
-        to->samplingRate = soap_malloc(soap, sizeof *to->samplingRate);
-        if (!to->samplingRate)
-            return false;
-        *to->samplingRate = from->sampling_rate;
+    to->name = collector_optional(soap, from->name);
+    to->description = collector_optional(soap, from->description);
+    return to->address && put_rate(soap, from->sampling_rate, to);
+}
+
+/* ---- devices, described and heard ---- */
+
+struct devices {
+    struct soap *soap;
+    const struct catalogue *catalogue;
+    const struct heard_exporter *heard; /* sorted by exporter: an exporter's rows are neighbours */
+    size_t heard_count;
+    struct wt__MDev *out;
+    size_t count;
+};
+
+static bool put_heard(struct devices *d, size_t first, size_t end, struct wt__MDev *to)
+{
+    LONG64 last = 0;
+    uint64_t refused = 0;
+    for (size_t i = first; i < end; i++) {
+        refused += d->heard[i].counts.refused_datagrams;
+        if (d->heard[i].last_heard_ms > last)
+            last = d->heard[i].last_heard_ms;
     }
-    return to->address;
+    to->lastHeard = soap_malloc(d->soap, sizeof *to->lastHeard);
+    if (!to->lastHeard)
+        return false;
+    *to->lastHeard = last;
+    if (!refused)
+        return true;
+    to->refused = soap_malloc(d->soap, sizeof *to->refused);
+    if (to->refused)
+        *to->refused = refused;
+    return to->refused;
+}
+
+static bool put_unknown(struct devices *d, const struct address *address, struct wt__MDev *to)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    to->address = soap_strdup(d->soap, address_print(address, text));
+    to->unknown = soap_malloc(d->soap, sizeof *to->unknown);
+    if (!to->address || !to->unknown)
+        return false;
+    *to->unknown = xsd__boolean__true_;
+    return true;
+}
+
+static int address_order(const struct address *a, const struct address *b)
+{
+    return memcmp(a->octets, b->octets, sizeof a->octets);
+}
+
+static size_t end_of_exporter(const struct devices *d, size_t first)
+{
+    size_t end = first;
+    while (end < d->heard_count &&
+           address_order(&d->heard[end].exporter, &d->heard[first].exporter) == 0)
+        end++;
+    return end;
+}
+
+/* Both lists are sorted by address: one walk over the two. */
+static bool merge_devices(struct devices *d)
+{
+    static const struct address nobody; /* rows about sockets */
+    size_t at = 0, end;
+    bool ok = true;
+    for (size_t i = 0; ok && (i < d->catalogue->device_count || at < d->heard_count);) {
+        const struct device_entry *known =
+            i < d->catalogue->device_count ? &d->catalogue->devices[i] : NULL;
+        const struct address *heard = at < d->heard_count ? &d->heard[at].exporter : NULL;
+        int order = !known ? 1 : !heard ? -1 : address_order(&known->address, heard);
+        struct wt__MDev *to = &d->out[d->count];
+        end = order >= 0 ? end_of_exporter(d, at) : at;
+        if (order <= 0)
+            ok = put_device(d->soap, known, to);
+        else if (address_order(heard, &nobody) != 0)
+            ok = put_unknown(d, heard, to);
+        d->count += to->address != NULL;
+        if (order >= 0 && to->address)
+            ok = ok && put_heard(d, at, end, to);
+        i += order <= 0;
+        at = end;
+    }
+    return ok;
 }
 
 int __col__ListMDevs(struct soap *soap, struct _col__ListMDevs *q,
                      struct _col__ListMDevsResponse *answer)
 {
     struct catalogue catalogue;
+    struct heard_exporter *heard = NULL;
+    struct devices d = {.soap = soap, .catalogue = &catalogue};
+    struct collector *collector = services_of(soap)->settings.collector;
     (void)q;
-    if (read_catalogue(soap, &catalogue) != SOAP_OK)
+    if (collector && collector_heard(collector, &heard, &d.heard_count) != WEIR_OK)
+        return soap->error = SOAP_EOM;
+    if (collector_read_catalogue(soap, &catalogue) != SOAP_OK) {
+        free(heard);
         return soap->error;
-    answer->__sizemdev = (int)catalogue.device_count;
-    answer->mdev = zeroed(soap, catalogue.device_count, sizeof *answer->mdev);
-    bool ok = answer->mdev;
-    for (size_t i = 0; ok && i < catalogue.device_count; i++)
-        ok = put_device(soap, &catalogue.devices[i], &answer->mdev[i]);
+    }
+    d.heard = heard;
+    d.out = collector_zeroed(soap, catalogue.device_count + d.heard_count, sizeof *d.out);
+    bool ok = d.out && merge_devices(&d);
+    answer->__sizemdev = (int)d.count;
+    answer->mdev = d.out;
     catalogue_free(&catalogue);
+    free(heard);
     return ok ? SOAP_OK : (soap->error = SOAP_EOM);
 }
 
@@ -291,14 +389,14 @@ int __col__ListCompDBs(struct soap *soap, struct _col__ListCompDBs *q,
 {
     struct catalogue catalogue;
     (void)q;
-    if (read_catalogue(soap, &catalogue) != SOAP_OK)
+    if (collector_read_catalogue(soap, &catalogue) != SOAP_OK)
         return soap->error;
     answer->__sizecompDB = (int)catalogue.db_count;
-    answer->compDB = zeroed(soap, catalogue.db_count, sizeof *answer->compDB);
+    answer->compDB = collector_zeroed(soap, catalogue.db_count, sizeof *answer->compDB);
     bool ok = answer->compDB;
     for (size_t i = 0; ok && i < catalogue.db_count; i++) {
         answer->compDB[i].url = soap_strdup(soap, catalogue.dbs[i].url);
-        answer->compDB[i].name = optional(soap, catalogue.dbs[i].name);
+        answer->compDB[i].name = collector_optional(soap, catalogue.dbs[i].name);
         ok = answer->compDB[i].url;
     }
     catalogue_free(&catalogue);
@@ -344,7 +442,7 @@ static bool put_collector(struct soap *soap, const struct collector_status *from
     to->spooledBlocks = from->spooled_blocks;
     to->spooledOctets = from->spooled_octets;
     to->kernelDrops = from->kernel_drops;
-    to->lastError = optional(soap, from->last_error);
+    to->lastError = collector_optional(soap, from->last_error);
     if (from->last_datagram_ms) {
         to->lastDatagram = soap_malloc(soap, sizeof *to->lastDatagram);
         if (!to->lastDatagram)
@@ -364,7 +462,7 @@ int __col__GetStatus(struct soap *soap, struct _col__GetStatus *q,
     collector_status(services_of(soap)->settings.collector, &status);
     status.last_error[sizeof status.last_error - 1] = '\0';
     fault_clean(status.last_error);
-    answer->collector = zeroed(soap, 1, sizeof *answer->collector);
+    answer->collector = collector_zeroed(soap, 1, sizeof *answer->collector);
     if (!answer->collector || !put_collector(soap, &status, answer->collector))
         return soap->error = SOAP_EOM;
     return answer_service_status(soap, &answer->service);

@@ -100,6 +100,7 @@ static int read_aggregate(struct soap *soap, const struct _db__Aggregate *q,
         .source = sources[q->source ? *q->source % 3 : 0],
         .spread = spreads[q->spread ? *q->spread % 2 : 0],
         .percentile = q->percentile ? *q->percentile : 0,
+        .once = q->once && *q->once == xsd__boolean__true_,
     };
     return SOAP_OK;
 }

@@ -2,6 +2,7 @@
 #include "base/buffer.h"
 #include "base/time.h"
 #include "dbStub.h"
+#include "metrics.h"
 #include "services_private.h"
 #include "store.h"
 #include <stdlib.h>
@@ -42,45 +43,11 @@ static void get_index(struct services *s, struct exchange *x)
     buffer_free(&page);
 }
 
-static void get_health(struct services *s, struct exchange *x)
-{
-    (void)s;
-    exchange_reply(x, 200, "text/plain; charset=utf-8", "ok\n", 3);
-}
-
-/* Prometheus text format 0.0.4. */
-static void get_metrics(struct services *s, struct exchange *x)
-{
-    const struct serve_counters *c = server_counters(s->server);
-    const struct {
-        const char *name, *type, *help;
-        uint64_t value;
-    } metrics[] = {
-        {"weir_http_requests_total", "counter", "requests answered", atomic_load(&c->requests)},
-        {"weir_http_refused_total", "counter", "requests refused as HTTP",
-         atomic_load(&c->refused)},
-        {"weir_soap_faults_total", "counter", "faults answered", atomic_load(&s->faults)},
-        {"weir_http_connections", "gauge", "connections open", atomic_load(&c->connections)},
-        {"weir_http_accepted_total", "counter", "connections accepted", atomic_load(&c->accepted)},
-        {"weir_http_evicted_total", "counter", "connections closed to make room",
-         atomic_load(&c->evicted)},
-        {"weir_http_timeouts_total", "counter", "connections closed for silence",
-         atomic_load(&c->timeouts)},
-    };
-    struct buffer page = {0};
-    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
-        buffer_print(&page, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", metrics[i].name,
-                     metrics[i].help, metrics[i].name, metrics[i].type, metrics[i].name,
-                     (unsigned long long)metrics[i].value);
-    exchange_reply(x, 200, "text/plain; version=0.0.4; charset=utf-8", page.bytes,
-                   page.failed ? 0 : page.length);
-    buffer_free(&page);
-}
-
 const struct route routes[] = {
     {"/", "this list", get_index},
-    {"/healthz", "ok while the server answers", get_health},
-    {"/metrics", "counters of the server, Prometheus text", get_metrics},
+    {"/healthz", "ok while the store answers and the collector runs", health_get},
+    {"/metrics", "counters of server, store and collector, the account by exporter; Prometheus text",
+     metrics_get},
     {"/xsd/", "schemas that the contracts import", documents_schema},
 };
 const size_t route_count = sizeof routes / sizeof *routes;
@@ -219,6 +186,7 @@ enum weir_status services_new(const struct services_settings *settings, struct s
     fill_defaults(&s->settings);
     s->listen = strdup(settings->listen ? settings->listen : "");
     s->version = strdup(settings->version ? settings->version : "unknown");
+    s->key_folder = settings->key_folder ? strdup(settings->key_folder) : NULL;
     s->tags = tag_names_new(settings->store);
     s->started_ms = clock_now_ms();
     pthread_mutex_init(&s->changing, NULL);
@@ -264,5 +232,6 @@ void services_free(struct services *s)
     sem_destroy(&s->queries);
     free(s->listen);
     free(s->version);
+    free(s->key_folder);
     free(s);
 }

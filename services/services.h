@@ -28,6 +28,8 @@ struct services_settings {
     struct store *store;         /* needed by both roles: the collector's catalogue lives there */
     struct collector *collector; /* NULL: GetStatus of the collector is a fault, Unavailable */
 
+    const char *key_folder;      /* where keys of anonymisation are (collector.h); NULL: none */
+
     uint32_t workers;          /* requests answered at a time; 0: 8 */
     uint32_t connections_most; /* 0: 1024 */
     int64_t idle_ms;           /* a silent connection is closed after this; 0: 60,000 */
@@ -38,7 +40,7 @@ struct services_settings {
     uint32_t query_threads;    /* scan threads a query; 0: 1 */
     uint32_t rows_most;        /* rows in an answer; more is a fault, TooLarge; 0: 1,000,000 */
 
-    /* After a change of tags, devices or DB components is committed; may be NULL. */
+    /* After a change of the catalogue is committed; may be NULL. */
     void (*catalogue_changed)(void *context);
     void *context;
 };

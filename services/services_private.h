@@ -16,7 +16,7 @@ struct soap_service;
 
 struct services {
     struct services_settings settings;
-    char *listen, *version;
+    char *listen, *version, *key_folder;
     struct server *server;
     struct tag_names *tags;
     int64_t started_ms;

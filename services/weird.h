@@ -22,7 +22,7 @@ struct weird_settings {
     int64_t threads, query_memory, spool_size, batch_rows;
     int64_t receivers, receive_buffer, connection_idle, template_lifetime;
     int64_t retain_days, retain_size, retain_rollups_days;
-    bool check, insecure, verbose, compact;
+    bool check, insecure, verbose, compact, known_only;
     unsigned role_bits; /* enum role, from `roles` */
 };
 
@@ -40,6 +40,10 @@ int weird_backup(struct weird_settings *s, int operands, char **operand);
 struct upkeep_settings weird_upkeep_settings(const struct weird_settings *s);
 enum weir_status weird_tidy(const struct weird_settings *s, struct store *store,
                             struct upkeep_report *report, struct weir_error *error);
+
+/* Where keys of anonymisation are: DATA/keys. */
+#define KEY_FOLDER_SIZE 4096
+void weird_key_folder(const struct weird_settings *s, char out[KEY_FOLDER_SIZE]);
 
 /* Prints "weird: MESSAGE" and returns `code`. */
 int weird_complain(const struct weir_error *error, int code);

@@ -29,7 +29,9 @@ static enum weir_status new_collector(struct weird_settings *s, struct import_st
                                       struct collector **out, struct weir_error *error)
 {
     struct catalogue catalogue;
-    struct collector_settings settings = {.batch_rows = (uint32_t)s->batch_rows & ~63u};
+    struct collector_settings settings = {.batch_rows = (uint32_t)s->batch_rows & ~63u,
+                                          .known_only = s->known_only};
+    char keys[KEY_FOLDER_SIZE];
     struct sink sink = {to_store, state};
     enum weir_status status =
         store_incarnation(state->store, settings.id, &settings.incarnation, error);
@@ -39,6 +41,8 @@ static enum weir_status new_collector(struct weird_settings *s, struct import_st
         return status;
     status = store_catalogue(state->store, &catalogue, error);
     if (status == WEIR_OK) {
+        weird_key_folder(s, keys);
+        catalogue.snapshot.key_folder = keys;
         status = collector_update(*out, &catalogue.snapshot, error);
         catalogue_free(&catalogue);
     }

@@ -55,6 +55,8 @@ static const struct option_row rows[] = {
      &settings.check, 0, 0},
     {"insecure", NULL, "allow services on an address that is not loopback, without TLS", OPTION_FLAG,
      &settings.insecure, 0, 0},
+    {"known-only", NULL, "refuse exporters that nobody described (weir device add); they are counted",
+     OPTION_FLAG, &settings.known_only, 0, 0},
     {"threads", "N", "threads a question may use (2)", OPTION_NUMBER, &settings.threads, 1, 256},
     {"query-memory", "SIZE", "memory a question may use (1G)", OPTION_SIZE, &settings.query_memory,
      1 << 20, INT64_C(1) << 50},
@@ -129,6 +131,11 @@ static void help(void)
     printf("\nOptions\n%s", text);
     puts("\nWhen everything listens, one line on stdout: ready http=… netflow=… sflow=… ipfix=… [ipfix-tls=…]\n"
          "SIGTERM and SIGINT: what was received is stored, then it ends. Exit codes: 0, 1 failed, 2 usage.");
+}
+
+void weird_key_folder(const struct weird_settings *s, char out[KEY_FOLDER_SIZE])
+{
+    snprintf(out, KEY_FOLDER_SIZE, "%s/keys", s->data);
 }
 
 /* ---- progress ---- */

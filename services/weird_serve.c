@@ -26,7 +26,7 @@ struct server {
     struct weird_sink *sink;
     struct collector *collector;
     struct services *services;
-    char spool[PATH_SIZE], templates[PATH_SIZE];
+    char spool[PATH_SIZE], templates[PATH_SIZE], keys[KEY_FOLDER_SIZE];
     uint16_t netflow, sflow, ipfix, ipfix_tls;
 };
 
@@ -63,6 +63,7 @@ static enum weir_status follow_catalogue(struct server *s, struct weir_error *er
     enum weir_status status = store_catalogue(s->store, &catalogue, error);
     if (status != WEIR_OK)
         return status;
+    catalogue.snapshot.key_folder = s->keys;
     if (s->collector)
         status = collector_update(s->collector, &catalogue.snapshot, error);
     if (s->sink)
@@ -134,6 +135,7 @@ static enum weir_status make_collector(struct server *s, struct weir_error *erro
         .spool_most = s->settings->spool_size,
         .receive_buffer = s->settings->receive_buffer,
         .receivers = (uint32_t)s->settings->receivers,
+        .known_only = s->settings->known_only,
         .connection_idle_ms = s->settings->connection_idle,
         .tls = tls_of(s->settings),
         .template_ms = s->settings->template_lifetime,
@@ -172,6 +174,7 @@ static enum weir_status make_services(struct server *s, struct weir_error *error
                  (plays(s, ROLE_COLLECTOR) ? SERVICE_COLLECTOR : 0u),
         .store = s->store,
         .collector = s->collector,
+        .key_folder = s->keys,
         .query_memory = (uint64_t)w->query_memory,
         .query_threads = (uint32_t)w->threads,
         .catalogue_changed = catalogue_changed,
@@ -183,6 +186,7 @@ static enum weir_status make_services(struct server *s, struct weir_error *error
 static enum weir_status start(struct server *s, struct weir_error *error)
 {
     enum weir_status status = check_exposure(s->settings, error);
+    weird_key_folder(s->settings, s->keys);
     if (status == WEIR_OK && plays(s, ROLE_COLLECTOR))
         status = check_sockets(s->settings, error);
     if (status == WEIR_OK)

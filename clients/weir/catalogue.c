@@ -2,8 +2,8 @@
  * The questions are those of collector.wsdl. */
 #include "colStub.h"
 #include "base/address.h"
-#include "weir/session.h"
-#include "weir/shape.h"
+#include "base/time.h"
+#include "weir/listing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +24,9 @@ static const struct shape_field device_fields[] = {
     FIELD(wt__MDev, name, SHAPE_TEXT),
     FIELD(wt__MDev, description, SHAPE_TEXT),
     FIELD_OPTIONAL(wt__MDev, samplingRate, SHAPE_DOUBLE),
+    FIELD_OPTIONAL(wt__MDev, unknown, SHAPE_FLAG),
+    FIELD_OPTIONAL(wt__MDev, lastHeard, SHAPE_TIME),
+    FIELD_OPTIONAL(wt__MDev, refused, SHAPE_U64),
 };
 static const struct shape shape_device = SHAPE(wt__MDev, device_fields);
 
@@ -32,14 +35,6 @@ static const struct shape_field db_fields[] = {
     FIELD(wt__CompDB, name, SHAPE_TEXT),
 };
 static const struct shape shape_db = SHAPE(wt__CompDB, db_fields);
-
-/* What a catalogue word shows: a list of structs with its columns. */
-struct listing {
-    const char *name; /* in JSON: {"tags":[…]} */
-    const struct shape *shape;
-    const void *items;
-    int count;
-};
 
 static void listing_json(struct buffer *out, const void *context)
 {
@@ -52,8 +47,7 @@ static void listing_json(struct buffer *out, const void *context)
     buffer_print(out, "]}");
 }
 
-static enum outcome answer_listing(struct request *r, struct report *report,
-                                   const struct listing *l)
+enum outcome listing_answer(struct request *r, struct report *report, const struct listing *l)
 {
     report->json = listing_json;
     report->json_context = l;
@@ -62,13 +56,19 @@ static enum outcome answer_listing(struct request *r, struct report *report,
     return outcome;
 }
 
-static bool open_collector(struct session *s, struct request *r)
+void listing_report(struct report *report, const char *const *columns, size_t count)
+{
+    report_open(report);
+    for (size_t i = 0; i < count; i++)
+        sheet_column(&report->sheet, columns[i], 0);
+}
+
+bool listing_open(struct session *s, struct request *r)
 {
     return session_open(s, r, "/collector", col_namespaces);
 }
 
-/* gSOAP's structs know no const; it only reads what it sends. */
-static char *lend(const char *text)
+char *listing_lend(const char *text)
 {
     return (char *)(uintptr_t)text;
 }
@@ -125,7 +125,7 @@ enum outcome word_tag_add(struct request *r)
     struct wt__Tag tag = {.name = r->operands[1]};
     if (!read_tag_id(r, r->operands[0], &tag.id))
         return OUTCOME_USAGE;
-    if (!open_collector(&s, r))
+    if (!listing_open(&s, r))
         return OUTCOME_FAILED;
     enum outcome outcome = OUTCOME_USAGE;
     if (read_tag_members(r, &s, &tag)) {
@@ -142,7 +142,7 @@ enum outcome word_tag_add(struct request *r)
 enum outcome word_tag_del(struct request *r)
 {
     struct session s;
-    if (!open_collector(&s, r))
+    if (!listing_open(&s, r))
         return OUTCOME_FAILED;
     struct _col__DelTag question = {.tag = r->operands[0]};
     struct _col__DelTagResponse answer;
@@ -169,7 +169,7 @@ static void members_cell(struct sheet *sheet, const struct wt__Tag *tag)
 enum outcome word_tag_list(struct request *r)
 {
     struct session s;
-    if (!open_collector(&s, r))
+    if (!listing_open(&s, r))
         return OUTCOME_FAILED;
     struct _col__ListTags question = {}; /* no members */
     struct _col__ListTagsResponse answer = {0};
@@ -188,7 +188,7 @@ enum outcome word_tag_list(struct request *r)
             members_cell(&report.sheet, &answer.tag[i]);
         }
         struct listing l = {"tags", &shape_tag, answer.tag, answer.__sizetag};
-        outcome = answer_listing(r, &report, &l);
+        outcome = listing_answer(r, &report, &l);
     }
     session_close(&s);
     return outcome;
@@ -220,12 +220,12 @@ enum outcome word_device_add(struct request *r)
     struct weir_error error;
     struct wt__MDev device = {.address = r->operands[0],
                               .name = r->operand_count > 1 ? r->operands[1] : NULL,
-                              .description = lend(r->settings->description)};
+                              .description = listing_lend(r->settings->description)};
     if (!read_rate(r, &rate, &device.samplingRate))
         return OUTCOME_USAGE;
     if (address_parse(r->operands[0], "address", &address, &error))
         return request_usage(r, "address", "%.400s", error.message);
-    if (!open_collector(&s, r))
+    if (!listing_open(&s, r))
         return OUTCOME_FAILED;
     struct _col__AddMDev question = {.mdev = &device};
     struct _col__AddMDevResponse answer;
@@ -239,7 +239,7 @@ enum outcome word_device_add(struct request *r)
 enum outcome word_device_del(struct request *r)
 {
     struct session s;
-    if (!open_collector(&s, r))
+    if (!listing_open(&s, r))
         return OUTCOME_FAILED;
     struct _col__DelMDev question = {.address = r->operands[0]};
     struct _col__DelMDevResponse answer;
@@ -258,14 +258,24 @@ static void device_row(struct sheet *sheet, const struct wt__MDev *d)
         sheet_print(sheet, "1 in %g", *d->samplingRate);
     else
         sheet_text(sheet, NULL);
+    bool unknown = d->unknown && *d->unknown == xsd__boolean__true_;
+    sheet_text(sheet, !unknown ? "described" : d->refused ? "unknown, refused" : "unknown");
+    if (d->lastHeard) {
+        char last[TIME_TEXT_SIZE];
+        time_print(*d->lastHeard, last);
+        sheet_text(sheet, last);
+    } else {
+        sheet_text(sheet, NULL);
+    }
     sheet_text(sheet, d->description);
 }
 
 enum outcome word_device_list(struct request *r)
 {
-    static const char *const columns[] = {"address", "name", "sampling", "description"};
+    static const char *const columns[] = {"address", "name",       "sampling",
+                                          "state",   "last heard", "description"};
     struct session s;
-    if (!open_collector(&s, r))
+    if (!listing_open(&s, r))
         return OUTCOME_FAILED;
     struct _col__ListMDevs question = {}; /* no members */
     struct _col__ListMDevsResponse answer = {0};
@@ -280,7 +290,7 @@ enum outcome word_device_list(struct request *r)
         for (int i = 0; i < answer.__sizemdev; i++)
             device_row(&report.sheet, &answer.mdev[i]);
         struct listing l = {"devices", &shape_device, answer.mdev, answer.__sizemdev};
-        outcome = answer_listing(r, &report, &l);
+        outcome = listing_answer(r, &report, &l);
     }
     session_close(&s);
     return outcome;
@@ -291,7 +301,7 @@ enum outcome word_device_list(struct request *r)
 enum outcome word_db_add(struct request *r)
 {
     struct session s;
-    if (!open_collector(&s, r))
+    if (!listing_open(&s, r))
         return OUTCOME_FAILED;
     struct wt__CompDB db = {.url = r->operands[0],
                             .name = r->operand_count > 1 ? r->operands[1] : NULL};
@@ -307,7 +317,7 @@ enum outcome word_db_add(struct request *r)
 enum outcome word_db_del(struct request *r)
 {
     struct session s;
-    if (!open_collector(&s, r))
+    if (!listing_open(&s, r))
         return OUTCOME_FAILED;
     struct _col__DelCompDB question = {.url = r->operands[0]};
     struct _col__DelCompDBResponse answer;
@@ -321,7 +331,7 @@ enum outcome word_db_del(struct request *r)
 enum outcome word_db_list(struct request *r)
 {
     struct session s;
-    if (!open_collector(&s, r))
+    if (!listing_open(&s, r))
         return OUTCOME_FAILED;
     struct _col__ListCompDBs question = {}; /* no members */
     struct _col__ListCompDBsResponse answer = {0};
@@ -338,7 +348,7 @@ enum outcome word_db_list(struct request *r)
             sheet_text(&report.sheet, answer.compDB[i].name);
         }
         struct listing l = {"dbs", &shape_db, answer.compDB, answer.__sizecompDB};
-        outcome = answer_listing(r, &report, &l);
+        outcome = listing_answer(r, &report, &l);
     }
     session_close(&s);
     return outcome;

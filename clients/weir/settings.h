@@ -40,7 +40,16 @@
       "octets, packets or flows: what the cells show (octets)")                                    \
     X(description, "description", "TEXT", OPTION_TEXT, 0, 0, "what the device is")                 \
     X(sampling_rate, "sampling-rate", "N", OPTION_TEXT, 0, 0,                                      \
-      "it exports one packet in N (not known)")
+      "it exports one packet in N (not known)")                                                    \
+    X(once, "once", NULL, OPTION_FLAG, 0, 0,                                                       \
+      "only flows metered at edge-in points, so that each counts once")                            \
+    X(method, "method", "M", OPTION_TEXT, 0, 0,                                                    \
+      "crypto-pan, truncate or remove: how to anonymise (as the domain does)")                     \
+    X(lengths, "lengths", "N,N", OPTION_TEXT, 0, 0, "bits that truncate keeps of IPv4,IPv6 (24,48)") \
+    X(fields, "fields", "NAMES", OPTION_TEXT, 0, 0, "elements to remove, with commas")             \
+    X(macs, "macs", NULL, OPTION_FLAG, 0, 0, "anonymise MAC addresses too")                        \
+    X(key, "key", "NAME", OPTION_TEXT, 0, 0,                                                       \
+      "which key of the collector's machine makes pseudonyms (default)")
 
 enum setting {
 #define SETTING_INDEX(member, name, value, type, least, most, help) SETTING_##member,
@@ -52,7 +61,8 @@ enum setting {
 
 struct settings {
     const char *url, *format, *by, *filter, *order, *source, *spread, *measure, *description, *sampling_rate;
-    bool help, time;
+    const char *method, *lengths, *fields, *key;
+    bool help, time, once, macs;
     int64_t from_ms, to_ms, step_ms, top, percentile; /* step, top: 0 when not given */
 };
 

@@ -87,6 +87,7 @@ enum outcome totals_ask(struct request *r, struct session *s, struct totals_keys
     enum wt__Spread spread = (enum wt__Spread)how;
     enum wt__Measure measure = (enum wt__Measure)order;
     enum wt__Source from = (enum wt__Source)source;
+    enum xsd__boolean once = xsd__boolean__true_;
     struct _db__Aggregate question = {
         .__sizeby = keys->count,
         .by = keys->names,
@@ -99,6 +100,7 @@ enum outcome totals_ask(struct request *r, struct session *s, struct totals_keys
         .source = &from,
         .spread = how ? &spread : NULL,
         .percentile = percentile ? &percentile : NULL,
+        .once = o->once ? &once : NULL,
     };
     if (soap_call___db__Aggregate(s->soap, s->url, NULL, &question, answer))
         return session_fail(s, r->error);

@@ -9,20 +9,22 @@
 
 #define ACCEPT_ALWAYS (ACCEPT(url) | ACCEPT(format) | ACCEPT(help))
 #define ACCEPT_WHEN   (ACCEPT(from_ms) | ACCEPT(to_ms))
+#define ACCEPT_ANONYMISE (ACCEPT(lengths) | ACCEPT(fields) | ACCEPT(macs) | ACCEPT(key))
 #define ACCEPT_ALL    ((1u << SETTING_COUNT) - 1u)
 
 static const struct word words[] = {
     {"totals", NULL, "", "octets, packets and flows, by any keys",
      ACCEPT_WHEN | ACCEPT(by) | ACCEPT(filter) | ACCEPT(step_ms) | ACCEPT(top) | ACCEPT(order) |
-         ACCEPT(source) | ACCEPT(spread) | ACCEPT(time),
+         ACCEPT(source) | ACCEPT(spread) | ACCEPT(time) | ACCEPT(once),
      0, 0, word_totals},
     {"series", NULL, "", "time bins by any keys, as lines, with their 95th percentile",
      ACCEPT_WHEN | ACCEPT(by) | ACCEPT(filter) | ACCEPT(step_ms) | ACCEPT(top) | ACCEPT(measure) |
-         ACCEPT(source) | ACCEPT(spread) | ACCEPT(percentile) | ACCEPT(time),
+         ACCEPT(source) | ACCEPT(spread) | ACCEPT(percentile) | ACCEPT(time) | ACCEPT(once),
      0, 0, word_series},
     {"matrix", NULL, "", "the traffic matrix: source tag x destination tag",
-     ACCEPT_WHEN | ACCEPT(filter) | ACCEPT(measure) | ACCEPT(source) | ACCEPT(time), 0, 0,
-     word_matrix},
+     ACCEPT_WHEN | ACCEPT(filter) | ACCEPT(measure) | ACCEPT(source) | ACCEPT(time) |
+         ACCEPT(once),
+     0, 0, word_matrix},
     {"account", NULL, "", "what was received, lost and sampled, by exporter and domain",
      ACCEPT_WHEN, 0, 0, word_account},
     {"tag", "add", "ID NAME PREFIX|AS...",
@@ -32,11 +34,34 @@ static const struct word words[] = {
     {"device", "add", "ADDRESS [NAME]", "describe a metering device (exporter)",
      ACCEPT(description) | ACCEPT(sampling_rate), 1, 2, word_device_add},
     {"device", "del", "ADDRESS", "forget a device's description", 0, 1, 1, word_device_del},
-    {"device", "list", "", "all described devices", 0, 0, 0, word_device_list},
+    {"device", "list", "", "all devices, and exporters heard that nobody described", 0, 0, 0,
+     word_device_list},
+    {"domain", "add", "DEVICE DOMAIN [NAME]", "describe an observation domain of a device",
+     ACCEPT(description), 2, 3, word_domain_add},
+    {"domain", "del", "DEVICE DOMAIN", "forget a domain's description", 0, 2, 2, word_domain_del},
+    {"domain", "list", "", "all described observation domains", 0, 0, 0, word_domain_list},
+    {"point", "add", "DEVICE DOMAIN INTERFACE ROLE [NAME]",
+     "describe an interface; ROLE: edge-in, edge-out or core", 0, 4, 5, word_point_add},
+    {"point", "del", "DEVICE DOMAIN INTERFACE", "forget an interface", 0, 3, 3, word_point_del},
+    {"point", "list", "", "all described observation points", 0, 0, 0, word_point_list},
+    {"type", "add", "NAME PRIORITY ACTION",
+     "a rule on records; ACTION: keep, drop, aggregate or anonymise",
+     ACCEPT(filter) | ACCEPT(by) | ACCEPT_ANONYMISE | ACCEPT(method), 3, 3, word_type_add},
+    {"type", "del", "NAME", "remove a rule", 0, 1, 1, word_type_del},
+    {"type", "list", "", "all flow types, in the order they are tried", 0, 0, 0, word_type_list},
+    {"policy", "set", "DEVICE DOMAIN METHOD",
+     "anonymise a domain; METHOD: crypto-pan, truncate or remove", ACCEPT_ANONYMISE, 3, 3,
+     word_policy_set},
+    {"policy", "del", "DEVICE DOMAIN", "store a domain's records as they come", 0, 2, 2,
+     word_policy_del},
+    {"policy", "list", "", "all policies of anonymisation", 0, 0, 0, word_policy_list},
     {"db", "add", "URL [NAME]", "add a DB component the collector knows", 0, 1, 2, word_db_add},
     {"db", "del", "URL", "remove a DB component", 0, 1, 1, word_db_del},
     {"db", "list", "", "all DB components", 0, 0, 0, word_db_list},
     {"status", NULL, "", "the state of store, collector and server", 0, 0, 0, word_status},
+    {"suspend", NULL, "", "receive and count datagrams, but do not decode them", 0, 0, 0,
+     word_suspend},
+    {"resume", NULL, "", "decode them again", 0, 0, 0, word_resume},
     {"call", NULL, "WSDL [OPERATION [NAME=VALUE...]]",
      "any operation of any service, from its WSDL alone; without one, the list of them", 0, 1, -1,
      word_call},

@@ -286,4 +286,107 @@ void collector_status(struct collector *c, struct collector_status *out)
     *out = (struct collector_status){.running = true, .datagrams = 77, .last_error = "a\x01 b"};
 }
 
+/* Exporters heard: two that the catalogue may describe or not. */
+enum weir_status collector_heard(struct collector *c, struct heard_exporter **out, size_t *count)
+{
+    (void)c;
+    *out = calloc(3, sizeof **out);
+    *count = 3;
+    (*out)[0] = (struct heard_exporter){.last_heard_ms = 1}; /* a socket's */
+    (*out)[1] = (struct heard_exporter){.exporter = address_from_ipv4(0x01020304),
+                                        .domain = 7,
+                                        .protocol = 9,
+                                        .last_heard_ms = 5,
+                                        .counts = {.records = 12, .deselected_records = 3}};
+    (*out)[2] = (struct heard_exporter){.exporter = address_from_ipv4(0x01020309),
+                                        .last_heard_ms = 6,
+                                        .counts = {.refused_datagrams = 4}};
+    return WEIR_OK;
+}
+
+static struct fake_selection {
+    int suspended, keys;
+    char text[512]; /* the last change, as one line */
+    enum weir_status key_status;
+} fake_selection;
+
+void collector_suspend(struct collector *c, bool suspended)
+{
+    (void)c;
+    fake_selection.suspended = suspended;
+}
+
+enum weir_status collector_key_make(const char *folder, const char *name, struct weir_error *error)
+{
+    (void)folder;
+    (void)name;
+    fake_selection.keys++;
+    if (fake_selection.key_status != WEIR_OK)
+        return weir_fail(error, fake_selection.key_status, "key", "others may read it");
+    return WEIR_OK;
+}
+
+static enum weir_status fake_change(struct store *s, const char *who, struct weir_error *error)
+{
+    snprintf(s->who, sizeof s->who, "%s", who);
+    return s->fail ? fake_fail(s, error) : WEIR_OK;
+}
+#define FAKE_TEXT(...) snprintf(fake_selection.text, sizeof fake_selection.text, __VA_ARGS__)
+
+enum weir_status store_flow_type_add(struct store *s, const struct flow_type *t, const char *who,
+                                     struct weir_error *error)
+{
+    char policy[ANONYMISATION_TEXT_SIZE];
+    FAKE_TEXT("%s %u %s [%s] [%s] %s", t->name, t->priority, flow_action_name(t->action), t->filter,
+              t->keys, anonymisation_print(&t->anonymisation, policy));
+    return fake_change(s, who, error);
+}
+enum weir_status store_flow_type_delete(struct store *s, const char *name, const char *who,
+                                        struct weir_error *error)
+{
+    FAKE_TEXT("-%s", name);
+    return fake_change(s, who, error);
+}
+enum weir_status store_domain_add(struct store *s, const struct observation_domain *d,
+                                  const char *who, struct weir_error *error)
+{
+    FAKE_TEXT("domain %u %s", d->domain, d->name ? d->name : "");
+    return fake_change(s, who, error);
+}
+enum weir_status store_domain_delete(struct store *s, const struct address *device, uint32_t domain,
+                                     const char *who, struct weir_error *error)
+{
+    (void)device;
+    FAKE_TEXT("-domain %u", domain);
+    return fake_change(s, who, error);
+}
+enum weir_status store_point_add(struct store *s, const struct observation_point *p,
+                                 const char *who, struct weir_error *error)
+{
+    FAKE_TEXT("point %u %u %s", p->domain, p->interface, observation_role_name(p->role));
+    return fake_change(s, who, error);
+}
+enum weir_status store_point_delete(struct store *s, const struct address *device, uint32_t domain,
+                                    uint32_t interface, const char *who, struct weir_error *error)
+{
+    (void)device;
+    FAKE_TEXT("-point %u %u", domain, interface);
+    return fake_change(s, who, error);
+}
+enum weir_status store_policy_set(struct store *s, const struct domain_policy *p, const char *who,
+                                  struct weir_error *error)
+{
+    char policy[ANONYMISATION_TEXT_SIZE];
+    FAKE_TEXT("policy %u %s key=%s", p->domain, anonymisation_print(&p->anonymisation, policy),
+              p->anonymisation.key);
+    return fake_change(s, who, error);
+}
+enum weir_status store_policy_delete(struct store *s, const struct address *device, uint32_t domain,
+                                     const char *who, struct weir_error *error)
+{
+    (void)device;
+    FAKE_TEXT("-policy %u", domain);
+    return fake_change(s, who, error);
+}
+
 #endif
