@@ -10,6 +10,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -382,51 +383,83 @@ static char **environment_in_utc(void)
     return out;
 }
 
-/* Starts nfdump with its output on a pipe. Returns an errno. */
-static int start(const char *path, pid_t *child, FILE **output)
+struct program {
+    pid_t id;
+    FILE *output;
+    int complaints; /* file without a name that its standard error goes to */
+};
+
+static int spawn(const char *path, int output, int complaints, pid_t *child)
 {
     char *arguments[] = {"nfdump", "-r", (char *)(uintptr_t)path, "-q", "-o", "json", NULL};
     posix_spawn_file_actions_t actions;
-    int ends[2];
     char **environment = environment_in_utc();
-    if (!environment || pipe2(ends, O_CLOEXEC) != 0) {
-        free(environment);
-        return errno ? errno : ENOMEM;
-    }
+    if (!environment)
+        return ENOMEM;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, complaints, STDERR_FILENO);
     int code = posix_spawnp(child, arguments[0], &actions, NULL, arguments, environment);
     posix_spawn_file_actions_destroy(&actions);
     free(environment);
-    close(ends[1]);
-    *output = code ? NULL : fdopen(ends[0], "r");
-    if (!*output)
-        close(ends[0]);
     return code;
+}
+
+/* Starts nfdump with its output on a pipe. Returns an errno; then nothing is left open. */
+static int start(const char *path, struct program *p)
+{
+    int ends[2];
+    p->complaints = memfd_create("nfdump", MFD_CLOEXEC);
+    if (p->complaints < 0)
+        return errno;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        close(p->complaints);
+        return errno;
+    }
+    int code = spawn(path, ends[1], p->complaints, &p->id);
+    close(ends[1]);
+    p->output = code ? NULL : fdopen(ends[0], "r");
+    if (!p->output)
+        close(ends[0]);
+    if (code)
+        close(p->complaints);
+    return code;
+}
+
+/* Waits for it, and writes its first complaint. False: it did not end well. nfdump ends with 0 whatever
+ * happened; what it could not read it only complains about. */
+static bool finish(struct program *p, char complaint[TEXT_SIZE])
+{
+    int ended = 0;
+    if (p->output)
+        fclose(p->output); /* a writer that goes on gets SIGPIPE, and ends */
+    while (waitpid(p->id, &ended, 0) < 0 && errno == EINTR)
+        ;
+    ssize_t got = pread(p->complaints, complaint, TEXT_SIZE - 1, 0);
+    complaint[got > 0 ? got : 0] = '\0';
+    complaint[strcspn(complaint, "\r\n")] = '\0';
+    close(p->complaints);
+    return WIFEXITED(ended) && WEXITSTATUS(ended) == 0 && !complaint[0];
 }
 
 enum weir_status nfcapd_read(const char *path, const struct record_sink *sink,
                              struct weir_error *error)
 {
-    pid_t child;
-    FILE *output;
-    int code = start(path, &child, &output), ended = 0;
+    struct program p;
+    char complaint[TEXT_SIZE];
     uint64_t records = 0;
+    int code = start(path, &p);
     if (code == ENOENT)
         return weir_fail(error, WEIR_EUNAVAILABLE, "path",
                          "%s is a file of nfcapd, which is read through the program nfdump: install it "
                          "(apt-get install nfdump)", path);
     if (code)
         return weir_fail(error, WEIR_EIO, "path", "%s: cannot start nfdump: %s", path, strerror(code));
-    enum weir_status status = output ? nfcapd_read_json(output, sink, &records) : WEIR_ENOMEM;
-    if (output)
-        fclose(output); /* a writer that goes on gets SIGPIPE, and ends */
-    while (waitpid(child, &ended, 0) < 0 && errno == EINTR)
-        ;
-    if (status == WEIR_OK && (!WIFEXITED(ended) || WEXITSTATUS(ended) != 0))
-        return weir_fail(error, WEIR_EMALFORMED, "path", "%s: nfdump cannot read it (exit code %d)",
-                         path, WIFEXITED(ended) ? WEXITSTATUS(ended) : -1);
+    enum weir_status status = p.output ? nfcapd_read_json(p.output, sink, &records) : WEIR_ENOMEM;
+    bool well = finish(&p, complaint);
+    if (status == WEIR_OK && !well)
+        return weir_fail(error, WEIR_EMALFORMED, "path", "%s: nfdump cannot read it: %s", path,
+                         complaint[0] ? complaint : "it ended early");
     return status;
 }
