@@ -85,7 +85,8 @@ static const struct word {
 } words[] = {
     {"", "", "serve: collect flows, store them, answer questions", weird_serve},
     {"import", " FILE…", "the same path from files: captures of export datagrams, folders or lists of raw "
-                         "datagrams,\n            IPFIX files; ends with one line of JSON", weird_import},
+                         "datagrams,\n            IPFIX, flow-tools and nfcapd files (these through the "
+                         "program nfdump);\n            ends with one line of JSON", weird_import},
     {"records", "", "every stored record as one JSON object a line", weird_records},
     {"export", "", "stored flow records to stdout: a JSON object a line, CSV, or an IPFIX file", weird_export},
     {"verify", "", "recompute checksums and roll-ups; exit 1 and say what differs", weird_verify},

@@ -2,10 +2,12 @@
  * was lost. One tracker a session (exporter address, port, protocol, observation domain).
  *
  * What the protocols count
- *   NetFlow v5   flow_sequence: flow records sent before this datagram
+ *   NetFlow v5, v7   flow_sequence: flow records sent before this datagram
  *   IPFIX        data records (options data included) sent before this message, RFC 7011 section
  *                3.1
  *   NetFlow v9   export packets, RFC 3954 section 5.1
+ *   sFlow v5     datagrams of the sub-agent; samples have numbers of their own (samples.h)
+ *   NetFlow v1, files of records   nothing: an unknown gap in every minute
  * `units` below are records or datagrams accordingly.
  *
  * The rules, and their reasons
