@@ -31,7 +31,8 @@ BENCH_PACKAGES = nfdump python3
 find_c       = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
 LIB_SRC      = $(call find_c,lib)
 COLLECTOR_SRC= $(call find_c,collector)
-DB_SRC       = $(call find_c,dbcomponent)
+SQLEXT_SRC   = $(call find_c,dbcomponent/sqlext)
+DB_SRC       = $(filter-out $(SQLEXT_SRC),$(call find_c,dbcomponent))
 SERVICES_SRC = $(call find_c,services)
 WEIR_SRC     = $(call find_c,clients/weir)
 GEN_SRC      = $(wildcard bench/weirgen*.c)
@@ -58,7 +59,7 @@ LIBS_db   = -lsqlite3 $(LIBS_lib)
 LIBS_col  = -lpcap -lz $(LIBS_lib)
 LIBS_soap = -lgsoap
 
-PROGRAMS  = $(BUILD)/weird $(BUILD)/weir $(BUILD)/weirgen
+PROGRAMS  = $(BUILD)/weird $(BUILD)/weir $(BUILD)/weirgen $(BUILD)/weir_flow.so
 UNITS     = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/test_*.c))
 REPLAYS   = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRC))
 FUZZERS   = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzzers/%,$(FUZZ_SRC))
@@ -68,7 +69,7 @@ FUZZERS   = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzzers/%,$(FUZZ_SRC))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: need-build                       ## build weird, weir and weirgen into build/
+all: need-build                       ## build weird, weir, weirgen and weir_flow.so into build/
 	@$(MAKE) --no-print-directory -j$(JOBS) programs
 programs: $(PROGRAMS)
 units: $(UNITS) $(REPLAYS)
@@ -147,13 +148,28 @@ $(BUILD)/obj/bench/decode_bench.o: INC_bench += $(INC_collector)
 $(BUILD)/decode_bench: $(BUILD)/obj/bench/decode_bench.o $(BUILD)/libcollector.a $(BUILD)/libweir.a
 	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lssl -lcrypto $(LIBS_col)
 
+# ---- the extension for SQLite: what it needs of lib and dbcomponent, once more as position-independent
+# code that reaches SQLite through the program which loads it. Never sanitized: that program is not.
+PIC_OBJ = $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC) $(DB_SRC) $(SQLEXT_SRC)) $(BUILD)/pic/gen/ie_table.o $(BUILD)/pic/gen/migrations.o
+PIC     = $(BASE) $(WARN) $(CFLAGS) -fPIC -fvisibility=hidden -ffunction-sections $(INC_dbcomponent) -Ischemas -include sqlext/redirect.h
+$(BUILD)/pic/gen/%.o: $(BUILD)/gen/%.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(PIC) -c -o $@ $<
+$(BUILD)/pic/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(PIC) -c -o $@ $<
+$(BUILD)/weir_flow.so: $(PIC_OBJ)
+	$(call say,LD)$(CC) $(BASE) $(CFLAGS) -shared -Wl,--gc-sections -Wl,-Bsymbolic -o $@ $^ $(LIBS_lib)
+
 # ---- tests: a program a file, linked with its own room and lib only ---------------------------
 $(BUILD)/tests/lib/%: $(BUILD)/obj/tests/lib/%.o $(BUILD)/libweir.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_lib)
 $(BUILD)/tests/collector/%: $(BUILD)/obj/tests/collector/%.o $(BUILD)/libcollector.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit -lssl -lcrypto $(LIBS_col)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(BUILD)/libweir.a -lcunit -lssl -lcrypto $(LIBS_col)
+# Its schedules are weirgen's.
+$(BUILD)/tests/collector/test_schedules: $(filter-out %_main.o,$(call obj,$(GEN_SRC)))
 $(BUILD)/tests/dbcomponent/%: $(BUILD)/obj/tests/dbcomponent/%.o $(BUILD)/libdbcomponent.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_db)
@@ -214,8 +230,9 @@ bench:                                ## beside nfcapd and nfdump, in one run
 	@BUILD=$(BUILD) sh bench/bench.sh
 
 install: all                          ## into PREFIX (/usr/local)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/weir/wsdl $(DESTDIR)$(PREFIX)/share/weir/xsd
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/weir $(DESTDIR)$(PREFIX)/share/weir/wsdl $(DESTDIR)$(PREFIX)/share/weir/xsd
 	install -m 755 $(BUILD)/weird $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(BUILD)/weir_flow.so $(DESTDIR)$(PREFIX)/lib/weir
 	install -m 644 wsdl/*.wsdl $(DESTDIR)$(PREFIX)/share/weir/wsdl
 	install -m 644 schemas/xsd/*.xsd $(DESTDIR)$(PREFIX)/share/weir/xsd
 
