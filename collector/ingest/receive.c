@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ROOM "collector"
@@ -24,6 +25,8 @@
 #define ROUNDS_MOST 32u      /* bursts from one socket before the others get their turn */
 #define DATAGRAM_MOST 65536u
 #define TICK_MS 100
+#define REST_US 500          /* see rest() */
+#define REST_BUFFER (1 << 20)
 #define DRAIN_MS 10000       /* what arrives without end is not waited for at the end */
 
 struct udp_socket {
@@ -53,6 +56,8 @@ struct receiver {
     struct sockaddr_storage peers[BURST];
     int64_t flushed_ms, ticked_ms, looked_ms;
     uint64_t kernel_drops;
+    unsigned taken; /* datagrams since the last look at epoll */
+    bool may_rest;
 
     pthread_mutex_t lock; /* guards: */
     struct receiver_stats stats;
@@ -139,6 +144,7 @@ static unsigned receive_burst(struct receiver *r, const struct udp_socket *s)
     if (count <= 0)
         return 0;
     int64_t now = clock_now_ms();
+    r->taken += (unsigned)count;
     for (int i = 0; i < count; i++) {
         struct datagram d = {.bytes = r->vectors[i].iov_base,
                              .length = r->messages[i].msg_len,
@@ -231,6 +237,15 @@ static void drain_all(struct receiver *r)
     publish_stats(r);
 }
 
+/* To be woken for every datagram costs more than to decode it. When few came at once, a moment's rest lets
+ * more gather: a thousandth of what the buffer holds, where it is not kept small on purpose. */
+static void rest(struct receiver *r)
+{
+    if (r->may_rest && r->taken && r->taken < BURST)
+        nanosleep(&(struct timespec){.tv_nsec = REST_US * 1000L}, NULL);
+    r->taken = 0;
+}
+
 static void *receive_main(void *context)
 {
     struct receiver *r = context;
@@ -247,6 +262,7 @@ static void *receive_main(void *context)
             w->ready(w, events[i].events);
         }
         keep_time(r);
+        rest(r);
     }
     drain_all(r);
     return NULL;
@@ -254,12 +270,17 @@ static void *receive_main(void *context)
 
 /* ---- for the owner ---- */
 
-/* SO_RCVBUFFORCE passes net.core.rmem_max where we may; SO_RCVBUF takes what the kernel gives. */
-static void set_buffer(int fd, int64_t octets)
+/* SO_RCVBUFFORCE passes net.core.rmem_max where we may; SO_RCVBUF takes what the kernel gives. Returns what
+ * it gave. */
+static int set_buffer(int fd, int64_t octets)
 {
+    int given = 0;
+    socklen_t length = sizeof given;
     int size = octets > INT32_MAX / 2 ? INT32_MAX / 2 : (int)octets;
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    (void)getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &given, &length);
+    return given;
 }
 
 enum weir_status receiver_add_udp(struct receiver *r, int fd, struct weir_error *error)
@@ -268,7 +289,8 @@ enum weir_status receiver_add_udp(struct receiver *r, int fd, struct weir_error 
         return weir_fail(error, WEIR_ELIMIT, NULL, "at most %u sockets", SOCKETS_MOST);
     struct udp_socket *s = &r->sockets[r->socket_count];
     *s = (struct udp_socket){{socket_ready}, r, fd, endpoint_port_of(fd), 0};
-    set_buffer(fd, r->settings.buffer);
+    bool roomy = set_buffer(fd, r->settings.buffer) >= REST_BUFFER;
+    r->may_rest = roomy && (r->may_rest || r->socket_count == 0);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = &s->watch};
     if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
         return weir_fail(error, WEIR_EIO, NULL, "cannot watch the socket: %s", strerror(errno));
