@@ -319,6 +319,7 @@ enum weir_status collector_import(struct collector *c, const char *const *paths,
     for (size_t i = 0; i < n && status == WEIR_OK; i++)
         status = files_read(&reader, paths[i], error);
     struct weir_error late = {0};
+    ingest_finish(workers_first(c->workers));
     enum weir_status flushed = ingest_flush(workers_first(c->workers));
     enum weir_status stopped = deliver_stop(c->deliver, IMPORT_PATIENCE_MS, &late);
     report(c, out);

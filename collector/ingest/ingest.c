@@ -533,6 +533,23 @@ void ingest_tick(struct ingest *in, int64_t now_ms)
         sets_give_up(in, in->park.oldest);
 }
 
+void ingest_finish_session(void *context, struct session *s)
+{
+    struct ingest *in = context;
+    struct sequence_outcome outcome = {0};
+    const struct message last = {.session = s,
+                                 .version = (uint8_t)s->key.protocol,
+                                 .export_ms = s->export_ms ? s->export_ms
+                                                           : in->stats.last_received_ms};
+    sequence_finish(&s->sequence, &outcome);
+    ingest_count_sequence(in, &last, &outcome);
+}
+
+void ingest_finish(struct ingest *in)
+{
+    sessions_each(in->sessions, ingest_finish_session, in);
+}
+
 enum weir_status ingest_flush(struct ingest *in)
 {
     return handover_all(in);

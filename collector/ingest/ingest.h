@@ -108,6 +108,9 @@ void ingest_kernel_drops(struct ingest *in, uint16_t port, uint64_t datagrams, i
 void ingest_suspend(struct ingest *in, bool suspended);
 /* Expires parked data; call about once a second of reception time. */
 void ingest_tick(struct ingest *in, int64_t now_ms);
+/* Nothing more will come (the end of the files, of the process): what was held back, because the next
+ * messages would have told what it is, is counted. ingest_flush() then hands it on. */
+void ingest_finish(struct ingest *in);
 /* Hands on what there is: flow batch, options batch, account and checkpoints (with the last of them;
  * alone when there are no records). Does nothing when there is nothing. */
 enum weir_status ingest_flush(struct ingest *in);

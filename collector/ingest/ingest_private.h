@@ -62,6 +62,8 @@ struct message_sum {
 /* The account row of a message; never NULL, valid until the next call or hand-over. */
 struct account_counts *ingest_counts(struct ingest *in, const struct message *m);
 
+/* Nothing more comes of this session: what was held back is counted (session_leaves of sessions.h). */
+void ingest_finish_session(void *context, struct session *s);
 void ingest_count_sequence(struct ingest *in, const struct message *m,
                            const struct sequence_outcome *o);
 

@@ -233,6 +233,7 @@ static void drain_all(struct receiver *r)
             ;
     streams_drain(r->streams, deadline);
     look_around(r, clock_now_ms());
+    ingest_finish(r->ingest);
     (void)ingest_flush(r->ingest);
     publish_stats(r);
 }

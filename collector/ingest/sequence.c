@@ -11,6 +11,7 @@
 #define LATE_MOST_MS 60000  /* a late message is not older than this, rule 5 */
 #define CLOCK_SLACK_MS 2000 /* v9 headers round to seconds, on both sides */
 #define CLOCK_STEP_MS 5000  /* an exporter that sets its clock by more, at a loss, looks restarted */
+#define UNITS_USUAL 30u     /* of a message, when none was heard yet */
 #define FORMER_GOES_ON 8u   /* messages within which a run shows that a restart was none */
 
 void sequence_init(struct sequence *s, enum sequence_rule rule)
@@ -38,6 +39,12 @@ void sequence_resume(struct sequence *s, const struct account_checkpoint *from)
 void sequence_lose_track(struct sequence *s)
 {
     s->desynchronised = s->started;
+}
+
+void sequence_finish(struct sequence *s, struct sequence_outcome *out)
+{
+    out->missing += s->held;
+    s->held = 0;
 }
 
 /* ---- counting by the session's rule ---- */
@@ -92,7 +99,8 @@ static bool explains(const struct sequence *s, uint8_t rule, const struct sequen
     case COUNTS_FLOWS:
         return s->protocol_rule == COUNTS_DATAGRAMS && step > 1 && step <= records;
     case COUNTS_DATAGRAMS: return step == 1 && s->last_units > 1;
-    case COUNTS_INCLUSIVE: return step == m->flow_records;
+    case COUNTS_INCLUSIVE: /* 0 again, without a record: a new beginning */
+        return step == m->flow_records && (step || m->sequence);
     default: return step == 0 && s->last_units && (m->flow_records || m->option_records);
     }
 }
@@ -104,19 +112,40 @@ static uint8_t other_explanation(const struct sequence *s, const struct sequence
     static const uint8_t order[] = {COUNTS_DATAGRAMS, COUNTS_RECORDS, COUNTS_NOTHING,
                                     COUNTS_INCLUSIVE, COUNTS_FLOWS};
     for (size_t i = 0; i < sizeof order; i++)
-        if (order[i] != s->protocol_rule && explains(s, order[i], m))
+        if (order[i] != s->protocol_rule && !(s->refuted >> order[i] & 1) &&
+            explains(s, order[i], m))
             return order[i];
     return s->protocol_rule;
 }
 
-/* The message came where it was expected. Did it have to, by this rule and no other? */
+/* Could a session that counts by this rule have taken this step, with nothing lost? */
+static bool allows(const struct sequence *s, uint8_t rule, const struct sequence_message *m)
+{
+    uint32_t step = m->sequence - s->last_sequence, records = s->last_flows + s->last_options;
+    switch (rule) {
+    case COUNTS_RECORDS: return step == s->last_flows || step == records;
+    case COUNTS_FLOWS: return records > 1 ? step > 1 && step <= records : step <= records;
+    case COUNTS_DATAGRAMS: return step == 1;
+    case COUNTS_INCLUSIVE: return step == m->flow_records;
+    default: return step == 0;
+    }
+}
+
+/* The message came where it was expected: rules by which it could not are not the session's. */
 static void prove(struct sequence *s, const struct sequence_message *m,
                   struct sequence_outcome *out)
 {
-    bool other = other_explanation(s, m) != s->protocol_rule ||
-                 (s->protocol_rule == COUNTS_RECORDS && s->last_units < 2) ||
-                 (s->protocol_rule == COUNTS_DATAGRAMS && s->last_flows + s->last_options < 2);
-    if (s->proven || s->arrivals == 0 || (other && (!s->held || ++s->followed < FOLLOWED_ENOUGH)))
+    if (s->proven || s->arrivals == 0)
+        return;
+    bool all = true;
+    for (uint8_t rule = COUNTS_RECORDS; rule <= COUNTS_FLOWS; rule++) {
+        if (!allows(s, rule, m))
+            s->refuted |= (uint8_t)(1u << rule);
+        bool applies = rule != s->protocol_rule &&
+                       (rule != COUNTS_FLOWS || s->protocol_rule == COUNTS_DATAGRAMS);
+        all = all && (!applies || s->refuted >> rule & 1);
+    }
+    if (!all && (!s->held || ++s->followed < FOLLOWED_ENOUGH))
         return;
     s->proven = true;
     out->missing += s->held;
@@ -272,7 +301,8 @@ static bool former_run(struct sequence *s, const struct sequence_message *m, uin
     int64_t from_former = ahead_of(position, s->former), from_next = ahead_of(position, s->next);
     int64_t near = sequence_near_most(s);
     if (!s->has_former || llabs(from_former) > near || llabs(from_next) <= llabs(from_former) ||
-        up_time_goes_on(s, m))
+        up_time_goes_on(s, m) ||
+        (m->export_ms >= s->first_export_ms && sequence_gap_at(s, m, position, units)))
         return false;
     /* A late message was exported before the restart. One that goes on from the old place tells
      * that the restart was none, and does so soon: a new run that passes the old place does not,
@@ -299,7 +329,7 @@ static void place_ahead(struct sequence *s, const struct sequence_message *m, ui
                         uint32_t units, struct sequence_outcome *out)
 {
     uint32_t gap = position - s->next;
-    if (position == 0 && gap > FORMER_GOES_ON * s->units_most) {
+    if (position == 0 && gap > FORMER_GOES_ON * (s->units_most ? s->units_most : UNITS_USUAL)) {
         restart(s, m, position, units, out);
     } else if (gap > reasonable(s, m)) {
         suspect(s, m, position, units, true);

@@ -44,8 +44,8 @@
  * 7. Sequences wrap at 2^32: all differences are modulo 2^32, behind and ahead are half each.
  * 8. Exporters that count something else are found out, not assumed. A difference between two
  *    messages that the protocol's rule explains only by loss, but another rule without any, is held
- *    back. As soon as the session follows its protocol's rule where the others would differ, that
- *    is settled: what was held back is counted, and the session is not doubted again. When the same
+ *    back. Each message that follows the protocol's rule where another would differ refutes that
+ *    other one; when all are refuted, what was held back is counted, and the session is not doubted again. When the same
  *    other rule explains three in a row, the session is counted by it. The other rules: datagrams
  *    where records are due and the reverse; records counted through the END of the message
  *    (softflowd's IPFIX); no counting at all. NetFlow v9 that grows by between 2 and its records
@@ -117,6 +117,7 @@ struct sequence {
     uint8_t doubt_rule, doubts;   /* rule 8: in a row, by the same rule */
     uint8_t doubtful;             /* all since the start */
     uint8_t followed;             /* rule 8: since the last doubt, as the protocol and others say */
+    uint8_t refuted;              /* rule 8: bit r: enum sequence_rule r is not the session's */
     uint8_t heard_bits;           /* memory for 1 << bits datagrams */
     uint32_t next;                /* position expected */
     uint32_t former, former_arrival, restart_arrival;
@@ -145,6 +146,9 @@ void sequence_resume(struct sequence *s, const struct account_checkpoint *from);
 /* Messages went unread (the collector was suspended): the next one counts in unknown_gaps and
  * starts anew. */
 void sequence_lose_track(struct sequence *s);
+
+/* No message will follow: what is still held back is missing, for all that is known (rule 8). */
+void sequence_finish(struct sequence *s, struct sequence_outcome *out); /* *out is added to */
 
 /* True when the datagram was heard before: drop it, and do not account it. */
 bool sequence_is_duplicate(const struct sequence *s, uint32_t sequence, uint32_t hash);

@@ -179,6 +179,7 @@ void sets_session_leaves(void *context, struct session *s)
         note_templates(context, s);
     while (s->parked_first)
         sets_give_up(context, s->parked_first);
+    ingest_finish_session(context, s);
 }
 
 static void park_set(struct ingest *in, const struct message *m, const struct wire_set *set,
