@@ -6,6 +6,8 @@ killed collector lost shows in the account as missing, to the record.
 import collections
 import json
 import re
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -176,6 +178,44 @@ def spool_waits_for_a_db():
     check_account(pair, truth, stored, "spooled")
 
 
+def templates_kept():
+    """A collector that comes back decodes at once; with a damaged file it says so, and waits for templates."""
+    shape = ["--flows", 3000, "--rate", 30000, "--duration", "20s", "--template-every", "1h"]
+    data = folder()
+    server = Server(data)
+    truth = weirgen("--udp", f"127.0.0.1:{server.port()}", *shape, "ipfix,port=42101", "v9,port=42102")
+    server.stop()
+    records, datagrams = (e["sent"][unit] for e, unit in zip(truth["exporters"], ("records", "datagrams")))
+    kept = (data / "templates").read_bytes()
+    # The same exporters go on; their templates get lost.
+    place = folder()
+    weirgen("--pcap", place / "more.pcap", *shape, f"ipfix,port=42101,sequence={records}",
+            f"v9,port=42102,sequence={datagrams}")
+    payloads = list(udp_payloads(place / "more.pcap"))
+    for damaged in (False, True):
+        (data / "templates").write_bytes(kept[:40] + bytes([kept[40] ^ 1]) + kept[41:] if damaged else kept)
+        server = Server(data)
+        for address, port, payload in payloads[2:]:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.bind((address, port))
+                s.sendto(payload, ("127.0.0.1", server.port()))
+        time.sleep(1.5)
+        decoded = int(weir_json(server, "status")["collector"]["collector"]["records"])
+        equal(decoded > 0, not damaged, f"damaged {damaged}: {decoded} records were decoded")
+        equal("templates is ignored" in server.errors(), damaged, f"damaged {damaged}: the log says so")
+        server.stop()
+
+
+def udp_payloads(path):
+    """(source address, port, payload) of each datagram of a capture."""
+    octets, at = path.read_bytes(), 24
+    while at < len(octets):
+        length = struct.unpack_from("<I", octets, at + 8)[0]
+        frame = octets[at + 16 + 14:at + 16 + length]
+        yield socket.inet_ntoa(frame[12:16]), struct.unpack_from("!H", frame, 20)[0], frame[28:]
+        at += 16 + length
+
+
 if __name__ == "__main__":
-    tests = [quiet_delivery, db_killed_while_delivering, both_killed, spool_waits_for_a_db]
+    tests = [quiet_delivery, db_killed_while_delivering, both_killed, spool_waits_for_a_db, templates_kept]
     main(*[test for test in tests if not sys.argv[1:] or test.__name__ in sys.argv[1:]])
