@@ -210,7 +210,6 @@ static bool due(int64_t now, int64_t last_ms, int64_t every_ms)
 static void keep_time(struct receiver *r)
 {
     int64_t now = clock_now_ms();
-    ingest_suspend(r->ingest, atomic_load(&r->suspended));
     if (due(now, r->looked_ms, TICK_MS))
         look_around(r, now);
     if (due(now, r->ticked_ms, 1000)) {
@@ -258,6 +257,8 @@ static void *receive_main(void *context)
     while (!atomic_load(&r->stop)) {
         struct epoll_event events[EVENTS];
         int count = epoll_wait(r->epoll, events, EVENTS, TICK_MS);
+        /* Before what came: who suspended or resumed before it was sent means it. */
+        ingest_suspend(r->ingest, atomic_load(&r->suspended));
         for (int i = 0; i < count; i++) {
             struct watch *w = events[i].data.ptr;
             w->ready(w, events[i].events);
