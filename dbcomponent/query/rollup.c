@@ -168,6 +168,12 @@ static struct interval whole_minutes(struct interval when)
     return when;
 }
 
+/* How much time one row may stand for: all of it must be of one bin. */
+static int64_t coarsest(const struct bins *b)
+{
+    return b->count == 1 ? INT64_MAX : rollups_coarsest((int64_t)b->from, (int64_t)b->step);
+}
+
 enum weir_status question_rollups(struct question *q, struct interval when, struct tally *t,
                                   struct weir_error *error)
 {
@@ -178,7 +184,7 @@ enum weir_status question_rollups(struct question *q, struct interval when, stru
     else
         return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory for roll-up rows");
     enum weir_status status =
-        reader_rollups(q->reader, whole_minutes(when), take_row, &f, error);
+        reader_rollups_coarse(q->reader, whole_minutes(when), coarsest(&q->bins), take_row, &f, error);
     if (status == WEIR_OK)
         status = flush(&f);
     arena_free(&f.arena);

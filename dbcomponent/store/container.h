@@ -60,6 +60,8 @@ enum weir_status reader_rollups(struct reader *r, struct interval when, rollup_r
 /* The same from coarser roll-ups where there are any: a row stands for all minutes of a slot of an hour, a
  * day or 32 days, never longer than coarsest_ms, that lies whole in `when`; its minute_ms is the
  * slot's start, a multiple of the slot's length since 1970. */
+/* The coarsest_ms with which no row crosses an edge from_ms + n * step_ms. */
+int64_t rollups_coarsest(int64_t from_ms, int64_t step_ms);
 enum weir_status reader_rollups_coarse(struct reader *r, struct interval when, int64_t coarsest_ms,
                                        rollup_row row, void *context, struct weir_error *error);
 

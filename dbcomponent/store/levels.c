@@ -177,6 +177,15 @@ enum weir_status upkeep_levels(struct upkeep *u, struct weir_error *error)
 
 /* ---- container.h ---- */
 
+int64_t rollups_coarsest(int64_t from_ms, int64_t step_ms)
+{
+    int level = LEVEL_COUNT;
+    while (level-- > 0)
+        if (from_ms % level_ms[level] == 0 && step_ms % level_ms[level] == 0)
+            return level_ms[level];
+    return MINUTE_MS;
+}
+
 struct coarse { /* a walk from the coarsest level down */
     struct reader *reader;
     rollup_row row;

@@ -12,7 +12,9 @@ struct element {
 struct merger {
     struct block_encoder *encoder;
     struct batch *batch;
-    struct arena arena; /* everything of one merge */
+    uint32_t capacity;    /* of the batch */
+    struct arena arena;   /* everything of one merge */
+    struct arena scratch; /* one column of it; and the sorting */
     struct buffer bytes;
     struct element elements[BATCH_COLUMNS_MOST]; /* of all blocks, sorted by key */
     uint32_t element_count;
@@ -44,6 +46,7 @@ void merger_free(struct merger *m)
     block_encoder_free(m->encoder);
     batch_free(m->batch);
     arena_free(&m->arena);
+    arena_free(&m->scratch);
     buffer_free(&m->bytes);
     free(m);
 }
@@ -192,58 +195,123 @@ static void mark(struct batch *b, size_t column, const uint8_t *has, const struc
     }
 }
 
-static enum weir_status fill_column(struct merger *m, const struct source *s,
-                                    const struct element *e, struct arena *a,
-                                    struct weir_error *error)
+/* Values and presence of all rows of the sources, in their order. */
+struct rows {
+    uint8_t *values, *has; /* `has` when not every row has it */
+    bool whole;
+};
+
+static bool is_whole(const struct source *s, ie_key key)
 {
-    size_t column, size = e->width ? e->width : sizeof(struct octets);
-    uint8_t *values = arena_alloc(a, s->rows * size + 64);
-    uint8_t *has = arena_alloc(a, s->rows + 1);
-    if (!values || !has)
+    for (size_t i = 0; i < s->count; i++) {
+        const struct vector *v = frame_find(&s->frames[i], key);
+        if (!v || v->present)
+            return false;
+    }
+    return true;
+}
+
+static enum weir_status unroll_all(const struct source *s, const struct element *e, struct arena *a,
+                                   struct rows *out, struct weir_error *error)
+{
+    enum weir_status status = WEIR_OK;
+    uint32_t row = 0;
+    size_t size = e->width ? e->width : sizeof(struct octets);
+    out->whole = e->width && is_whole(s, e->key);
+    out->values = arena_alloc(a, s->rows * size + 64);
+    out->has = out->whole ? NULL : arena_alloc(a, s->rows + 1);
+    if (!out->values || (!out->whole && !out->has))
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory to merge blocks");
+    for (size_t i = 0; status == WEIR_OK && i < s->count; row += s->frames[i++].rows) {
+        const struct vector *v = frame_find(&s->frames[i], e->key);
+        if (v)
+            status = unroll(v, e->width, out->values + row * size, a, error);
+        else
+            memset(out->values + row * size, 0, s->frames[i].rows * size);
+        if (v && !out->whole)
+            unroll_presence(v, out->has + row);
+        else if (!out->whole)
+            memset(out->has + row, 0, s->frames[i].rows);
+    }
+    return status;
+}
+
+/* The value that all rows have: they need no sorting. NULL: none. */
+static const void *constant_of(const struct source *s, const struct element *e)
+{
+    const void *value = NULL;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct vector *v = frame_find(&s->frames[i], e->key);
+        if (!v || v->present || v->form != VECTOR_CONSTANT || v->width != e->width || v->width == 0 ||
+            (value && memcmp(value, v->values, v->width) != 0))
+            return NULL;
+        value = v->values;
+    }
+    return value;
+}
+
+static void repeat(uint8_t *to, const void *value, size_t size, uint32_t rows)
+{
+    size_t done = size, all = rows * size;
+    memcpy(to, value, size);
+    for (; done < all; done *= 2)
+        memcpy(to + done, to, done < all - done ? done : all - done);
+}
+
+static enum weir_status fill_column(struct merger *m, const struct source *s,
+                                    const struct element *e, struct weir_error *error)
+{
+    size_t column;
+    struct rows rows;
     enum weir_status status = batch_column(m->batch, e->key, e->width, &column);
     if (status != WEIR_OK)
         return weir_fail(error, status, "block", "columns do not go into one block");
-    bool whole = true;
-    uint32_t row = 0;
-    for (size_t i = 0; status == WEIR_OK && i < s->count; row += s->frames[i++].rows) {
-        const struct vector *v = frame_find(&s->frames[i], e->key);
-        whole &= v && !v->present;
-        if (v) {
-            status = unroll(v, e->width, values + row * size, a, error);
-            unroll_presence(v, has + row);
-        } else {
-            memset(values + row * size, 0, s->frames[i].rows * size);
-            memset(has + row, 0, s->frames[i].rows);
-        }
+    const void *value = constant_of(s, e);
+    if (value) {
+        repeat(batch_column_at(m->batch, column)->values, value, e->width, s->rows);
+        batch_mark(m->batch, column, 0, s->rows);
+        return WEIR_OK;
     }
+    status = unroll_all(s, e, &m->scratch, &rows, error);
     if (status != WEIR_OK)
         return status;
-    if (whole)
+    if (rows.whole)
         batch_mark(m->batch, column, 0, s->rows);
     else
-        mark(m->batch, column, has, s);
+        mark(m->batch, column, rows.has, s);
     if (e->width == 0)
-        return put_octets(m->batch, column, (const struct octets *)(void *)values, has, s, error);
-    gather(batch_column_at(m->batch, column)->values, values, e->width, s->order, s->rows);
+        return put_octets(m->batch, column, (const struct octets *)(void *)rows.values, rows.has, s,
+                          error);
+    gather(batch_column_at(m->batch, column)->values, rows.values, e->width, s->order, s->rows);
     return WEIR_OK;
+}
+
+/* The batch of the merge before, when it has about the size: its memory is warm. */
+static bool renew_batch(struct merger *m, uint32_t rows, enum record_kind kind)
+{
+    uint32_t capacity = (rows + 63) / 64 * 64;
+    if (m->batch && batch_kind(m->batch) == kind && m->capacity >= capacity &&
+        m->capacity / 4 <= capacity) {
+        batch_reset(m->batch);
+        return true;
+    }
+    batch_free(m->batch);
+    m->batch = batch_new(capacity, kind);
+    m->capacity = capacity;
+    return m->batch != NULL;
 }
 
 static enum weir_status fill(struct merger *m, const struct source *s, enum record_kind kind,
                              struct weir_error *error)
 {
-    struct arena a = {0};
     enum weir_status status = WEIR_OK;
-    batch_free(m->batch);
-    m->batch = batch_new((s->rows + 63) / 64 * 64, kind);
-    if (!m->batch)
+    if (!renew_batch(m, s->rows, kind))
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory to merge blocks");
     batch_append(m->batch, s->rows);
     for (uint32_t i = 0; status == WEIR_OK && i < m->element_count; i++) {
-        status = fill_column(m, s, &m->elements[i], &a, error);
-        arena_reset(&a);
+        status = fill_column(m, s, &m->elements[i], error);
+        arena_reset(&m->scratch);
     }
-    arena_free(&a);
     return status;
 }
 
@@ -283,8 +351,6 @@ static enum weir_status encode(struct merger *m, struct block_record *out, struc
     struct block block;
     buffer_clear(&m->bytes);
     enum weir_status status = block_encode(m->encoder, &id, m->batch, NULL, &m->bytes, error);
-    batch_free(m->batch); /* before anything is written: the two are large */
-    m->batch = NULL;
     arena_reset(&m->arena);
     if (status == WEIR_OK)
         status = block_open(m->bytes.bytes, m->bytes.length, &m->arena, &block, error);
@@ -310,7 +376,7 @@ enum weir_status merger_merge(struct merger *m, struct sql *sql, const int64_t *
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory to merge blocks");
     enum weir_status status = read_sources(m, sql, ids, seals, &s, out, error);
     if (status == WEIR_OK)
-        s.order = order_rows(s.frames, count, s.rows, &m->arena);
+        s.order = order_rows(s.frames, count, s.rows, &m->arena, &m->scratch);
     if (status == WEIR_OK && !s.order)
         status = weir_fail(error, WEIR_ENOMEM, "", "out of memory to sort %u rows", s.rows);
     out->head.rows = s.rows;

@@ -4,17 +4,12 @@
 #include "store/rollups.h"
 #include <string.h>
 
-struct entry {
-    uint64_t key;
-    uint32_t row;
-};
-
 struct sorting {
     const struct frame *frames;
     size_t count;
     uint32_t rows;
     uint64_t *keys; /* by row of the source */
-    struct entry *from, *to;
+    uint64_t *from, *to; /* entries: a key in the upper half, a row in the lower */
     struct rollups *exporters; /* numbers them */
 };
 
@@ -82,24 +77,32 @@ static void sort_by_octet(struct sorting *s, unsigned shift)
 {
     uint32_t start[257] = {0};
     for (uint32_t i = 0; i < s->rows; i++)
-        start[(s->from[i].key >> shift & 255) + 1]++;
+        start[(s->from[i] >> shift & 255) + 1]++;
     for (unsigned i = 0; i < 256; i++)
         start[i + 1] += start[i];
     for (uint32_t i = 0; i < s->rows; i++)
-        s->to[start[s->from[i].key >> shift & 255]++] = s->from[i];
-    struct entry *sorted = s->to;
+        s->to[start[s->from[i] >> shift & 255]++] = s->from[i];
+    uint64_t *sorted = s->to;
     s->to = s->from;
     s->from = sorted;
 }
 
+/* Keys are sorted by 32 bits above their least: of clocks that are far apart, the lowest bits are left
+ * out, which makes a block larger and nothing else. */
 static void sort_by_keys(struct sorting *s)
 {
-    uint64_t differ = 0;
+    uint64_t least = UINT64_MAX, most = 0, differ = 0;
     for (uint32_t i = 0; i < s->rows; i++) {
-        s->from[i].key = s->keys[s->from[i].row];
-        differ |= s->from[i].key ^ s->from[0].key;
+        least = s->keys[i] < least ? s->keys[i] : least;
+        most = s->keys[i] > most ? s->keys[i] : most;
     }
-    for (unsigned shift = 0; shift < 64; shift += 8)
+    unsigned left_out = most - least > UINT32_MAX ? 32u - (unsigned)__builtin_clzll(most - least) : 0;
+    for (uint32_t i = 0; i < s->rows; i++) {
+        uint32_t row = (uint32_t)s->from[i];
+        s->from[i] = (s->keys[row] - least) >> left_out << 32 | row;
+        differ |= s->from[i] ^ s->from[0];
+    }
+    for (unsigned shift = 32; shift < 64; shift += 8)
         if (differ >> shift & 255)
             sort_by_octet(s, shift);
 }
@@ -107,7 +110,7 @@ static void sort_by_keys(struct sorting *s)
 static bool sort(struct sorting *s)
 {
     for (uint32_t i = 0; i < s->rows; i++)
-        s->from[i].row = i;
+        s->from[i] = i;
     for (size_t k = 0; k < sizeof keys_of / sizeof *keys_of; k++) {
         uint32_t row = 0;
         for (size_t i = 0; i < s->count; row += s->frames[i++].rows)
@@ -119,19 +122,18 @@ static bool sort(struct sorting *s)
 }
 
 const uint32_t *order_rows(const struct frame *frames, size_t count, uint32_t rows,
-                           struct arena *a)
+                           struct arena *a, struct arena *scratch)
 {
     struct sorting s = {.frames = frames, .count = count, .rows = rows};
-    struct arena scratch = {0};
-    s.keys = arena_alloc(&scratch, (rows + 1) * sizeof *s.keys);
-    s.from = arena_alloc(&scratch, (rows + 1) * sizeof *s.from);
-    s.to = arena_alloc(&scratch, (rows + 1) * sizeof *s.to);
+    s.keys = arena_alloc(scratch, (rows + 1) * sizeof *s.keys);
+    s.from = arena_alloc(scratch, (rows + 1) * sizeof *s.from);
+    s.to = arena_alloc(scratch, (rows + 1) * sizeof *s.to);
     s.exporters = rollups_new();
     uint32_t *order = arena_alloc(a, (rows + 1) * sizeof *order);
     bool fine = s.keys && s.from && s.to && s.exporters && order && sort(&s);
     for (uint32_t i = 0; fine && i < rows; i++)
-        order[i] = s.from[i].row;
+        order[i] = (uint32_t)s.from[i];
     rollups_free(s.exporters);
-    arena_free(&scratch);
+    arena_reset(scratch);
     return fine ? order : NULL;
 }
