@@ -30,6 +30,7 @@ struct weird_settings {
 int weird_serve(struct weird_settings *s, int operands, char **operand);
 int weird_import(struct weird_settings *s, int operands, char **operand);
 int weird_records(struct weird_settings *s, int operands, char **operand);
+int weird_names(struct weird_settings *s, int operands, char **operand);
 int weird_export(struct weird_settings *s, int operands, char **operand);
 int weird_verify(struct weird_settings *s, int operands, char **operand);
 int weird_retag(struct weird_settings *s, int operands, char **operand);

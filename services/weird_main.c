@@ -88,6 +88,8 @@ static const struct word {
                          "datagrams,\n            IPFIX, flow-tools and nfcapd files (these through the "
                          "program nfdump);\n            ends with one line of JSON", weird_import},
     {"records", "", "every stored record as one JSON object a line", weird_records},
+    {"names", "", "what exporters call interfaces, VRFs, applications and samplers: a JSON object a line",
+     weird_names},
     {"export", "", "stored flow records to stdout: a JSON object a line, CSV, or an IPFIX file", weird_export},
     {"verify", "", "recompute checksums and roll-ups; exit 1 and say what differs", weird_verify},
     {"retag", "", "give stored flows the tags of the present table", weird_retag},

@@ -221,6 +221,31 @@ struct scan_request {
 enum weir_status store_scan(struct store *s, const struct scan_request *request,
                             struct weir_error *error);
 
+/* ---- names: what exporters call things, as their options data say ----
+ * Interfaces by ingress- or egressInterface (NetFlow v9: the Interface scope), VRFs by VRF id,
+ * applications by applicationId (RFC 6759: one octet engine, then the selector), samplers by samplerId or
+ * selectorId. Of what was told several times the last word counts. */
+enum name_kind { NAME_INTERFACE, NAME_VRF, NAME_APPLICATION, NAME_SAMPLER, NAME_KIND_COUNT };
+struct name_entry {
+    struct address exporter;
+    uint32_t domain;
+    enum name_kind kind;
+    uint64_t number;         /* of octets: in network order, the last eight */
+    uint32_t octets;         /* how many the number had, when it came as octets; else 0 */
+    const char *name;        /* without trailing NULs, at most 1024 octets, any octets but NUL */
+    const char *description; /* likewise; "" when there is none */
+    int64_t told_ms;         /* export time of the last word */
+};
+struct names {
+    const struct name_entry *list; /* by exporter, domain, kind, number */
+    size_t count;
+    void *memory;
+};
+/* From options data whose time (flow end, else export time) lies in the interval. */
+enum weir_status store_names(struct store *s, struct interval when, struct names *out,
+                             struct weir_error *error);
+void names_free(struct names *n);
+
 /* ---- catalogue: every change is one transaction, audited with who and when ---- */
 struct tag {
     uint32_t id;            /* not 0 */
