@@ -104,6 +104,15 @@ static void account_sheet(struct sheet *s, const struct wt__Account *a,
         coverage_row(s, a, &a->coverage[i], sums, names);
 }
 
+/* What exporters say they sent, beside what was heard of it. */
+static void reported_note(struct report *r, const char *what, uint64_t heard, uint64_t said)
+{
+    char left[GROUPED_SIZE], right[GROUPED_SIZE];
+    if (said)
+        report_note(r, "reported", "%s of %s %s that exporters say they sent were heard, or are known "
+                    "to be missing", print_grouped(heard, left), print_grouped(said, right), what);
+}
+
 /* Counters that are rarely other than zero get a line when they are: each is a reason to look. */
 static void counter_notes(struct report *r, const struct wt__Counters *c)
 {
@@ -140,6 +149,8 @@ static void counter_notes(struct report *r, const struct wt__Counters *c)
         if (rows[i].count)
             report_alert(r, rows[i].name, "%s %s", print_grouped(rows[i].count, grouped),
                          rows[i].what);
+    reported_note(r, "records", c->comparedRecords, c->reportedRecords);
+    reported_note(r, "messages", c->comparedMessages, c->reportedMessages);
 }
 
 static void account_json(struct buffer *out, const void *context)

@@ -55,9 +55,11 @@ void ingest_count_sequence(struct ingest *in, const struct message *m,
     if (m->version == NETFLOW9 || m->version == SFLOW5) {
         c->missing_datagrams += o->missing;
         c->recovered_datagrams += o->recovered;
+        m->session->heard.messages += o->missing - o->recovered;
     } else {
         c->missing_records += o->missing;
         c->recovered_records += o->recovered;
+        m->session->heard.records += o->missing - o->recovered;
     }
     c->reordered += o->reordered;
     c->restarts += o->restarts;
@@ -431,6 +433,7 @@ enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
         c->duplicates++;
         return WEIR_OK;
     }
+    o.message.session->heard.messages++;
     decode(in, p, &o, hash);
     return in->trouble;
 }

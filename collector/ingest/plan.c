@@ -82,4 +82,5 @@ void record_plan_make(struct record_plan *plan, const struct wire_template *t)
     plan->end_count = find_times(t, ends, sizeof ends / sizeof *ends, plan->ends);
     plan->start_count = find_times(t, starts, sizeof starts / sizeof *starts, plan->starts);
     sampling_plan_make(&plan->sampling, t);
+    statistics_plan_make(&plan->statistics, t);
 }

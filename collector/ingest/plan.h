@@ -27,6 +27,7 @@
 #define WEIR_COLLECTOR_PLAN_H
 
 #include "ingest/sampling.h"
+#include "ingest/statistics.h"
 
 #define PLAN_TIMES_MOST 10u
 #define PLAN_LISTS_MOST 32u /* fields with RFC 6313 lists; more stay plain octets */
@@ -46,6 +47,7 @@ struct record_plan {
     uint8_t section_link;      /* enum dissect_link */
     struct time_field ends[PLAN_TIMES_MOST], starts[PLAN_TIMES_MOST];
     struct sampling_plan sampling;
+    struct statistics_plan statistics;
 };
 
 void record_plan_make(struct record_plan *plan, const struct wire_template *t);

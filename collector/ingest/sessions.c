@@ -264,6 +264,7 @@ static void release(struct sessions *all, struct session *s)
     all->template_count -= s->templates.count;
     templates_free(&s->templates, &all->template_octets);
     samples_free(&s->samples, &all->template_octets);
+    statistics_free(&s->statistics, &all->template_octets);
     sequence_free(&s->sequence);
     source_put_back(all, s->source);
     free(s);

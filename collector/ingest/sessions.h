@@ -15,6 +15,7 @@
 #include "ingest/samples.h"
 #include "ingest/sampling.h"
 #include "ingest/sequence.h"
+#include "ingest/statistics.h"
 #include "ingest/templates.h"
 
 struct session_key {
@@ -41,6 +42,8 @@ struct session {
     struct sequence sequence;
     struct templates templates;
     struct samples samples;          /* of sFlow */
+    struct heard heard;              /* statistics.h */
+    struct statistics *statistics;
     struct parked *parked_first, *parked_last; /* park.h */
     uint32_t sys_up_time_ms;         /* of the last message, for the checkpoint */
     int64_t export_ms;

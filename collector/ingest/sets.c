@@ -14,6 +14,7 @@ void sets_count_rows(struct ingest *in, const struct message *m, enum record_kin
     if (kind == RECORD_FLOW) {
         c->records += rows;
         in->stats.records += rows;
+        m->session->heard.records += rows;
     } else {
         c->option_records += rows;
         in->stats.option_records += rows;
@@ -57,6 +58,19 @@ static void count_sums(struct ingest *in, const struct record_plan *plan,
     in->stats.packets += sums->packets;
 }
 
+static void learn_from_options(struct ingest *in, const struct message *m,
+                               const struct known_template *known, uint32_t first, uint32_t rows)
+{
+    struct session *s = m->session;
+    struct batch *b = in->batches[RECORD_OPTIONS];
+    int64_t memory = 0;
+    sampling_learn(&s->source->samplers, &known->plan.sampling, known->wire, b, first, rows);
+    if (known->plan.statistics.says_any)
+        statistics_learn(&s->statistics, &known->plan.statistics, known->wire, b, first, rows,
+                         &s->heard, ingest_counts(in, m), &memory);
+    sessions_add_template_memory(in->sessions, memory);
+}
+
 /* Moves what fits into the batch. *rows 0: nothing is left. WEIR_EBUSY: it needs an empty batch. */
 static enum weir_status decode_some(struct ingest *in, const struct message *m,
                                     struct known_template *known, struct cursor *content,
@@ -86,8 +100,7 @@ static enum weir_status decode_some(struct ingest *in, const struct message *m,
     if (known->biflow)
         add_reverse(in, m, known, first, *rows);
     if (kind == RECORD_OPTIONS)
-        sampling_learn(&m->session->source->samplers, &known->plan.sampling, known->wire, b, first,
-                       *rows);
+        learn_from_options(in, m, known, first, *rows);
     return WEIR_OK;
 }
 

@@ -58,5 +58,53 @@ def test_names():
               "names before any was told")
 
 
+def flows(count):
+    return data(300, *(ip("10.0.0.1") + ip("10.0.0.2") + number(100, 4) + number(1, 4) for _ in range(count)))
+
+
+def stated(messages, records, unsent, ignored):
+    return data(410, number(1, 4), number(messages, 8), number(records, 8), number(unsent, 8),
+                number(ignored, 8))
+
+
+def test_statistics():
+    """Sent are 2 + 5 + 4 + 3 flow records; the message with 4 is lost on the way."""
+    head = (template(300, *FLOW), options_template(410, 1, (144, 4), (41, 8), (42, 8), (165, 8), (164, 8)))
+    messages = [ipfix(*head, flows(2), stated(1000, 70000, 10, 0), sequence=0),
+                ipfix(flows(5), sequence=3),
+                ipfix(flows(3), sequence=12),
+                ipfix(stated(1004, 70012, 13, 8), sequence=15)]
+    home = lib.folder()
+    report = lib.weird_import(home / "data", write(home / "in", *messages))
+    lib.equal((report["records"], report["options"], report["missing"]), (10, 2, 4), "import")
+    server = lib.Server(home / "data")
+    account = lib.weir_json(server, "account")["account"]
+    counters = account["received"]
+    lib.equal({k: counters[k] for k in ("reportedRecords", "comparedRecords", "reportedMessages",
+                                        "comparedMessages", "unsentRecords", "ignoredPackets")},
+              {"reportedRecords": 12, "comparedRecords": 12, "reportedMessages": 4, "comparedMessages": 3,
+               "unsentRecords": 3, "ignoredPackets": 8}, "what the exporter says, and what was heard")
+    text = lib.weir(server, "account")
+    lib.check("12 of 12" in text and "could not send" in text, f"weir account shows it: {text}")
+    server.stop()
+
+
+def test_statistics_that_begin_anew():
+    """A total that went back compares with nothing; statements about a template are not about all."""
+    head = (template(300, *FLOW), options_template(410, 1, (144, 4), (41, 8), (42, 8), (165, 8), (164, 8)),
+            options_template(411, 1, (145, 2), (42, 8)))
+    part = lambda records: data(411, number(300, 2), number(records, 8))
+    messages = [ipfix(*head, stated(10, 50, 5, 5), part(7), sequence=0),
+                ipfix(stated(1, 2, 0, 1), part(99), sequence=2),
+                ipfix(stated(2, 4, 0, 1), sequence=4)]
+    home = lib.folder()
+    lib.weird_import(home / "data", write(home / "in", *messages))
+    server = lib.Server(home / "data")
+    counters = lib.weir_json(server, "account")["account"]["received"]
+    lib.equal((counters["reportedRecords"], counters["unsentRecords"], counters["ignoredPackets"]), (2, 0, 0),
+              "after a new beginning")
+    server.stop()
+
+
 if __name__ == "__main__":
-    lib.main(test_names)
+    lib.main(test_names, test_statistics, test_statistics_that_begin_anew)
