@@ -213,6 +213,149 @@ static void test_dbs(void)
     store_close(s);
 }
 
+static struct flow_type type_of(const char *name, uint32_t priority, enum flow_action action,
+                                const char *filter)
+{
+    return (struct flow_type){.name = name, .priority = priority, .filter = filter, .action = action,
+                              .keys = "", .anonymisation = {.fields = "", .key = ""}};
+}
+
+static void test_flow_types(void)
+{
+    struct store *s = fixture_open(fixture_folder());
+    struct weir_error error = {0};
+    struct catalogue c;
+    struct tag tag = {.id = 9, .name = "here"};
+    struct flow_type drop = type_of("drop", 20, ACTION_DROP, "src tag here and proto udp");
+    struct flow_type sum = type_of("sum", 10, ACTION_AGGREGATE, "");
+    struct flow_type hide = type_of("hide", 30, ACTION_ANONYMISE, "any");
+    sum.keys = "protocolIdentifier,srcTag";
+    hide.anonymisation = (struct anonymisation){.method = ANONYMISE_TRUNCATE, .ipv4_length = 8,
+                                                .ipv6_length = 32, .macs = true,
+                                                .fields = "applicationName", .key = ""};
+    CU_ASSERT_EQUAL(store_flow_type_add(s, &drop, "test", &error), WEIR_ESYNTAX); /* no such tag */
+    CU_ASSERT_EQUAL(store_tag_add(s, &tag, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_flow_type_add(s, &drop, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_flow_type_add(s, &sum, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_flow_type_add(s, &hide, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_flow_type_add(s, &drop, "test", &error), WEIR_EEXISTS);
+    CU_ASSERT_STRING_EQUAL(error.field, "name");
+    hide.name = "other";
+    CU_ASSERT_EQUAL(store_flow_type_add(s, &hide, "test", &error), WEIR_EEXISTS);
+    CU_ASSERT_STRING_EQUAL(error.field, "priority");
+    CU_ASSERT_EQUAL_FATAL(store_catalogue(s, &c, &error), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(c.snapshot.flow_type_count, 3);
+    CU_ASSERT_STRING_EQUAL(c.snapshot.flow_types[0].name, "sum"); /* by priority */
+    CU_ASSERT_STRING_EQUAL(c.snapshot.flow_types[0].keys, "protocolIdentifier,srcTag");
+    CU_ASSERT_EQUAL(c.snapshot.flow_types[1].action, ACTION_DROP);
+    CU_ASSERT_STRING_EQUAL(c.snapshot.flow_types[1].filter, "src tag here and proto udp");
+    CU_ASSERT_EQUAL(c.snapshot.flow_types[2].anonymisation.ipv6_length, 32);
+    CU_ASSERT_TRUE(c.snapshot.flow_types[2].anonymisation.macs);
+    CU_ASSERT_STRING_EQUAL(c.snapshot.flow_types[2].anonymisation.fields, "applicationName");
+    CU_ASSERT_EQUAL(c.snapshot.name_count, 1);
+    CU_ASSERT_EQUAL(c.snapshot.names[0].tag, 9);
+    catalogue_free(&c);
+    /* The tag may go: the rule then means nobody. */
+    CU_ASSERT_EQUAL(store_tag_delete(s, 9, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_flow_type_delete(s, "drop", "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_flow_type_delete(s, "drop", "test", &error), WEIR_ENOTFOUND);
+    CU_ASSERT_STRING_EQUAL(error.field, "name");
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    store_close(s);
+}
+
+static void test_flow_types_refused(void)
+{
+    struct store *s = fixture_open(fixture_folder());
+    struct weir_error error = {0};
+    struct catalogue c;
+    const struct {
+        struct flow_type type;
+        enum weir_status status;
+        const char *field;
+    } bad[] = {
+        {type_of("", 1, ACTION_KEEP, ""), WEIR_EARGUMENT, "name"},
+        {type_of("a b", 1, ACTION_KEEP, ""), WEIR_EARGUMENT, "name"},
+        {type_of("x", 1, ACTION_KEEP, "proto ("), WEIR_ESYNTAX, "filter"},
+        {type_of("x", 1, ACTION_COUNT, ""), WEIR_EARGUMENT, "action"},
+        {{.name = "x", .action = ACTION_AGGREGATE, .filter = "", .keys = "nothing"}, WEIR_EARGUMENT,
+         "keys"},
+        {{.name = "x", .action = ACTION_AGGREGATE, .filter = "", .keys = "srcTag,"}, WEIR_EARGUMENT,
+         "keys"},
+        {{.name = "x", .action = ACTION_AGGREGATE, .filter = "", .keys = "packetDeltaCount"},
+         WEIR_EARGUMENT, "keys"},
+        {{.name = "x", .action = ACTION_AGGREGATE, .filter = "", .keys = "srcIP"}, WEIR_EARGUMENT,
+         "keys"},
+        {{.name = "x", .action = ACTION_DROP, .filter = "", .keys = "srcTag"}, WEIR_EARGUMENT, "keys"},
+        {{.name = "x", .action = ACTION_DROP, .filter = "", .keys = "",
+          .anonymisation = {.method = ANONYMISE_TRUNCATE}}, WEIR_EARGUMENT, "method"},
+        {{.name = "x", .action = ACTION_ANONYMISE, .filter = "", .keys = "",
+          .anonymisation = {.method = ANONYMISE_TRUNCATE, .ipv4_length = 33}}, WEIR_EARGUMENT,
+         "ipv4Length"},
+        {{.name = "x", .action = ACTION_ANONYMISE, .filter = "", .keys = "",
+          .anonymisation = {.method = ANONYMISE_REMOVE}}, WEIR_EARGUMENT, "fields"},
+        {{.name = "x", .action = ACTION_ANONYMISE, .filter = "", .keys = "",
+          .anonymisation = {.method = ANONYMISE_REMOVE, .fields = "flowEnd"}}, WEIR_EARGUMENT, "fields"},
+        {{.name = "x", .action = ACTION_ANONYMISE, .filter = "", .keys = "",
+          .anonymisation = {.method = ANONYMISE_CRYPTO_PAN, .key = "../x"}}, WEIR_EARGUMENT, "key"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CU_ASSERT_EQUAL(store_flow_type_add(s, &bad[i].type, "test", &error), bad[i].status);
+        CU_ASSERT_STRING_EQUAL(error.field, bad[i].field);
+    }
+    CU_ASSERT_EQUAL_FATAL(store_catalogue(s, &c, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(c.snapshot.flow_type_count, 0);
+    catalogue_free(&c);
+    store_close(s);
+}
+
+static void test_domains(void)
+{
+    struct store *s = fixture_open(fixture_folder());
+    struct weir_error error = {0};
+    struct catalogue c;
+    struct observation_domain domain = {address_of("192.0.2.1"), 7, "left", "over there"};
+    struct observation_point point = {address_of("192.0.2.1"), 7, 3, ROLE_EDGE_IN, "eth3"};
+    struct domain_policy policy = {address_of("192.0.2.1"), 7,
+                                   {.method = ANONYMISE_CRYPTO_PAN, .fields = "", .key = "one"}};
+    CU_ASSERT_EQUAL(store_point_add(s, &point, "test", &error), WEIR_ENOTFOUND);
+    CU_ASSERT_STRING_EQUAL(error.field, "domain");
+    CU_ASSERT_EQUAL(store_policy_set(s, &policy, "test", &error), WEIR_ENOTFOUND);
+    CU_ASSERT_EQUAL(store_domain_add(s, &domain, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_domain_add(s, &domain, "test", &error), WEIR_EEXISTS);
+    CU_ASSERT_EQUAL(store_point_add(s, &point, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_point_add(s, &point, "test", &error), WEIR_EEXISTS);
+    CU_ASSERT_STRING_EQUAL(error.field, "interface");
+    point.interface = 4;
+    point.role = ROLE_UNKNOWN;
+    CU_ASSERT_EQUAL(store_point_add(s, &point, "test", &error), WEIR_EARGUMENT);
+    CU_ASSERT_STRING_EQUAL(error.field, "role");
+    CU_ASSERT_EQUAL(store_policy_set(s, &policy, "test", &error), WEIR_OK);
+    policy.anonymisation = (struct anonymisation){.method = ANONYMISE_TRUNCATE, .ipv4_length = 24,
+                                                  .ipv6_length = 48, .fields = "", .key = ""};
+    CU_ASSERT_EQUAL(store_policy_set(s, &policy, "test", &error), WEIR_OK); /* in its place */
+    CU_ASSERT_EQUAL_FATAL(store_catalogue(s, &c, &error), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(c.domain_count, 1);
+    CU_ASSERT_STRING_EQUAL(c.domains[0].description, "over there");
+    CU_ASSERT_EQUAL_FATAL(c.snapshot.point_count, 1);
+    CU_ASSERT_EQUAL(c.snapshot.points[0].role, ROLE_EDGE_IN);
+    CU_ASSERT_EQUAL(c.snapshot.points[0].interface, 3);
+    CU_ASSERT_EQUAL_FATAL(c.snapshot.policy_count, 1);
+    CU_ASSERT_EQUAL(c.snapshot.policies[0].anonymisation.method, ANONYMISE_TRUNCATE);
+    CU_ASSERT_EQUAL(c.snapshot.policies[0].anonymisation.ipv4_length, 24);
+    catalogue_free(&c);
+    struct address device = address_of("192.0.2.1");
+    CU_ASSERT_EQUAL(store_domain_delete(s, &device, 7, "test", &error), WEIR_EEXISTS);
+    CU_ASSERT_EQUAL(store_policy_delete(s, &device, 7, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_policy_delete(s, &device, 7, "test", &error), WEIR_ENOTFOUND);
+    CU_ASSERT_EQUAL(store_domain_delete(s, &device, 7, "test", &error), WEIR_EEXISTS);
+    CU_ASSERT_EQUAL(store_point_delete(s, &device, 7, 3, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_point_delete(s, &device, 7, 3, "test", &error), WEIR_ENOTFOUND);
+    CU_ASSERT_EQUAL(store_domain_delete(s, &device, 7, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    store_close(s);
+}
+
 int main(void)
 {
     static const struct fixture_test tests[] = {
@@ -221,6 +364,9 @@ int main(void)
         {"a tag of 17,000 prefixes", test_many_prefixes},
         {"devices", test_devices},
         {"DB components", test_dbs},
+        {"flow types", test_flow_types},
+        {"flow types that are refused", test_flow_types_refused},
+        {"observation domains, points, policies", test_domains},
         {NULL, NULL},
     };
     return fixture_main("store: catalogue", tests);

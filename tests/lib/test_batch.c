@@ -8,6 +8,7 @@
 #define OCTETS IANA(1)
 #define NAME IANA(82)
 #define SRC6 IANA(27)
+#define COUNT_OF(list) (sizeof(list) / sizeof *(list))
 
 static struct column *column(struct batch *b, ie_key key, uint8_t width, size_t *index)
 {
@@ -234,6 +235,68 @@ static void test_alignment(void)
     batch_free(b);
 }
 
+/* Any rows kept: values, presence, octets and counts are those of the rows kept, and what is
+ * reserved afterwards is zero. */
+static void test_keep(void)
+{
+    static const uint8_t widths[] = {0, 1, 2, 4, 8, 16};
+    struct batch *b = batch_new(1024, RECORD_FLOW);
+    srand(3);
+    for (int round = 0; round < 60; round++) {
+        uint32_t rows = 1 + (uint32_t)rand() % 1000, kept = 0, numbers[1024];
+        uint64_t keep[16] = {0};
+        size_t index;
+        batch_reset(b);
+        batch_append(b, rows);
+        for (uint32_t w = 0; w < COUNT_OF(widths); w++) {
+            struct column *c = column(b, IE_KEY(9, w), widths[w], &index);
+            for (uint32_t r = 0; r < rows; r++) {
+                if ((r + w) % 3 == 0)
+                    continue;
+                if (widths[w]) {
+                    memset((uint8_t *)c->values + r * widths[w], (int)(r % 251 + 1), widths[w]);
+                } else {
+                    CU_ASSERT_EQUAL(batch_put_octets(b, index, r, &r, 4), WEIR_OK);
+                }
+                batch_mark(b, index, r, 1);
+            }
+        }
+        for (uint32_t r = 0; r < rows; r++)
+            if (round == 0 || (round > 1 && rand() % 7 < round % 7 + 1)) {
+                keep[r / 64] |= UINT64_C(1) << r % 64;
+                numbers[kept++] = r;
+            }
+        CU_ASSERT_EQUAL(batch_keep(b, keep), WEIR_OK);
+        CU_ASSERT_EQUAL_FATAL(batch_rows(b), kept);
+        for (uint32_t w = 0; w < COUNT_OF(widths); w++) {
+            const struct column *c = column(b, IE_KEY(9, w), widths[w], &index);
+            uint32_t present = 0;
+            for (uint32_t i = 0; i < kept; i++) {
+                uint32_t r = numbers[i];
+                bool has = c->present[i / 64] >> i % 64 & 1;
+                const uint8_t *value = (const uint8_t *)c->values + i * widths[w];
+                CU_ASSERT_EQUAL(has, (r + w) % 3 != 0);
+                present += has;
+                const struct octets *octets = (const struct octets *)c->values + i;
+                bool right = widths[w] ? *value == (has ? r % 251 + 1 : 0)
+                                       : octets->length == (has ? 4 : 0) &&
+                                             (!has || memcmp(octets->bytes, &r, 4) == 0);
+                CU_ASSERT_TRUE(right);
+            }
+            CU_ASSERT_EQUAL(c->present_rows, present);
+        }
+        uint32_t more = batch_append(b, batch_room(b));
+        for (uint32_t w = 0; w < COUNT_OF(widths); w++) {
+            const struct column *c = column(b, IE_KEY(9, w), widths[w], &index);
+            size_t size = widths[w] ? widths[w] : sizeof(struct octets);
+            CU_ASSERT_TRUE(all_zero((uint8_t *)c->values + more * size, (1024 - more) * size));
+            for (uint32_t i = more; i < 1024; i++)
+                CU_ASSERT_EQUAL(c->present[i / 64] >> i % 64 & 1, 0);
+        }
+    }
+    batch_free(b);
+}
+
 UNIT_MAIN("batch",
           {"marks and frame", test_marks_and_frame},
           {"reuse is zero", test_reuse_is_zero},
@@ -242,4 +305,5 @@ UNIT_MAIN("batch",
           {"octets and retract", test_octets_and_retract},
           {"heap is bounded", test_heap_is_bounded},
           {"limits", test_limits},
-          {"alignment", test_alignment})
+          {"alignment", test_alignment},
+          {"keeping some rows", test_keep})

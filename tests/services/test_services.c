@@ -700,6 +700,94 @@ static void test_catalogue(void)
     CU_ASSERT_TRUE(says("<wt:counters>"));
 }
 
+/* ---- selection and privacy ---- */
+
+static void changes_to(const char *operation, const char *text)
+{
+    fake_selection.text[0] = '\0';
+    CU_ASSERT_EQUAL(ask_collector(operation), 200);
+    CU_ASSERT_STRING_EQUAL(fake_selection.text, text);
+}
+
+#define ANONY "<w:device>1.2.3.4</w:device><w:domain>7</w:domain><w:anonymisation>"
+static void test_selection(void)
+{
+    changes_to("<c:AddFlowType><c:flowType><w:name>a</w:name><w:priority>5</w:priority>"
+               "<w:filter>proto udp</w:filter><w:action>aggregate</w:action><w:key>srcTag</w:key>"
+               "<w:key>dstTag</w:key></c:flowType></c:AddFlowType>",
+               "a 5 aggregate [proto udp] [srcTag,dstTag] none");
+    changes_to("<c:AddFlowType><c:flowType><w:name>b</w:name><w:priority>6</w:priority>"
+               "<w:action>anonymise</w:action><w:anonymisation><w:method>truncate</w:method>"
+               "<w:ipv4Length>8</w:ipv4Length></w:anonymisation></c:flowType></c:AddFlowType>",
+               "b 6 anonymise [] [] truncate/8,48");
+    changes_to("<c:DelFlowType><c:name>a</c:name></c:DelFlowType>", "-a");
+    changes_to("<c:AddObsD><c:obsD><w:device>1.2.3.4</w:device><w:domain>7</w:domain>"
+               "<w:name>n</w:name></c:obsD></c:AddObsD>", "domain 7 n");
+    changes_to("<c:DelObsD><c:device>1.2.3.4</c:device><c:domain>7</c:domain></c:DelObsD>",
+               "-domain 7");
+    changes_to("<c:AddObsP><c:obsP><w:device>1.2.3.4</w:device><w:domain>7</w:domain>"
+               "<w:interface>3</w:interface><w:role>edge-out</w:role></c:obsP></c:AddObsP>",
+               "point 7 3 edge-out");
+    changes_to("<c:DelObsP><c:device>1.2.3.4</c:device><c:domain>7</c:domain>"
+               "<c:interface>3</c:interface></c:DelObsP>", "-point 7 3");
+    int keys = fake_selection.keys;
+    changes_to("<c:AnonyFlowDom><c:flowDom>" ANONY "<w:method>crypto-pan</w:method><w:field>ie95</w:field>"
+               "<w:macs>true</w:macs><w:key>k</w:key></w:anonymisation></c:flowDom></c:AnonyFlowDom>",
+               "policy 7 crypto-pan+mac+remove(ie95) key=k");
+    CU_ASSERT_EQUAL(fake_selection.keys, keys + 1); /* made before there is a policy */
+    changes_to("<c:DelAnonyFlowDom><c:device>1.2.3.4</c:device><c:domain>7</c:domain>"
+               "</c:DelAnonyFlowDom>", "-policy 7");
+    fake_selection.key_status = WEIR_EDENIED;
+    fake_selection.text[0] = '\0';
+    CU_ASSERT_EQUAL(ask_collector("<c:AnonyFlowDom><c:flowDom>" ANONY "<w:method>crypto-pan</w:method>"
+                                  "</w:anonymisation></c:flowDom></c:AnonyFlowDom>"), 500);
+    CU_ASSERT_TRUE(says("<wt:field>key</wt:field>"));
+    CU_ASSERT_STRING_EQUAL(fake_selection.text, ""); /* no key, no policy */
+    fake_selection.key_status = WEIR_OK;
+    CU_ASSERT_EQUAL(ask_collector("<c:AnonyFlowDom><c:flowDom>" ANONY "<w:method>truncate</w:method>"
+                                  "<w:ipv4Length>300</w:ipv4Length></w:anonymisation></c:flowDom>"
+                                  "</c:AnonyFlowDom>"), 500);
+    CU_ASSERT_TRUE(says("<wt:field>ipv4Length</wt:field>"));
+    CU_ASSERT_EQUAL(ask_collector("<c:AddFlowType><c:flowType><w:name>a</w:name><w:priority>5</w:priority>"
+                                  "<w:action>aggregate</w:action><w:key>a,b</w:key></c:flowType>"
+                                  "</c:AddFlowType>"), 500);
+    CU_ASSERT_TRUE(says("<wt:field>keys</wt:field>"));
+    CU_ASSERT_EQUAL(ask_collector("<c:Suspend/>"), 200);
+    CU_ASSERT_TRUE(fake_selection.suspended);
+    CU_ASSERT_EQUAL(ask_collector("<c:Resume/>"), 200);
+    CU_ASSERT_FALSE(fake_selection.suspended);
+    static const char *const lists[] = {"<c:ListFlowTypes/>", "<c:ListObsDs/>", "<c:ListObsPs/>",
+                                        "<c:ListAnonyFlowDoms/>"};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        CU_ASSERT_EQUAL(ask_collector(lists[i]), 200);
+}
+
+/* Described and heard, heard only, and a socket, which is no exporter. */
+static void test_devices_heard(void)
+{
+    CU_ASSERT_EQUAL(ask_collector("<c:ListMDevs/>"), 200);
+    CU_ASSERT_TRUE(says("<wt:address>1.2.3.4</wt:address><wt:name>kept</wt:name>"
+                        "<wt:lastHeard>5</wt:lastHeard></"));
+    CU_ASSERT_TRUE(says("<wt:address>1.2.3.9</wt:address><wt:unknown>true</wt:unknown>"
+                        "<wt:lastHeard>6</wt:lastHeard><wt:refused>4</wt:refused>"));
+    CU_ASSERT_PTR_NULL(strstr(answer, "<wt:address>::</wt:address>"));
+}
+
+static void test_metrics(void)
+{
+    static const char request[] = "GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n";
+    int fd = dial();
+    send(fd, request, sizeof request - 1, MSG_NOSIGNAL);
+    CU_ASSERT_EQUAL(receive(fd), 200);
+    close(fd);
+    CU_ASSERT_TRUE(says("weir_exporter_records_total{exporter=\"1.2.3.4\",domain=\"7\",protocol=\"9\"} 12\n"));
+    CU_ASSERT_TRUE(says("weir_exporter_deselected_records_total{exporter=\"1.2.3.4\",domain=\"7\",protocol=\"9\"} 3\n"));
+    CU_ASSERT_TRUE(says("weir_exporter_refused_datagrams_total{exporter=\"1.2.3.9\",domain=\"0\",protocol=\"0\"} 4\n"));
+    CU_ASSERT_TRUE(says("# TYPE weir_exporter_records_total counter\n"));
+    CU_ASSERT_TRUE(says("weir_store_blocks 1\n"));
+    CU_ASSERT_TRUE(says("weir_collector_running 1\n"));
+}
+
 /* ---- stopping ---- */
 
 static void test_stop(void)
@@ -762,6 +850,9 @@ int main(void)
     CU_add_test(suite, "inline block", test_inline_block);
     CU_add_test(suite, "remote sink", test_remote_sink);
     CU_add_test(suite, "catalogue", test_catalogue);
+    CU_add_test(suite, "selection", test_selection);
+    CU_add_test(suite, "devices heard", test_devices_heard);
+    CU_add_test(suite, "metrics", test_metrics);
     CU_add_test(suite, "stop", test_stop);
     CU_basic_set_mode(CU_BRM_VERBOSE);
     CU_basic_run_tests();

@@ -1,0 +1,618 @@
+/* Selection on batches made at random, against a recomputation a row at a time: which rule decides, what is
+ * counted as dropped, what aggregation makes, and what each element becomes under each policy. */
+#include "flow/batch.h"
+#include "select/cryptopan.h"
+#include "select/keyfile.h"
+#include "select/selection.h"
+#include "unit.h"
+#include "wire/template.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ROWS 3000u
+#define MINUTE INT64_C(60000)
+
+static uint64_t state = 88172645463325252u;
+static uint32_t below(uint32_t n)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)((state >> 20) % n);
+}
+
+/* ---- records, as structs and as a batch ---- */
+
+struct row {
+    uint32_t exporter, domain, ingress, egress, src, dst, tag;
+    uint8_t protocol, direction;
+    bool has_src, has_ingress, has_direction;
+    uint16_t port;
+    uint64_t octets, packets, start, end;
+};
+static struct row rows[ROWS];
+
+static void make_rows(void)
+{
+    struct row r = {0};
+    for (unsigned i = 0; i < ROWS; i++) {
+        if (below(20) == 0 || i == 0) { /* runs, as datagrams make them */
+            r.exporter = 0x0a000001 + below(3);
+            r.domain = below(2);
+        }
+        r.ingress = below(4);
+        r.egress = below(4);
+        r.has_ingress = below(8) != 0;
+        r.has_direction = below(2) != 0;
+        r.direction = (uint8_t)below(2);
+        r.has_src = below(10) != 0;
+        r.src = r.has_src ? 0xc0a80000 + below(5) : 0;
+        r.dst = 0x08080000 + below(3);
+        r.tag = below(3);
+        r.protocol = (uint8_t)(below(2) ? 6 : 17);
+        r.port = (uint16_t)(below(2) ? 443 : 53);
+        r.octets = below(1000) + 1;
+        r.packets = below(10) + 1;
+        r.end = (uint64_t)(1700000000000 + below(150000));
+        r.start = r.end - below(9000);
+        rows[i] = r;
+    }
+}
+
+static void *fill(struct batch *b, ie_key key, uint8_t width)
+{
+    size_t index;
+    CU_ASSERT_EQUAL_FATAL(batch_column(b, key, width, &index), WEIR_OK);
+    batch_mark(b, index, 0, batch_rows(b));
+    return batch_column_at(b, index)->values;
+}
+
+static void unset(struct batch *b, ie_key key, uint32_t row)
+{
+    for (size_t i = 0; i < batch_column_count(b); i++) {
+        struct column *c = batch_column_at(b, i);
+        if (c->key != key)
+            continue;
+        c->present[row / 64] &= ~(UINT64_C(1) << row % 64);
+        c->present_rows--;
+    }
+}
+
+#define FILL(key, type, width, expression)                                                         \
+    do {                                                                                           \
+        type *values_ = fill(b, key, width);                                                       \
+        for (unsigned i = 0; i < ROWS; i++)                                                        \
+            values_[i] = (type)(expression);                                                       \
+    } while (0)
+
+static struct batch *make_batch(void)
+{
+    struct batch *b = batch_new((ROWS + 63) / 64 * 64, RECORD_FLOW);
+    selection_reserve(b);
+    batch_append(b, ROWS);
+    uint8_t(*exporters)[16] = fill(b, WEIR_EXPORTER, 16);
+    for (unsigned i = 0; i < ROWS; i++) {
+        struct address a = address_from_ipv4(rows[i].exporter);
+        memcpy(exporters[i], a.octets, 16);
+    }
+    FILL(WEIR_DOMAIN, uint32_t, 4, rows[i].domain);
+    FILL(WEIR_EXPORTER_PORT, uint16_t, 2, 2055);
+    FILL(WEIR_PROTOCOL_VERSION, uint8_t, 1, 9);
+    FILL(WEIR_EXPORT_TIME, uint64_t, 8, 1700000200000);
+    FILL(WEIR_FLOW_START, uint64_t, 8, rows[i].start);
+    FILL(WEIR_FLOW_END, uint64_t, 8, rows[i].end);
+    FILL(WEIR_OCTETS, uint64_t, 8, rows[i].octets);
+    FILL(WEIR_PACKETS, uint64_t, 8, rows[i].packets);
+    FILL(WEIR_SRC_TAG, uint32_t, 4, rows[i].tag);
+    FILL(WEIR_DST_TAG, uint32_t, 4, 0);
+    FILL(IANA(1), uint32_t, 4, rows[i].octets); /* narrower than sums may need */
+    FILL(IANA(4), uint8_t, 1, rows[i].protocol);
+    FILL(IANA(8), uint32_t, 4, rows[i].src);
+    FILL(IANA(11), uint16_t, 2, rows[i].port);
+    FILL(IANA(12), uint32_t, 4, rows[i].dst);
+    FILL(IANA(10), uint32_t, 4, rows[i].ingress);
+    FILL(IANA(14), uint32_t, 4, rows[i].egress);
+    FILL(IANA(61), uint8_t, 1, rows[i].direction);
+    FILL(IE_KEY(9, 77), uint64_t, 8, i); /* who it is, for the test */
+    for (unsigned i = 0; i < ROWS; i++) {
+        if (!rows[i].has_src)
+            unset(b, IANA(8), i);
+        if (!rows[i].has_ingress)
+            unset(b, IANA(10), i);
+        if (!rows[i].has_direction)
+            unset(b, IANA(61), i);
+    }
+    return b;
+}
+
+static const struct column *find(struct batch *b, ie_key key)
+{
+    for (size_t i = 0; i < batch_column_count(b); i++)
+        if (batch_column_at(b, i)->key == key)
+            return batch_column_at(b, i);
+    return NULL;
+}
+
+static bool has(const struct column *c, uint32_t row)
+{
+    return c && (c->present[row / 64] >> row % 64 & 1);
+}
+
+static uint64_t number(struct batch *b, ie_key key, uint32_t row)
+{
+    const struct column *c = find(b, key);
+    if (!has(c, row))
+        return 0;
+    return c->width == 1   ? ((const uint8_t *)c->values)[row]
+           : c->width == 2 ? ((const uint16_t *)c->values)[row]
+           : c->width == 4 ? ((const uint32_t *)c->values)[row]
+                           : ((const uint64_t *)c->values)[row];
+}
+
+static bool text_is(struct batch *b, uint32_t row, const char *expected)
+{
+    const struct column *c = find(b, WEIR_ANONYMISATION);
+    if (!has(c, row))
+        return !*expected;
+    struct octets o = ((const struct octets *)c->values)[row];
+    return o.length == strlen(expected) && memcmp(o.bytes, expected, o.length) == 0;
+}
+
+static struct address device(uint32_t ipv4)
+{
+    return address_from_ipv4(ipv4);
+}
+
+/* Carries out a snapshot on a new batch; the book is the caller's. */
+static struct batch *carry_out(const struct catalogue_snapshot *snapshot, struct account_book *book)
+{
+    struct selection *s;
+    struct weir_error error = {0};
+    struct selection_work *w = selection_work_new();
+    struct batch *b = make_batch();
+    CU_ASSERT_EQUAL_FATAL(selection_new(snapshot, &s, &error), WEIR_OK);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+    CU_ASSERT_EQUAL(selection_apply(s, w, b, book), WEIR_OK);
+    selection_work_free(w);
+    selection_free(s);
+    return b;
+}
+
+/* ---- rules ---- */
+
+static bool is_tcp(const struct row *r) { return r->protocol == 6; }
+static bool is_web(const struct row *r) { return r->port == 443; }
+static bool is_tag(const struct row *r) { return r->tag == 2; }
+static bool is_gone(const struct row *r) { (void)r; return false; }
+static bool is_large(const struct row *r) { return r->octets > 500; }
+static bool is_any(const struct row *r) { (void)r; return true; }
+static const struct {
+    const char *text;
+    bool (*matches)(const struct row *r);
+} choices[] = {
+    {"proto tcp", is_tcp},       {"dst port 443", is_web},   {"src tag here", is_tag},
+    {"src tag left", is_gone},   {"bytes > 500", is_large},  {"", is_any},
+};
+#define CHOICES (sizeof choices / sizeof *choices)
+
+static const struct named_tag names[] = {{"here", 2}};
+
+static void test_rules(void)
+{
+    for (int round = 0; round < 60; round++) {
+        struct flow_type types[5];
+        unsigned which[5], count = 1 + below(5);
+        char text[32];
+        make_rows();
+        for (unsigned i = 0; i < count; i++) {
+            which[i] = below(round % 3 ? CHOICES - 1 : CHOICES);
+            types[i] = (struct flow_type){
+                .name = "x", .priority = i, .filter = choices[which[i]].text,
+                .action = (enum flow_action)(below(3) == 2 ? ACTION_ANONYMISE : below(2)),
+                .keys = "",
+                .anonymisation = {.method = ANONYMISE_TRUNCATE, .ipv4_length = (uint8_t)i,
+                                  .ipv6_length = 0, .fields = "", .key = ""}};
+        }
+        struct catalogue_snapshot snapshot = {.names = names, .name_count = 1, .flow_types = types,
+                                              .flow_type_count = count};
+        struct account_book *book = account_book_new();
+        struct batch *b = carry_out(&snapshot, book);
+        struct account account;
+        uint64_t dropped = 0, counted = 0;
+        uint32_t at = 0;
+        bool right = true;
+        for (unsigned i = 0; i < ROWS; i++) {
+            unsigned rule = 0;
+            while (rule < count && !choices[which[rule]].matches(&rows[i]))
+                rule++;
+            if (rule < count && types[rule].action == ACTION_DROP) {
+                dropped++;
+                continue;
+            }
+            bool hidden = rule < count && types[rule].action == ACTION_ANONYMISE;
+            snprintf(text, sizeof text, "truncate/%u,0", rule);
+            uint32_t dst = hidden ? rule ? rows[i].dst & UINT32_MAX << (32 - rule) : 0 : rows[i].dst;
+            right = right && number(b, IE_KEY(9, 77), at) == i && text_is(b, at, hidden ? text : "") &&
+                    number(b, IANA(12), at) == dst && number(b, WEIR_OCTETS, at) == rows[i].octets;
+            at++;
+        }
+        CU_ASSERT_TRUE(right);
+        CU_ASSERT_EQUAL(batch_rows(b), at);
+        CU_ASSERT_EQUAL(account_book_take(book, &account), WEIR_OK);
+        for (size_t i = 0; i < account.row_count; i++) {
+            counted += account.rows[i].counts.deselected_records;
+            CU_ASSERT_EQUAL(account.rows[i].key.port, 2055);
+            CU_ASSERT_EQUAL(account.rows[i].key.protocol, 9);
+        }
+        CU_ASSERT_EQUAL(counted, dropped);
+        account_free(&account);
+        account_book_free(book);
+        batch_free(b);
+    }
+}
+
+/* ---- aggregation ---- */
+
+struct sum {
+    struct row key;
+    unsigned first; /* row */
+    uint64_t octets, packets, flows, start, end;
+};
+
+static bool agree(const struct row *a, const struct row *b, unsigned keys)
+{
+    return a->exporter == b->exporter && a->domain == b->domain && a->tag == b->tag &&
+           a->end / (uint64_t)MINUTE == b->end / (uint64_t)MINUTE &&
+           (!(keys & 1) || (a->has_src == b->has_src && a->src == b->src)) &&
+           (!(keys & 2) || a->port == b->port) && (!(keys & 4) || a->protocol == b->protocol);
+}
+
+static size_t naive_sums(struct sum *sums, unsigned keys)
+{
+    size_t count = 0, k;
+    for (unsigned i = 0; i < ROWS; i++) {
+        const struct row *r = &rows[i];
+        if (!is_web(r))
+            continue;
+        for (k = 0; k < count && !agree(&sums[k].key, r, keys); k++)
+            ;
+        if (k == count)
+            sums[count++] = (struct sum){*r, i, 0, 0, 0, r->start, r->end};
+        sums[k].octets += r->octets;
+        sums[k].packets += r->packets;
+        sums[k].flows++;
+        sums[k].start = r->start < sums[k].start ? r->start : sums[k].start;
+        sums[k].end = r->end > sums[k].end ? r->end : sums[k].end;
+    }
+    return count;
+}
+
+static bool is_sum(struct batch *b, uint32_t row, const struct sum *s, unsigned keys)
+{
+    const struct column *src = find(b, IANA(8));
+    return number(b, WEIR_OCTETS, row) == s->octets && number(b, IANA(1), row) == s->octets &&
+           number(b, WEIR_PACKETS, row) == s->packets && number(b, WEIR_FLOW_COUNT, row) == s->flows &&
+           number(b, WEIR_FLOW_START, row) == s->start && number(b, WEIR_FLOW_END, row) == s->end &&
+           has(src, row) == ((keys & 1) && s->key.has_src) &&
+           number(b, IANA(8), row) == (keys & 1 ? s->key.src : 0) &&
+           number(b, IANA(11), row) == (keys & 2 ? s->key.port : 0) &&
+           number(b, IANA(4), row) == (keys & 4 ? s->key.protocol : 0) &&
+           !has(find(b, IANA(12)), row) && !has(find(b, WEIR_EXPORTER_PORT), row) &&
+           number(b, WEIR_DOMAIN, row) == s->key.domain && number(b, WEIR_SRC_TAG, row) == s->key.tag;
+}
+
+static void test_aggregation(void)
+{
+    static const char *const lists[8] = {
+        "",
+        "sourceIPv4Address",
+        "destinationTransportPort",
+        "sourceIPv4Address,destinationTransportPort",
+        "protocolIdentifier",
+        "protocolIdentifier,sourceIPv4Address",
+        "destinationTransportPort,protocolIdentifier",
+        "sourceIPv4Address,destinationTransportPort,protocolIdentifier",
+    };
+    struct sum *sums = calloc(ROWS, sizeof *sums);
+    for (unsigned keys = 0; keys < 8; keys++) {
+        struct flow_type type = {.name = "x", .filter = "dst port 443", .action = ACTION_AGGREGATE,
+                                 .keys = lists[keys], .anonymisation = {.fields = "", .key = ""}};
+        struct catalogue_snapshot snapshot = {.flow_types = &type, .flow_type_count = 1};
+        struct account_book *book = account_book_new();
+        make_rows();
+        struct batch *b = carry_out(&snapshot, book);
+        size_t count = naive_sums(sums, keys), met = 0;
+        uint32_t plain = 0, at = 0;
+        /* A group stands where its first record stood; the others are where they were. */
+        for (unsigned i = 0; i < ROWS; i++) {
+            bool first = met < count && sums[met].first == i;
+            if (is_web(&rows[i]) && !first)
+                continue;
+            if (first && is_web(&rows[i])) {
+                CU_ASSERT_TRUE(is_sum(b, at, &sums[met++], keys));
+            } else {
+                plain += number(b, IE_KEY(9, 77), at) == i && !has(find(b, WEIR_FLOW_COUNT), at) &&
+                         number(b, IANA(12), at) == rows[i].dst;
+            }
+            at++;
+        }
+        CU_ASSERT_EQUAL(met, count);
+        CU_ASSERT_EQUAL(batch_rows(b), at);
+        CU_ASSERT_EQUAL(plain, at - count);
+        CU_ASSERT_TRUE(account_book_empty(book)); /* merged is not dropped */
+        account_book_free(book);
+        batch_free(b);
+    }
+    free(sums);
+}
+
+/* ---- roles ---- */
+
+static void test_roles(void)
+{
+    struct observation_point points[] = {
+        {device(0x0a000001), 0, 1, ROLE_EDGE_IN, ""}, {device(0x0a000001), 0, 2, ROLE_CORE, ""},
+        {device(0x0a000001), 1, 1, ROLE_EDGE_OUT, ""}, {device(0x0a000002), 0, 0, ROLE_EDGE_IN, ""},
+    };
+    struct catalogue_snapshot snapshot = {.points = points, .point_count = 4};
+    struct account_book *book = account_book_new();
+    make_rows();
+    struct batch *b = carry_out(&snapshot, book);
+    unsigned roles[ROLE_COUNT] = {0};
+    for (unsigned i = 0; i < ROWS; i++) {
+        const struct row *r = &rows[i];
+        bool egress = r->has_direction && r->direction == 1;
+        uint32_t interface = egress ? r->egress : r->ingress;
+        uint64_t role = ROLE_UNKNOWN;
+        for (size_t k = 0; k < 4 && (egress || r->has_ingress); k++)
+            if (address_ipv4(&points[k].device) == r->exporter && points[k].domain == r->domain &&
+                points[k].interface == interface)
+                role = points[k].role;
+        CU_ASSERT_EQUAL(number(b, WEIR_OBSERVATION_ROLE, i), role);
+        CU_ASSERT_EQUAL(has(find(b, WEIR_OBSERVATION_ROLE), i), role != ROLE_UNKNOWN);
+        roles[role]++;
+    }
+    CU_ASSERT(roles[1] && roles[2] && roles[3] && roles[0]);
+    account_book_free(book);
+    batch_free(b);
+}
+
+/* ---- what a policy does to each element ---- */
+
+static char key_folder[] = "/tmp/weir-keys-XXXXXX";
+
+static const ie_key ipv4_elements[] = {
+    IANA(8), IANA(12), IANA(15), IANA(18), IANA(44), IANA(45), IANA(47), IANA(130), IANA(225),
+    IANA(226), IANA(366), IE_KEY(REVERSE_PEN, 8), IE_KEY(REVERSE_PEN, 226), WEIR_V7_BYPASSED_ROUTER};
+static const ie_key ipv6_elements[] = {IANA(27),  IANA(28),  IANA(62),  IANA(63),
+                                       IANA(281), IANA(282), IANA(140), IE_KEY(REVERSE_PEN, 28)};
+static const ie_key mac_elements[] = {IANA(56), IANA(80), IANA(57), IANA(81)};
+static const ie_key vendor_elements[] = {IE_KEY(0, 40001), IE_KEY(9, 12236), IE_KEY(9, 12238)};
+static const ie_key packet_elements[] = {IANA(104), IANA(313), IANA(315), IANA(291), IANA(292),
+                                         IE_KEY(WIRE_MISFIT_PEN, 8)};
+static const ie_key other_elements[] = {IANA(82), IE_KEY(9, 12235), IANA(96)};
+#define COUNT(list) (sizeof(list) / sizeof *(list))
+#define V4(i) (UINT32_C(0xc0000201) + (uint32_t)(i) * 0x01010101u)
+
+static void address6(size_t i, uint8_t out[16])
+{
+    struct address a;
+    (void)address_parse("2001:db8:1234:5678:9abc:def0:1122:3344", "a", &a, NULL);
+    memcpy(out, a.octets, 16);
+    out[15] = (uint8_t)i;
+}
+
+static void put_octets(struct batch *b, ie_key key, const void *bytes, uint32_t length)
+{
+    size_t index;
+    CU_ASSERT_EQUAL_FATAL(batch_column(b, key, 0, &index), WEIR_OK);
+    for (uint32_t row = 0; row < 2; row++) {
+        CU_ASSERT_EQUAL(batch_put_octets(b, index, row, bytes, length), WEIR_OK);
+        batch_mark(b, index, row, 1);
+    }
+}
+
+/* Two rows alike but for the domain: 0 has the policy, 1 has none. Row 2 is all zero addresses. */
+static struct batch *element_batch(enum record_kind kind)
+{
+    static const uint8_t vendor4[4] = {192, 0, 2, 77};
+    uint8_t six[16];
+    struct batch *b = batch_new(64, kind);
+    batch_append(b, 3);
+    uint8_t(*exporters)[16] = fill(b, WEIR_EXPORTER, 16);
+    struct address a = device(0x0a000001);
+    for (int row = 0; row < 3; row++)
+        memcpy(exporters[row], a.octets, 16);
+    uint32_t *domains = fill(b, WEIR_DOMAIN, 4);
+    domains[1] = 1;
+    for (size_t i = 0; i < COUNT(ipv4_elements); i++) {
+        uint32_t *values = fill(b, ipv4_elements[i], 4);
+        values[0] = values[1] = V4(i);
+    }
+    for (size_t i = 0; i < COUNT(ipv6_elements); i++) {
+        uint8_t(*values)[16] = fill(b, ipv6_elements[i], 16);
+        address6(i, values[0]);
+        address6(i, values[1]);
+    }
+    for (size_t i = 0; i < COUNT(mac_elements); i++) {
+        uint64_t *values = fill(b, mac_elements[i], 8);
+        values[0] = values[1] = UINT64_C(0x001122334455) + i;
+    }
+    put_octets(b, vendor_elements[0], vendor4, 4);
+    put_octets(b, vendor_elements[1], "odd", 3);
+    address6(9, six);
+    put_octets(b, vendor_elements[2], six, 16);
+    for (size_t i = 0; i < COUNT(packet_elements); i++)
+        put_octets(b, packet_elements[i], "E....packet", 11);
+    for (size_t i = 0; i < COUNT(other_elements); i++)
+        put_octets(b, other_elements[i], "eth0", 4);
+    return b;
+}
+
+struct expectation {
+    struct cryptopan *pan; /* NULL: truncation */
+    unsigned ipv4, ipv6;
+    bool macs;
+    const char *text;
+};
+
+static uint32_t expected4(const struct expectation *e, uint32_t v)
+{
+    return e->pan ? cryptopan_ipv4(e->pan, v) : v & UINT32_MAX << (32 - e->ipv4);
+}
+
+static void expected6(const struct expectation *e, uint8_t v[16])
+{
+    if (e->pan)
+        cryptopan_ipv6(e->pan, v);
+    else
+        memset(v + e->ipv6 / 8, 0, 16 - e->ipv6 / 8);
+}
+
+static bool octets_are(struct batch *b, ie_key key, uint32_t row, const void *bytes, uint32_t length)
+{
+    const struct column *c = find(b, key);
+    if (!has(c, row))
+        return length == 0;
+    struct octets o = ((const struct octets *)c->values)[row];
+    return o.length == length && memcmp(o.bytes, bytes, length) == 0;
+}
+
+static void check_addresses(struct batch *b, const struct expectation *e)
+{
+    uint8_t six[16];
+    for (size_t i = 0; i < COUNT(ipv4_elements); i++) {
+        CU_ASSERT_EQUAL(number(b, ipv4_elements[i], 0), expected4(e, V4(i)));
+        CU_ASSERT_EQUAL(number(b, ipv4_elements[i], 1), V4(i));
+        CU_ASSERT_EQUAL(number(b, ipv4_elements[i], 2), 0);
+    }
+    for (size_t i = 0; i < COUNT(ipv6_elements); i++) {
+        const uint8_t(*values)[16] = find(b, ipv6_elements[i])->values;
+        address6(i, six);
+        CU_ASSERT_EQUAL(memcmp(values[1], six, 16), 0);
+        expected6(e, six);
+        CU_ASSERT_EQUAL(memcmp(values[0], six, 16), 0);
+        memset(six, 0, 16);
+        CU_ASSERT_EQUAL(memcmp(values[2], six, 16), 0);
+    }
+    for (size_t i = 0; i < COUNT(mac_elements); i++) {
+        uint64_t mac = UINT64_C(0x001122334455) + i;
+        uint64_t changed = !e->macs ? mac : e->pan ? cryptopan_mac(e->pan, mac) : mac & ~UINT64_C(0xffffff);
+        CU_ASSERT_EQUAL(number(b, mac_elements[i], 0), changed);
+        CU_ASSERT_EQUAL(number(b, mac_elements[i], 1), mac);
+    }
+}
+
+static void check_octets(struct batch *b, const struct expectation *e)
+{
+    uint8_t six[16];
+    uint32_t four = __builtin_bswap32(expected4(e, 0xc000024d));
+    struct address a = device(0x0a000001);
+    CU_ASSERT_TRUE(octets_are(b, vendor_elements[0], 0, &four, 4));
+    CU_ASSERT_TRUE(octets_are(b, vendor_elements[0], 1, "\xc0\0\2\x4d", 4));
+    CU_ASSERT_TRUE(octets_are(b, vendor_elements[1], 0, NULL, 0)); /* no address has three octets */
+    CU_ASSERT_TRUE(octets_are(b, vendor_elements[1], 1, "odd", 3));
+    address6(9, six);
+    CU_ASSERT_TRUE(octets_are(b, vendor_elements[2], 1, six, 16));
+    expected6(e, six);
+    CU_ASSERT_TRUE(octets_are(b, vendor_elements[2], 0, six, 16));
+    for (size_t i = 0; i < COUNT(packet_elements); i++) {
+        CU_ASSERT_TRUE(octets_are(b, packet_elements[i], 0, NULL, 0));
+        CU_ASSERT_TRUE(octets_are(b, packet_elements[i], 1, "E....packet", 11));
+    }
+    for (size_t i = 0; i < COUNT(other_elements); i++)
+        CU_ASSERT_TRUE(octets_are(b, other_elements[i], 0, "eth0", 4));
+    CU_ASSERT_EQUAL(memcmp(find(b, WEIR_EXPORTER)->values, a.octets, 16), 0);
+    CU_ASSERT_TRUE(text_is(b, 0, e->text));
+    CU_ASSERT_TRUE(text_is(b, 1, ""));
+}
+
+static struct batch *anonymise(const struct anonymisation *how, enum record_kind kind)
+{
+    struct domain_policy policy = {device(0x0a000001), 0, *how};
+    struct catalogue_snapshot snapshot = {.policies = &policy, .policy_count = 1,
+                                          .key_folder = key_folder};
+    struct selection *s;
+    struct weir_error error = {0};
+    struct account_book *book = account_book_new();
+    struct selection_work *w = selection_work_new();
+    struct batch *b = element_batch(kind);
+    CU_ASSERT_EQUAL_FATAL(selection_new(&snapshot, &s, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(selection_apply(s, w, b, book), WEIR_OK);
+    selection_work_free(w);
+    selection_free(s);
+    account_book_free(book);
+    return b;
+}
+
+static void test_elements(void)
+{
+    uint8_t key[32];
+    struct weir_error error;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(key_folder));
+    CU_ASSERT_EQUAL_FATAL(key_make(key_folder, "", &error), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(key_read(key_folder, "", key, &error), WEIR_OK);
+    struct cryptopan *pan = cryptopan_new(key);
+    const struct {
+        struct anonymisation how;
+        struct expectation expected;
+    } cases[] = {
+        {{.method = ANONYMISE_CRYPTO_PAN, .fields = "", .key = ""}, {.pan = pan, .text = "crypto-pan"}},
+        {{.method = ANONYMISE_CRYPTO_PAN, .fields = "", .key = "default", .macs = true},
+         {.pan = pan, .macs = true, .text = "crypto-pan+mac"}},
+        {{.method = ANONYMISE_TRUNCATE, .ipv4_length = 20, .ipv6_length = 40, .fields = "", .key = ""},
+         {.ipv4 = 20, .ipv6 = 40, .text = "truncate/20,40"}},
+        {{.method = ANONYMISE_TRUNCATE, .ipv4_length = 32, .ipv6_length = 128, .macs = true,
+          .fields = "", .key = ""},
+         {.ipv4 = 32, .ipv6 = 128, .macs = true, .text = "truncate/32,128+mac"}},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (int kind = RECORD_FLOW; kind <= RECORD_OPTIONS; kind++) {
+            struct batch *b = anonymise(&cases[i].how, (enum record_kind)kind);
+            check_addresses(b, &cases[i].expected);
+            check_octets(b, &cases[i].expected);
+            batch_free(b);
+        }
+    cryptopan_free(pan);
+}
+
+static void test_removal(void)
+{
+    struct anonymisation how = {.method = ANONYMISE_REMOVE, .key = "",
+                                .fields = "sourceIPv4Address,interfaceName,destinationIPv6Address"};
+    struct batch *b = anonymise(&how, RECORD_FLOW);
+    CU_ASSERT_FALSE(has(find(b, IANA(8)), 0));
+    CU_ASSERT_TRUE(has(find(b, IANA(8)), 1));
+    CU_ASSERT_FALSE(has(find(b, IANA(82)), 0));
+    CU_ASSERT_FALSE(has(find(b, IANA(28)), 0));
+    CU_ASSERT_EQUAL(number(b, IANA(12), 0), V4(1));
+    CU_ASSERT_TRUE(octets_are(b, IANA(313), 0, "E....packet", 11)); /* nothing but what is named */
+    CU_ASSERT_TRUE(text_is(b, 0, "remove(sourceIPv4Address,interfaceName,destinationIPv6Address)"));
+    batch_free(b);
+}
+
+/* A policy without its key must not come into force as something weaker. */
+static void test_no_key(void)
+{
+    struct domain_policy policy = {device(1), 0, {.method = ANONYMISE_CRYPTO_PAN, .fields = "",
+                                                  .key = "not-there"}};
+    struct catalogue_snapshot snapshot = {.policies = &policy, .policy_count = 1,
+                                          .key_folder = key_folder};
+    struct selection *s = (void *)1;
+    struct weir_error error = {0};
+    CU_ASSERT_EQUAL(selection_new(&snapshot, &s, &error), WEIR_ENOTFOUND);
+    CU_ASSERT_PTR_NULL(s);
+    snapshot.key_folder = NULL;
+    CU_ASSERT_EQUAL(selection_new(&snapshot, &s, &error), WEIR_EARGUMENT);
+    char path[96];
+    snprintf(path, sizeof path, "%s/default.key", key_folder);
+    unlink(path);
+    rmdir(key_folder);
+}
+
+UNIT_MAIN("selection", {"rules in order", test_rules}, {"aggregation", test_aggregation},
+          {"roles", test_roles}, {"elements", test_elements}, {"removal", test_removal},
+          {"no key", test_no_key})
