@@ -19,14 +19,6 @@ void sequence_init(struct sequence *s, enum sequence_rule rule)
     *s = (struct sequence){.rule = (uint8_t)rule, .protocol_rule = (uint8_t)rule};
 }
 
-void sequence_free(struct sequence *s)
-{
-    free(s->heard);
-    free(s->extra);
-    s->heard = NULL;
-    s->extra = NULL;
-}
-
 void sequence_resume(struct sequence *s, const struct account_checkpoint *from)
 {
     s->started = true;
@@ -39,12 +31,17 @@ void sequence_resume(struct sequence *s, const struct account_checkpoint *from)
 void sequence_lose_track(struct sequence *s)
 {
     s->desynchronised = s->started;
+    s->watch = (struct sequence_watch){0};
+    if (s->twin)
+        sequence_lose_track(s->twin);
 }
 
 void sequence_finish(struct sequence *s, struct sequence_outcome *out)
 {
     out->missing += s->held;
     s->held = 0;
+    if (s->twin)
+        sequence_finish(s->twin, out);
 }
 
 /* ---- counting by the session's rule ---- */
@@ -398,8 +395,8 @@ static bool place_after_span(struct sequence *s, const struct sequence_message *
     return true;
 }
 
-uint32_t sequence_account(struct sequence *s, const struct sequence_message *m,
-                          struct sequence_outcome *out)
+static uint32_t account_one(struct sequence *s, const struct sequence_message *m,
+                            struct sequence_outcome *out)
 {
     *out = (struct sequence_outcome){0};
     uint32_t token = 0, units = sequence_units_by(s, s->rule, m->flow_records, m->option_records);
@@ -425,4 +422,14 @@ uint32_t sequence_account(struct sequence *s, const struct sequence_message *m,
     if (out->restarts)
         sequence_spans_forget(s, out);
     return token;
+}
+
+uint32_t sequence_account(struct sequence *s, const struct sequence_message *m,
+                          struct sequence_outcome *out)
+{
+    struct sequence *whose = sequence_whose(s, m);
+    uint32_t token = account_one(whose, m, out);
+    if (!s->twin)
+        sequence_watch_runs(s, m, out);
+    return whose == s || !token ? token : token | TWIN_TOKEN;
 }

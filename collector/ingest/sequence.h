@@ -55,6 +55,12 @@
  * 9. A message with data sets that could not be decoded holds an unknown number of records. The
  *    span from it to the next message is left open, and settled when the sets are decoded: exactly.
  *    If they never are, the span counts in unknown_gaps unless the sets themselves can explain it.
+ *10. Two exporters behind one address, port and domain (a relay, a source id configured twice) look like
+ *    restarts without end. When two runs each go on, exactly, three times after the other was heard, in
+ *    messages exported after the other began, they are two: from then on each has a tracker of its own (by
+ *    sysUpTime's start where that differs, else by what is nearer), exact as any other. Where they part is
+ *    one of unknown_gaps, and what seemed missing between the two is recovered. More than two are not
+ *    parted, and show as unknown_gaps.
  *
  * Threads: a tracker belongs to one thread. Memory is bounded, and grows with the first
  * datagrams. */
@@ -109,6 +115,18 @@ struct sequence_extra { /* what only sessions with gaps need */
     uint32_t gap_count, last_token, open_token;
 };
 
+struct sequence_run { /* rule 10 */
+    int64_t began_ms, export_ms;
+    uint32_t next, sys_up_time_ms;
+    uint8_t evidence;
+    bool used;
+};
+struct sequence_watch {
+    struct sequence_run runs[2];
+    int64_t spurious; /* missing that may lie between two runs */
+    uint8_t last;     /* which went on last */
+};
+
 struct sequence {
     bool started, proven, desynchronised, options_uncounted, has_up_time;
     bool has_suspect, suspect_ahead, has_former;
@@ -129,6 +147,8 @@ struct sequence {
     struct sequence_message suspect; /* rule 5d: where the sequence may go on */
     struct sequence_heard *heard; /* the last arrivals, at arrival modulo its size */
     struct sequence_extra *extra;
+    struct sequence_watch watch;
+    struct sequence *twin; /* of the second exporter; NULL: there is one */
 };
 
 /* What one message changed in the account; `missing` and `recovered` in the protocol's unit. */

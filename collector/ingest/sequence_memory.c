@@ -57,6 +57,8 @@ void sequence_remember(struct sequence *s, const struct sequence_message *m, uin
 
 bool sequence_is_duplicate(const struct sequence *s, uint32_t sequence, uint32_t hash)
 {
+    if (s->twin && sequence_is_duplicate(s->twin, sequence, hash))
+        return true;
     if (!s->started || (!s->has_former && ahead_of(sequence, s->last_sequence) > 0))
         return false;
     for (uint32_t i = 0; i < heard_count(s); i++)
@@ -207,6 +209,12 @@ bool sequence_span_take_late(struct sequence *s, uint32_t position, uint32_t uni
 void sequence_settle(struct sequence *s, const struct sequence_settlement *set,
                      struct sequence_outcome *out)
 {
+    if (s->twin && set->token & TWIN_TOKEN) {
+        struct sequence_settlement own = *set;
+        own.token &= ~TWIN_TOKEN;
+        sequence_settle(s->twin, &own, out);
+        return;
+    }
     struct sequence_span *span = span_find(s, set->token);
     if (!span || !span->pending)
         return;

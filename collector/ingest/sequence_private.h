@@ -38,4 +38,11 @@ uint32_t sequence_span_start(struct sequence *s, const struct sequence_message *
 /* A late message inside a closed span was not missing after all: true. */
 bool sequence_span_take_late(struct sequence *s, uint32_t position, uint32_t units);
 
+/* Rule 10. Which tracker a message belongs to: `s` or its twin. */
+struct sequence *sequence_whose(struct sequence *s, const struct sequence_message *m);
+/* Watches a message that was placed, as long as there is no twin; may make it. */
+void sequence_watch_runs(struct sequence *s, const struct sequence_message *m,
+                         struct sequence_outcome *out);
+#define TWIN_TOKEN UINT32_C(0x80000000) /* tokens of the twin's spans */
+
 #endif
