@@ -122,8 +122,9 @@ def search(peers, base):
             if lost:
                 beyond = f"at {rate:,.0f}/s lost {lost:,} and {said}"
             else:
-                found[peer] = (came_to, cpu, "")
-                if came_to < 0.8 * rate:
+                before = found.get(peer, (0, 0))[0]
+                found[peer] = max(found.get(peer, (0, 0, "")), (came_to, cpu, ""))
+                if came_to < 0.8 * rate and came_to < 1.05 * before:
                     beyond = f"the sender came to no more than {came_to:,.0f}/s"
             if beyond:
                 running.remove(peer)

@@ -38,12 +38,12 @@ enum weir_status endpoint_read(const char *where, struct endpoint *out, struct w
     struct addrinfo hints = {.ai_socktype = SOCK_DGRAM,
                              .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
     if (!split(where, host, sizeof host, &service))
-        return weir_fail(error, WEIR_ESYNTAX, where, "'%s' is not ADDRESS:PORT, [IPv6]:PORT or *:PORT",
-                         where);
+        return weir_fail(error, WEIR_ESYNTAX, where,
+                         "'%s' is not ADDRESS:PORT, [IPv6]:PORT or *:PORT", where);
     const char *name = strcmp(host, "*") == 0 ? "::" : host;
     if (getaddrinfo(name, service, &hints, &to) != 0)
-        return weir_fail(error, WEIR_ESYNTAX, where, "'%s': expected an IP address and a port number",
-                         where);
+        return weir_fail(error, WEIR_ESYNTAX, where,
+                         "'%s': expected an IP address and a port number", where);
     memset(out, 0, sizeof *out);
     memcpy(&out->address, to->ai_addr, to->ai_addrlen);
     out->length = to->ai_addrlen;
@@ -93,7 +93,8 @@ enum weir_status endpoint_bind(const struct endpoint *e, int type, bool join, co
     int why = errno;
     close(fd);
     if (why == EADDRINUSE)
-        return weir_fail(error, WEIR_EBUSY, where, "%s is in use; choose another port, or 0", where);
+        return weir_fail(error, WEIR_EBUSY, where, "%s is in use; choose another port, or 0",
+                         where);
     return weir_fail(error, why == EACCES ? WEIR_EDENIED : WEIR_EIO, where, "cannot bind %s: %s",
                      where, strerror(why));
 }

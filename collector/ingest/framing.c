@@ -1,13 +1,15 @@
-/* framing.c - see framing.h. Neighbours: stream.c reads from connections and feeds what it reads. */
+/* framing.c - see framing.h. Neighbours: stream.c reads from connections and feeds what it reads.
+ * */
 #include "ingest/framing.h"
 #include "base/cursor.h"
 #include "wire/ipfix.h"
 #include <stdlib.h>
 
 #define IPFIX_VERSION 10
-#define ROOM_LEAST 64u
+#define ROOM_LEAST    64u
 
-/* What is known of a header, from its first octets: how long the message is at least. 0: it is none. */
+/* What is known of a header, from its first octets: how long the message is at least. 0: it is
+ * none. */
 static uint32_t length_from(const uint8_t *head, size_t have)
 {
     if ((have >= 1 && head[0] != 0) || (have >= 2 && head[1] != IPFIX_VERSION))

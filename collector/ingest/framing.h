@@ -15,17 +15,18 @@
 
 #define FRAMING_MOST 65535u /* octets of a message: its length has 16 bits */
 
-struct framing { /* all zero: a stream before its first octet */
-    uint8_t *begun;      /* the start of a message; the framing's own */
+struct framing {    /* all zero: a stream before its first octet */
+    uint8_t *begun; /* the start of a message; the framing's own */
     uint32_t have, room;
 };
 
 /* The message is the framing's (or feeder's) memory and gone after the call. */
 typedef void (*framing_message)(void *context, const uint8_t *message, size_t length);
 
-/* Takes the next octets, calls `each` for every message that became whole. WEIR_EMALFORMED: here starts
- * no IPFIX message (another version, a length below a header's); the stream can not be followed any further.
- * It is found out as soon as the octets show it. WEIR_ENOMEM. After either the framing can only be freed. */
+/* Takes the next octets, calls `each` for every message that became whole. WEIR_EMALFORMED: here
+ * starts no IPFIX message (another version, a length below a header's); the stream can not be
+ * followed any further. It is found out as soon as the octets show it. WEIR_ENOMEM. After either
+ * the framing can only be freed. */
 enum weir_status framing_feed(struct framing *f, const uint8_t *octets, size_t length,
                               framing_message each, void *context);
 /* Frees its memory; the stream then starts anew. */

@@ -11,12 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ROOM "collector"
-#define MAGIC "WEIRTMPL"
+#define ROOM         "collector"
+#define MAGIC        "WEIRTMPL"
 #define MAGIC_OCTETS 8u
-#define VERSION 1u
-#define HEAD (MAGIC_OCTETS + 4 + 8)
-#define FILE_MOST (INT64_C(1) << 30)
+#define VERSION      1u
+#define HEAD         (MAGIC_OCTETS + 4 + 8)
+#define FILE_MOST    (INT64_C(1) << 30)
 
 struct keeper {
     char *path, *beside; /* the new file, until it takes the place of the old */
@@ -203,8 +203,8 @@ enum weir_status keeper_new(const char *path, uint32_t receivers, struct keeper 
     k->path = joined(path, "");
     k->beside = joined(path, ".new");
     k->offered = calloc(receivers, sizeof *k->offered);
-    k->running = k->path && k->beside && k->offered &&
-                 pthread_create(&k->thread, NULL, keeper_main, k) == 0;
+    k->running =
+        k->path && k->beside && k->offered && pthread_create(&k->thread, NULL, keeper_main, k) == 0;
     if (!k->running) {
         keeper_free(k);
         return weir_fail(error, WEIR_ENOMEM, NULL, "cannot start the keeper of templates");

@@ -1,10 +1,10 @@
-/* keeper.h - the file that keeps templates over a restart (recall.h), written by a thread of its own so that no
- * receiver waits for a disk.
+/* keeper.h - the file that keeps templates over a restart (recall.h), written by a thread of its
+ * own so that no receiver waits for a disk.
  *
  *   "WEIRTMPL"   version u32 = 1   length of the entries u64   entries   CRC-32C of all before, u32
  *
- * LITTLE ENDIAN. A new file is written beside the old one and takes its place (rename), so there is always a
- * whole one. What can not be written is logged once, and tried again with the next change.
+ * LITTLE ENDIAN. A new file is written beside the old one and takes its place (rename), so there is
+ * always a whole one. What can not be written is logged once, and tried again with the next change.
  *
  * Threads: keeper_offer() by each receiver, with its own number; the rest by the owner. */
 #ifndef WEIR_COLLECTOR_KEEPER_H
@@ -18,8 +18,8 @@ struct keeper;
 /* `receivers`: how many will offer. */
 enum weir_status keeper_new(const char *path, uint32_t receivers, struct keeper **out,
                             struct weir_error *error);
-/* Takes what a receiver knows now, in place of what it offered before; *entries comes back empty, maybe with
- * other memory. */
+/* Takes what a receiver knows now, in place of what it offered before; *entries comes back empty,
+ * maybe with other memory. */
 void keeper_offer(struct keeper *k, uint32_t receiver, struct buffer *entries);
 /* Writes what is not written yet and ends the thread. */
 void keeper_stop(struct keeper *k);

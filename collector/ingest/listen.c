@@ -7,8 +7,8 @@
 
 #define BACKLOG 1024
 
-/* The first socket is bound alone, so that a port which someone else shares is found to be in use, and
- * lets others join afterwards. */
+/* The first socket is bound alone, so that a port which someone else shares is found to be in use,
+ * and lets others join afterwards. */
 static enum weir_status bind_one(struct endpoint *at, int type, unsigned i, unsigned count,
                                  const char *where, int *fd, struct weir_error *error)
 {

@@ -61,10 +61,8 @@ bool recall_next(struct cursor *in, struct recalled *out)
 
 void recall_templates(struct ingest *in, const struct recalled *r)
 {
-    struct session_key key = {.exporter = r->exporter,
-                              .domain = r->domain,
-                              .port = r->port,
-                              .protocol = r->protocol};
+    struct session_key key = {
+        .exporter = r->exporter, .domain = r->domain, .port = r->port, .protocol = r->protocol};
     struct cursor all = r->templates;
     struct recalled_template t;
     for (uint32_t i = 0; i < r->count && next_template(&all, &t); i++) {

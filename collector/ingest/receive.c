@@ -1,5 +1,5 @@
-/* receive.c - a receiving thread; see receive.h. Neighbours: ingest.c (decoding), stream.c (connections),
- * listen.c (binds the sockets). */
+/* receive.c - a receiving thread; see receive.h. Neighbours: ingest.c (decoding), stream.c
+ * (connections), listen.c (binds the sockets). */
 #include "ingest/receive.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -18,16 +18,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROOM "collector"
-#define SOCKETS_MOST 16u
-#define EVENTS 64
-#define BURST 64u            /* datagrams a system call */
-#define ROUNDS_MOST 32u      /* bursts from one socket before the others get their turn */
+#define ROOM          "collector"
+#define SOCKETS_MOST  16u
+#define EVENTS        64
+#define BURST         64u /* datagrams a system call */
+#define ROUNDS_MOST   32u /* bursts from one socket before the others get their turn */
 #define DATAGRAM_MOST 65536u
-#define TICK_MS 100
-#define REST_US 500          /* see rest() */
-#define REST_BUFFER (1 << 20)
-#define DRAIN_MS 10000       /* what arrives without end is not waited for at the end */
+#define TICK_MS       100
+#define REST_US       500 /* see rest() */
+#define REST_BUFFER   (1 << 20)
+#define DRAIN_MS      10000 /* what arrives without end is not waited for at the end */
 
 struct udp_socket {
     struct watch watch; /* first */
@@ -146,9 +146,8 @@ static unsigned receive_burst(struct receiver *r, const struct udp_socket *s)
     int64_t now = clock_now_ms();
     r->taken += (unsigned)count;
     for (int i = 0; i < count; i++) {
-        struct datagram d = {.bytes = r->vectors[i].iov_base,
-                             .length = r->messages[i].msg_len,
-                             .received_ms = now};
+        struct datagram d = {
+            .bytes = r->vectors[i].iov_base, .length = r->messages[i].msg_len, .received_ms = now};
         endpoint_address((struct sockaddr *)&r->peers[i], &d.from, &d.port);
         (void)ingest_datagram(r->ingest, &d);
     }
@@ -237,8 +236,9 @@ static void drain_all(struct receiver *r)
     publish_stats(r);
 }
 
-/* To be woken for every datagram costs more than to decode it. When few came at once, a moment's rest lets
- * more gather: a thousandth of what the buffer holds, where it is not kept small on purpose. */
+/* To be woken for every datagram costs more than to decode it. When few came at once, a moment's
+ * rest lets more gather: a thousandth of what the buffer holds, where it is not kept small on
+ * purpose. */
 static void rest(struct receiver *r)
 {
     if (r->may_rest && r->taken && r->taken < BURST)
@@ -272,8 +272,8 @@ static void *receive_main(void *context)
 
 /* ---- for the owner ---- */
 
-/* SO_RCVBUFFORCE passes net.core.rmem_max where we may; SO_RCVBUF takes what the kernel gives. Returns what
- * it gave. */
+/* SO_RCVBUFFORCE passes net.core.rmem_max where we may; SO_RCVBUF takes what the kernel gives.
+ * Returns what it gave. */
 static int set_buffer(int fd, int64_t octets)
 {
     int given = 0;

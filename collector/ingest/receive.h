@@ -1,11 +1,13 @@
 /* receive.h - one receiving thread: its sockets, emptied into its ingest.
  *
- * The thread owns its sockets, its connections (stream.h) and its ingest. It reads UDP with recvmmsg(),
- * many datagrams a system call; asks for a receive buffer as large as the kernel gives; and counts what the
- * kernel dropped at each socket (the counter of SO_RXQ_OVFL, read where it stands, so that drops after
- * the last datagram count too). Several receivers share ports by steer.h.
+ * The thread owns its sockets, its connections (stream.h) and its ingest. It reads UDP with
+ * recvmmsg(), many datagrams a system call; asks for a receive buffer as large as the kernel gives;
+ * and counts what the kernel dropped at each socket (the counter of SO_RXQ_OVFL, read where it
+ * stands, so that drops after the last datagram count too). Several receivers share ports by
+ * steer.h.
  *
- * Threads: receiver_add_…() before receiver_start(); receiver_suspend() and receiver_stats() by any. */
+ * Threads: receiver_add_…() before receiver_start(); receiver_suspend() and receiver_stats() by
+ * any. */
 #ifndef WEIR_COLLECTOR_RECEIVE_H
 #define WEIR_COLLECTOR_RECEIVE_H
 
@@ -26,13 +28,14 @@ struct receiver_settings {
 /* The ingest stays the caller's; between start and stop only the receiver's thread uses it. */
 enum weir_status receiver_new(struct ingest *ingest, const struct receiver_settings *settings,
                               struct receiver **out, struct weir_error *error);
-/* Take over bound sockets (listen.h); on failure they are still the caller's. `tls`: NULL for plain TCP. */
+/* Take over bound sockets (listen.h); on failure they are still the caller's. `tls`: NULL for plain
+ * TCP. */
 enum weir_status receiver_add_udp(struct receiver *r, int fd, struct weir_error *error);
 enum weir_status receiver_add_stream(struct receiver *r, int fd, struct tls *tls,
                                      struct weir_error *error);
 enum weir_status receiver_start(struct receiver *r, struct weir_error *error);
-/* Reads what sockets and connections still hold, flushes the ingest, ends the thread. In two steps, so that
- * several receivers end at once: ask them all, then stop each. */
+/* Reads what sockets and connections still hold, flushes the ingest, ends the thread. In two steps,
+ * so that several receivers end at once: ask them all, then stop each. */
 void receiver_ask_stop(struct receiver *r);
 void receiver_stop(struct receiver *r);
 void receiver_free(struct receiver *r);

@@ -1,4 +1,5 @@
-/* steer.c - see steer.h. Neighbours: listen.c binds the groups, collector.c asks where exporters go. */
+/* steer.c - see steer.h. Neighbours: listen.c binds the groups, collector.c asks where exporters
+ * go. */
 #include "ingest/steer.h"
 #include "base/cursor.h"
 #include <linux/filter.h>

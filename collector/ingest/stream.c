@@ -1,5 +1,5 @@
-/* stream.c - see stream.h. Neighbours: receive.c (the thread and its epoll), framing.c (messages), tls.c,
- * ingest.c. */
+/* stream.c - see stream.h. Neighbours: receive.c (the thread and its epoll), framing.c (messages),
+ * tls.c, ingest.c. */
 #include "ingest/stream.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -16,12 +16,12 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define ROOM "collector"
-#define LISTENERS_MOST 8u
-#define READ_OCTETS (256u << 10)
-#define READS_MOST 4u     /* of one connection before the others get their turn */
-#define ACCEPTS_MOST 64u  /* likewise of one listening socket */
-#define NEW_MS 5000       /* a connection this young does not leave for another */
+#define ROOM            "collector"
+#define LISTENERS_MOST  8u
+#define READ_OCTETS     (256u << 10)
+#define READS_MOST      4u   /* of one connection before the others get their turn */
+#define ACCEPTS_MOST    64u  /* likewise of one listening socket */
+#define NEW_MS          5000 /* a connection this young does not leave for another */
 #define REFUSALS_LOG_MS 60000
 
 struct listener {
@@ -42,9 +42,9 @@ struct connection {
     uint16_t port;
     int fd; /* -1: closed, freed by the next tick */
     uint32_t events;
-    bool shaking_hands, proven; /* proven: it sent a message */
+    bool shaking_hands, proven;            /* proven: it sent a message */
     int64_t opened_ms, heard_ms, begun_ms; /* begun: a message not whole yet; 0: none */
-    uint64_t octets;            /* that became no message, or not yet */
+    uint64_t octets;                       /* that became no message, or not yet */
 };
 
 struct streams {
@@ -54,7 +54,8 @@ struct streams {
     unsigned listener_count;
     struct connection *connections, *closed;
     uint32_t count;
-    int epoll, spare; /* spare: a descriptor to give up when there are no others, so that accept() works */
+    int epoll;
+    int spare; /* a descriptor to give up when there are no others, so that accept() works */
     int64_t refused_ms; /* when the log last said so */
     int64_t now_ms;
     uint8_t *octets; /* what was just read, of any connection */
@@ -86,7 +87,7 @@ static void close_connection(struct connection *c, bool complete)
     all->closed = c;
 }
 
-/* Octets that became no message. What OpenSSL made no octets of counts as it came from the network. */
+/* Octets that became no message. What OpenSSL made no octets of counts as it came in. */
 static uint64_t octets_in_vain(const struct connection *c)
 {
     return c->tls && !c->proven ? tls_octets(c->tls) : c->octets;
@@ -179,11 +180,21 @@ static void tls_broke(struct connection *c)
 static bool after_tls_step(struct connection *c, enum tls_step step)
 {
     switch (step) {
-    case TLS_WANT_READ: watch_for(c, EPOLLIN); return false;
-    case TLS_WANT_WRITE: watch_for(c, EPOLLOUT); return false;
-    case TLS_ENDED: close_connection(c, true); return false;
-    case TLS_BROKEN: tls_broke(c); return false;
-    default: watch_for(c, EPOLLIN); return true;
+    case TLS_WANT_READ:
+        watch_for(c, EPOLLIN);
+        return false;
+    case TLS_WANT_WRITE:
+        watch_for(c, EPOLLOUT);
+        return false;
+    case TLS_ENDED:
+        close_connection(c, true);
+        return false;
+    case TLS_BROKEN:
+        tls_broke(c);
+        return false;
+    default:
+        watch_for(c, EPOLLIN);
+        return true;
     }
 }
 
@@ -214,7 +225,8 @@ static void connection_ready(struct watch *w, uint32_t events)
 
 /* ---- coming ---- */
 
-/* The kernel asks silent peers whether they are there: after two minutes of no answer, they are not. */
+/* The kernel asks silent peers whether they are there: after two minutes of no answer, they are
+ * not. */
 static void keep_alive(int fd)
 {
     const struct {
@@ -356,8 +368,7 @@ void streams_drain(struct streams *all, int64_t deadline_ms)
     all->now_ms = clock_now_ms();
     for (struct connection *c = all->connections, *next; c; c = next) {
         next = c->next;
-        while (c->fd >= 0 && clock_now_ms() < deadline_ms &&
-               (c->tls ? read_tls(c) : read_plain(c)))
+        while (c->fd >= 0 && clock_now_ms() < deadline_ms && (c->tls ? read_tls(c) : read_plain(c)))
             all->now_ms = clock_now_ms();
         if (c->fd >= 0)
             close_connection(c, true);

@@ -32,7 +32,8 @@ static const char *reason(void)
 static enum weir_status unusable(const char *option, const char *file, const char *what,
                                  struct weir_error *error)
 {
-    return weir_fail(error, WEIR_EARGUMENT, option, "--%s %s: %s: %s", option, file, what, reason());
+    return weir_fail(error, WEIR_EARGUMENT, option, "--%s %s: %s: %s", option, file, what,
+                     reason());
 }
 
 static enum weir_status read_files(SSL_CTX *c, const struct tls_files *f, struct weir_error *error)
@@ -135,12 +136,18 @@ static enum tls_step failed(struct tls_session *s, const char *why)
 static enum tls_step step_of(struct tls_session *s, int result, int saved)
 {
     switch (SSL_get_error(s->ssl, result)) {
-    case SSL_ERROR_NONE: return TLS_DONE;
-    case SSL_ERROR_WANT_READ: return TLS_WANT_READ;
-    case SSL_ERROR_WANT_WRITE: return TLS_WANT_WRITE;
-    case SSL_ERROR_ZERO_RETURN: return TLS_ENDED;
-    case SSL_ERROR_SYSCALL: return failed(s, saved ? strerror(saved) : "cut off");
-    default: return failed(s, reason());
+    case SSL_ERROR_NONE:
+        return TLS_DONE;
+    case SSL_ERROR_WANT_READ:
+        return TLS_WANT_READ;
+    case SSL_ERROR_WANT_WRITE:
+        return TLS_WANT_WRITE;
+    case SSL_ERROR_ZERO_RETURN:
+        return TLS_ENDED;
+    case SSL_ERROR_SYSCALL:
+        return failed(s, saved ? strerror(saved) : "cut off");
+    default:
+        return failed(s, reason());
     }
 }
 

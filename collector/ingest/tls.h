@@ -10,16 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* PEM files. The certificate file may hold the chain after it. `ca`: exporters must show a certificate that
- * one of these signed (mutual authentication, as RFC 7011 section 11.3 wants it); NULL: anyone may
- * connect. */
+/* PEM files. The certificate file may hold the chain after it. `ca`: exporters must show a
+ * certificate that one of these signed (mutual authentication, as RFC 7011 section 11.3 wants it);
+ * NULL: anyone may connect. */
 struct tls_files {
     const char *certificate, *key, *ca;
 };
 
 struct tls; /* the context */
-/* WEIR_EARGUMENT names the option whose file can not be used ("tls-cert", "tls-key", "tls-ca") and why.
- * WEIR_ENOMEM. */
+/* WEIR_EARGUMENT names the option whose file can not be used ("tls-cert", "tls-key", "tls-ca") and
+ * why. WEIR_ENOMEM. */
 enum weir_status tls_new(const struct tls_files *files, struct tls **out, struct weir_error *error);
 void tls_free(struct tls *t);
 
@@ -37,8 +37,8 @@ struct tls_session;
 struct tls_session *tls_session_new(struct tls *t, int fd);
 void tls_session_free(struct tls_session *s); /* tells the peer, if the handshake was done */
 enum tls_step tls_handshake(struct tls_session *s);
-/* At most one TLS record a call: with room for 16 KiB nothing stays behind inside, so that epoll on the
- * socket is enough to know that there is more. */
+/* At most one TLS record a call: with room for 16 KiB nothing stays behind inside, so that epoll on
+ * the socket is enough to know that there is more. */
 enum tls_step tls_read(struct tls_session *s, uint8_t *into, size_t room, size_t *got);
 /* Why the last step was TLS_BROKEN, in one line; the session's memory. */
 const char *tls_trouble(const struct tls_session *s);

@@ -1,4 +1,5 @@
-/* workers.c - see workers.h. Neighbours: collector.c (the owner), receive.c (one thread), listen.c. */
+/* workers.c - see workers.h. Neighbours: collector.c (the owner), receive.c (one thread), listen.c.
+ * */
 #include "ingest/workers.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -12,15 +13,15 @@
 
 #define PORT_TRIES 64 /* a free UDP port may be taken for TCP */
 
-#define KEEP_MS 1000          /* changed templates are written at most so often */
-#define KEEP_MS_A_MIB 250     /* and less often when there are many */
+#define KEEP_MS          1000  /* changed templates are written at most so often */
+#define KEEP_MS_A_MIB    250   /* and less often when there are many */
 #define KEEP_REPEATED_MS 60000 /* when only their ages changed */
 
 struct worker {
     struct workers *workers;
     struct ingest *ingest;
     struct receiver *receiver;
-    struct buffer entries;  /* of recall_write() */
+    struct buffer entries; /* of recall_write() */
     uint64_t kept_version;
     int64_t kept_ms;
     size_t kept_octets;
@@ -172,10 +173,10 @@ static enum weir_status hand_out(struct workers *w, enum worker_transport how, c
     for (uint32_t i = 0; i < w->count; i++) {
         struct receiver *r = w->all[i].receiver;
         if (status == WEIR_OK)
-            status = how == WORKER_UDP ? receiver_add_udp(r, fds[i], error)
-                                       : receiver_add_stream(r, fds[i],
-                                                             how == WORKER_TLS ? w->settings.tls : NULL,
-                                                             error);
+            status = how == WORKER_UDP
+                         ? receiver_add_udp(r, fds[i], error)
+                         : receiver_add_stream(r, fds[i],
+                                               how == WORKER_TLS ? w->settings.tls : NULL, error);
         if (status != WEIR_OK)
             close(fds[i]);
     }

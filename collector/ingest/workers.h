@@ -1,9 +1,9 @@
-/* workers.h - the receiving threads of a collector, as one: each has its own sockets, connections and
- * ingest, and each exporter address has one of them (steer.h). So nothing that belongs to an exporter is shared,
- * and no datagram waits for a lock.
+/* workers.h - the receiving threads of a collector, as one: each has its own sockets, connections
+ * and ingest, and each exporter address has one of them (steer.h). So nothing that belongs to an
+ * exporter is shared, and no datagram waits for a lock.
  *
- * Threads: workers_configure(), workers_suspend() and workers_stats() by any; the rest by the owner, before
- * the start or after the end. */
+ * Threads: workers_configure(), workers_suspend() and workers_stats() by any; the rest by the
+ * owner, before the start or after the end. */
 #ifndef WEIR_COLLECTOR_WORKERS_H
 #define WEIR_COLLECTOR_WORKERS_H
 
@@ -16,7 +16,7 @@ struct worker_settings {
     uint32_t count; /* 1 … WORKERS_MOST */
     struct ingest_settings ingest;
     struct receiver_settings receiver;
-    struct tls *tls; /* for TLS sockets; the caller's; may be NULL */
+    struct tls *tls;       /* for TLS sockets; the caller's; may be NULL */
     const char *templates; /* file that keeps them over a restart; NULL: none. Read when live. */
 };
 
@@ -33,8 +33,8 @@ void workers_configure(struct workers *w, struct knowledge *k);
 enum worker_transport { WORKER_UDP = 1, WORKER_TCP = 2, WORKER_TLS = 4 };
 enum weir_status workers_listen(struct workers *w, unsigned how, const char *where, uint16_t *port,
                                 struct weir_error *error);
-/* Recalls the templates that an earlier run kept, and keeps them from now on. A damaged file is ignored,
- * with a warning. */
+/* Recalls the templates that an earlier run kept, and keeps them from now on. A damaged file is
+ * ignored, with a warning. */
 enum weir_status workers_start(struct workers *w, struct weir_error *error);
 void workers_stop(struct workers *w);
 void workers_suspend(struct workers *w, bool suspended);

@@ -1,5 +1,5 @@
-/* test_recall.c - templates over a restart: written as they came, read back, trusted no further than their
- * exporters' sequences allow; their lifetime; and the file that keeps them. */
+/* test_recall.c - templates over a restart: written as they came, read back, trusted no further
+ * than their exporters' sequences allow; their lifetime; and the file that keeps them. */
 #include "block/block.h"
 #include "ingest/ingest.h"
 #include "ingest/keeper.h"
@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define T0 1700000000u
-#define MS(s) ((int64_t)(s) * 1000)
+#define T0    1700000000u
+#define MS(s) ((int64_t)(s)*1000)
 
 static uint64_t flows, options;
 
@@ -41,8 +41,8 @@ static struct writer w;
 
 static void give(struct ingest *in, uint16_t port, uint32_t secs, struct transport *transport)
 {
-    struct datagram d = {w.b.bytes, w.b.length, address_from_ipv4(0x0a000001), port, MS(secs),
-                         transport};
+    struct datagram d = {w.b.bytes, w.b.length, address_from_ipv4(0x0a000001),
+                         port,      MS(secs),   transport};
     (void)ingest_datagram(in, &d);
 }
 
@@ -76,15 +76,15 @@ static void teach(struct ingest *in)
 static void send_data(struct ingest *in, uint32_t sequence, uint32_t secs)
 {
     write_ipfix(&w, secs, sequence, 7);
-    put_zeros(256, 48);                  /* 3 */
-    put_zeros(257, 24);                  /* 2 */
-    open_set(&w, 300);                   /* 1 */
+    put_zeros(256, 48); /* 3 */
+    put_zeros(257, 24); /* 2 */
+    open_set(&w, 300);  /* 1 */
     buffer_put(&w.b, "\0\0\0\1\3abc\0\0\0\0\0\0\0\2", 16);
     close_set(&w);
     give(in, 5000, secs, NULL);
     write_netflow9(&w, 2000, secs, 1, 3);
-    put_zeros(260, 32);                  /* 2 */
-    put_zeros(261, 8);                   /* 1 */
+    put_zeros(260, 32); /* 2 */
+    put_zeros(261, 8);  /* 1 */
     give(in, 5001, secs, NULL);
 }
 
@@ -168,7 +168,8 @@ static void version_tells_changes(void)
     buffer_free(&entries);
 }
 
-/* A sequence behind what was heard before the restart: the exporter began anew, maybe with other templates. */
+/* A sequence behind what was heard before the restart: the exporter began anew, maybe with other
+ * templates. */
 static void not_after_an_exporters_restart(void)
 {
     struct buffer entries = {0};

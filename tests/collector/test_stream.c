@@ -1,5 +1,5 @@
-/* test_stream.c - messages out of streams, connections over real sockets, and exporters steered to their
- * receivers by the kernel. */
+/* test_stream.c - messages out of streams, connections over real sockets, and exporters steered to
+ * their receivers by the kernel. */
 #include "base/time.h"
 #include "ingest/framing.h"
 #include "ingest/listen.h"
@@ -55,8 +55,8 @@ static void frames_at_every_cut(void)
             enum weir_status status = framing_feed(&f, stream.bytes, i, see, &s);
             status |= framing_feed(&f, stream.bytes + i, j - i, see, &s);
             status |= framing_feed(&f, stream.bytes + j, stream.length - j, see, &s);
-            if (status != WEIR_OK || s.count != 3 || s.lengths[1] != 37 || f.have != 0 ||
-                f.begun || s.octets.length != stream.length ||
+            if (status != WEIR_OK || s.count != 3 || s.lengths[1] != 37 || f.have != 0 || f.begun ||
+                s.octets.length != stream.length ||
                 memcmp(s.octets.bytes, stream.bytes, stream.length) != 0)
                 CU_FAIL("cut");
             buffer_free(&s.octets);
@@ -255,7 +255,8 @@ static void domains_of_a_connection(void)
     CU_ASSERT_EQUAL(out.checkpoints, 0); /* nobody can go on where a connection stopped */
 }
 
-/* What the connection taught is not known to datagrams from the same address and port, and the reverse. */
+/* What the connection taught is not known to datagrams from the same address and port, and the
+ * reverse. */
 static void apart_from_datagrams(void)
 {
     start((struct stream_limits){0});
@@ -267,7 +268,7 @@ static void apart_from_datagrams(void)
     pump();
     write_ipfix(&w, T0, 50, 1);
     put_flows(7);
-    struct datagram d = {w.b.bytes, w.b.length, address_from_ipv4(INADDR_LOOPBACK),
+    struct datagram d = {w.b.bytes,          w.b.length,         address_from_ipv4(INADDR_LOOPBACK),
                          ntohs(me.sin_port), (int64_t)T0 * 1000, NULL};
     (void)ingest_datagram(in, &d);
     send_data(fd, 3, 1, false, 2);
@@ -323,7 +324,8 @@ static void ends_inside_a_message(void)
     CU_ASSERT_EQUAL(out.undecodable, 1);
 }
 
-/* Data that waits for a template when the connection ends will never be decoded: counted at once. */
+/* Data that waits for a template when the connection ends will never be decoded: counted at once.
+ * */
 static void ends_with_data_that_waits(void)
 {
     start((struct stream_limits){0});
@@ -447,7 +449,8 @@ static void send_from(const char *from, const struct endpoint *to)
 }
 
 #define WORKERS 5
-/* Each datagram is at the socket that steer_to() names; with several addresses every socket has some. */
+/* Each datagram is at the socket that steer_to() names; with several addresses every socket has
+ * some. */
 static void check_steering(const char *listen_on, const char *const *from, size_t count)
 {
     int fds[WORKERS];
