@@ -1,5 +1,5 @@
-/* flowtools_writer.h - flow-tools files for tests: an encoder of our own, in both byte orders, plain or
- * compressed. */
+/* flowtools_writer.h - flow-tools files for tests: an encoder of our own, in both byte orders,
+ * plain or compressed. */
 #ifndef WEIR_TESTS_FLOWTOOLS_WRITER_H
 #define WEIR_TESTS_FLOWTOOLS_WRITER_H
 
@@ -19,7 +19,8 @@ static inline void put_number(struct buffer *b, bool little, uint64_t v, unsigne
         buffer_put_u8(b, (uint8_t)(v >> 8 * (little ? i : length - 1 - i)));
 }
 
-static inline void set_number_at(struct buffer *b, size_t at, bool little, uint64_t v, unsigned length)
+static inline void set_number_at(struct buffer *b, size_t at, bool little, uint64_t v,
+                                 unsigned length)
 {
     for (unsigned i = 0; i < length; i++)
         b->bytes[at + i] = (uint8_t)(v >> 8 * (little ? i : length - 1 - i));
@@ -71,8 +72,8 @@ static inline void end_flowtools(struct flowtools_writer *w, bool compressed)
 }
 
 /* A record of zeros but for: time and sysUpTime, exporter 192.0.2.9, and these at their places. */
-static inline size_t put_flowtools_record(struct flowtools_writer *w, size_t length, size_t packets_at,
-                                          uint32_t packets, uint32_t octets)
+static inline size_t put_flowtools_record(struct flowtools_writer *w, size_t length,
+                                          size_t packets_at, uint32_t packets, uint32_t octets)
 {
     size_t at = w->records.length;
     memset(buffer_extend(&w->records, length), 0, length);

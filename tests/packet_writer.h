@@ -1,5 +1,5 @@
-/* packet_writer.h - packets and sFlow datagrams for tests: an encoder of our own, written from the RFCs and
- * the sFlow specification, and not from the decoders. */
+/* packet_writer.h - packets and sFlow datagrams for tests: an encoder of our own, written from the
+ * RFCs and the sFlow specification, and not from the decoders. */
 #ifndef WEIR_TESTS_PACKET_WRITER_H
 #define WEIR_TESTS_PACKET_WRITER_H
 

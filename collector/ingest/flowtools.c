@@ -31,16 +31,36 @@ static const struct {
     uint8_t length;
     ie_key key;
 } fields[FIELD_COUNT] = {
-    [SECS] = {4, WIRE_PADDING},  [NSECS] = {4, WIRE_PADDING}, [UP] = {4, WIRE_PADDING},
-    [EXADDR] = {4, WIRE_PADDING}, [FLOWS] = {4, IANA(3)},     [PACKETS] = {4, IANA(2)},
-    [OCTETS] = {4, IANA(1)},     [FIRST] = {4, IANA(22)},     [LAST] = {4, IANA(21)},
-    [SRC] = {4, IANA(8)},        [DST] = {4, IANA(12)},       [HOP] = {4, IANA(15)},
-    [IN] = {2, IANA(10)},        [OUT] = {2, IANA(14)},       [SPORT] = {2, IANA(7)},
-    [DPORT] = {2, IANA(11)},     [PROT] = {1, IANA(4)},       [TOS] = {1, IANA(5)},
-    [TCP] = {1, IANA(6)},        [ETYPE] = {1, WIRE_PADDING}, [EID] = {1, WIRE_PADDING},
-    [SMASK] = {1, IANA(9)},      [DMASK] = {1, IANA(13)},     [SAS] = {2, IANA(16)},
-    [DAS] = {2, IANA(17)},       [PEER] = {4, IANA(18)},      [ROUTER] = {4, WEIR_V7_BYPASSED_ROUTER},
-    [SWITCH] = {1, WEIR_V7_FLAGS}, [PAD1] = {1, WIRE_PADDING}, [PAD2] = {2, WIRE_PADDING},
+    [SECS] = {4, WIRE_PADDING},
+    [NSECS] = {4, WIRE_PADDING},
+    [UP] = {4, WIRE_PADDING},
+    [EXADDR] = {4, WIRE_PADDING},
+    [FLOWS] = {4, IANA(3)},
+    [PACKETS] = {4, IANA(2)},
+    [OCTETS] = {4, IANA(1)},
+    [FIRST] = {4, IANA(22)},
+    [LAST] = {4, IANA(21)},
+    [SRC] = {4, IANA(8)},
+    [DST] = {4, IANA(12)},
+    [HOP] = {4, IANA(15)},
+    [IN] = {2, IANA(10)},
+    [OUT] = {2, IANA(14)},
+    [SPORT] = {2, IANA(7)},
+    [DPORT] = {2, IANA(11)},
+    [PROT] = {1, IANA(4)},
+    [TOS] = {1, IANA(5)},
+    [TCP] = {1, IANA(6)},
+    [ETYPE] = {1, WIRE_PADDING},
+    [EID] = {1, WIRE_PADDING},
+    [SMASK] = {1, IANA(9)},
+    [DMASK] = {1, IANA(13)},
+    [SAS] = {2, IANA(16)},
+    [DAS] = {2, IANA(17)},
+    [PEER] = {4, IANA(18)},
+    [ROUTER] = {4, WEIR_V7_BYPASSED_ROUTER},
+    [SWITCH] = {1, WEIR_V7_FLAGS},
+    [PAD1] = {1, WIRE_PADDING},
+    [PAD2] = {2, WIRE_PADDING},
     [PAD4] = {4, WIRE_PADDING},
 };
 
@@ -68,15 +88,20 @@ static const struct layout {
     {8, 5, {MESSAGE, SUMS, SRC, DST, DMASK, SMASK, ETYPE, EID, SAS, DAS, IN, OUT}},
     {8, 6, {MESSAGE, SUMS_NO_FLOWS, DST, PAD4, ROUTER, OUT, PAD2, TOS, PAD1, ETYPE, EID}},
     {8, 7, {MESSAGE, SUMS_NO_FLOWS, DST, SRC, PAD4, ROUTER, OUT, IN, TOS, PAD1, ETYPE, EID}},
-    {8, 8, {MESSAGE, SUMS_NO_FLOWS, DST, SRC, PAD4, ROUTER, DPORT, SPORT, OUT, IN, TOS, PAD1, ETYPE,
-            EID, PROT, PAD1, PAD2}},
+    {8,
+     8,
+     {MESSAGE, SUMS_NO_FLOWS, DST, SRC, PAD4, ROUTER, DPORT, SPORT, OUT, IN, TOS, PAD1, ETYPE, EID,
+      PROT, PAD1, PAD2}},
     {8, 9, {MESSAGE, SUMS, SAS, DAS, IN, OUT, ETYPE, EID, TOS, PAD1}},
     {8, 10, {MESSAGE, SUMS, SPORT, DPORT, IN, OUT, ETYPE, EID, PROT, TOS}},
     {8, 11, {MESSAGE_OTHER, SUMS, SRC, SMASK, TOS, SAS, IN, ETYPE, EID}},
     {8, 12, {MESSAGE_OTHER, SUMS, DST, OUT, DAS, DMASK, TOS, ETYPE, EID}},
-    {8, 13, {MESSAGE, SUMS, SRC, DST, SAS, DAS, IN, OUT, DMASK, SMASK, ETYPE, EID, TOS, PAD1, PAD2}},
-    {8, 14, {MESSAGE, SUMS, SRC, DST, SPORT, DPORT, IN, OUT, DMASK, SMASK, ETYPE, EID, TOS, PROT,
-             PAD2}},
+    {8,
+     13,
+     {MESSAGE, SUMS, SRC, DST, SAS, DAS, IN, OUT, DMASK, SMASK, ETYPE, EID, TOS, PAD1, PAD2}},
+    {8,
+     14,
+     {MESSAGE, SUMS, SRC, DST, SPORT, DPORT, IN, OUT, DMASK, SMASK, ETYPE, EID, TOS, PROT, PAD2}},
 };
 
 static const struct layout *find_layout(uint16_t version, uint8_t method)
@@ -166,7 +191,8 @@ static enum weir_status use_layout(struct reader *r, struct weir_error *error)
         specs[count++] = (struct wire_spec){fields[*f].key, fields[*f].length};
     }
     r->columns = ingest_layout_new(specs, count);
-    return r->columns ? WEIR_OK : weir_fail(error, WEIR_ENOMEM, "path", "no memory for %s", r->path);
+    return r->columns ? WEIR_OK
+                      : weir_fail(error, WEIR_ENOMEM, "path", "no memory for %s", r->path);
 }
 
 /* ---- records ---- */
@@ -203,7 +229,8 @@ static enum weir_status hand_on(struct reader *r, const uint8_t *p, size_t count
     struct ingest_origin from = {
         .exporter = address_from_ipv4(load_be32(p + r->at[EXADDR])),
         .protocol = r->version == 1005 ? 5 : r->version,
-        .export_ms = (int64_t)load_be32(p + r->at[SECS]) * 1000 + load_be32(p + r->at[NSECS]) / 1000000,
+        .export_ms =
+            (int64_t)load_be32(p + r->at[SECS]) * 1000 + load_be32(p + r->at[NSECS]) / 1000000,
         .has_up_time = true,
         .up_time_ms = load_be32(p + r->at[UP]),
         .received_ms = clock_now_ms(),

@@ -19,8 +19,8 @@
 
 bool nfcapd_recognise(const uint8_t *first, size_t length)
 {
-    return length >= 4 && first[0] == 0x0c && first[1] == 0xa5 && (first[2] == 1 || first[2] == 2) &&
-           first[3] == 0;
+    return length >= 4 && first[0] == 0x0c && first[1] == 0xa5 &&
+           (first[2] == 1 || first[2] == 2) && first[3] == 0;
 }
 
 /* ---- one record ---- */
@@ -110,7 +110,8 @@ static bool read_time_text(const char *text, int64_t *ms)
 {
     char utc[TIME_TEXT_SIZE];
     int length = snprintf(utc, sizeof utc, "%sZ", text);
-    return length < (int)sizeof utc && strchr(text, 'T') && time_parse(utc, "time", ms, NULL) == WEIR_OK;
+    return length < (int)sizeof utc && strchr(text, 'T') &&
+           time_parse(utc, "time", ms, NULL) == WEIR_OK;
 }
 
 static void read_time(struct record *r, enum wire_value which, const char *text)
@@ -246,7 +247,8 @@ static void take_member(struct record *r, const char *name, const char *text)
 static void begin_record(struct record *r)
 {
     wire_values_clear(&r->values);
-    r->from = (struct ingest_origin){.exporter = address_from_ipv4(0), .received_ms = clock_now_ms()};
+    r->from =
+        (struct ingest_origin){.exporter = address_from_ipv4(0), .received_ms = clock_now_ms()};
     r->source_mask = r->destination_mask = 0;
     r->icmp_type = r->icmp_code = 0;
     r->has_icmp = false;
@@ -277,7 +279,8 @@ static int skip_space(FILE *f)
     return c;
 }
 
-/* Behind the opening quote, up to the closing one. nfdump escapes nothing but may print quotes' own escape. */
+/* Behind the opening quote, up to the closing one. nfdump escapes nothing but may print quotes' own
+ * escape. */
 static bool read_string(FILE *f, char out[TEXT_SIZE])
 {
     size_t length = 0;
@@ -427,8 +430,8 @@ static int start(const char *path, struct program *p)
     return code;
 }
 
-/* Waits for it, and writes its first complaint. False: it did not end well. nfdump ends with 0 whatever
- * happened; what it could not read it only complains about. */
+/* Waits for it, and writes its first complaint. False: it did not end well. nfdump ends with 0
+ * whatever happened; what it could not read it only complains about. */
 static bool finish(struct program *p, char complaint[TEXT_SIZE])
 {
     int ended = 0;
@@ -451,11 +454,14 @@ enum weir_status nfcapd_read(const char *path, const struct record_sink *sink,
     uint64_t records = 0;
     int code = start(path, &p);
     if (code == ENOENT)
-        return weir_fail(error, WEIR_EUNAVAILABLE, "path",
-                         "%s is a file of nfcapd, which is read through the program nfdump: install it "
-                         "(apt-get install nfdump)", path);
+        return weir_fail(
+            error, WEIR_EUNAVAILABLE, "path",
+            "%s is a file of nfcapd, which is read through the program nfdump: install it "
+            "(apt-get install nfdump)",
+            path);
     if (code)
-        return weir_fail(error, WEIR_EIO, "path", "%s: cannot start nfdump: %s", path, strerror(code));
+        return weir_fail(error, WEIR_EIO, "path", "%s: cannot start nfdump: %s", path,
+                         strerror(code));
     enum weir_status status = p.output ? nfcapd_read_json(p.output, sink, &records) : WEIR_ENOMEM;
     bool well = finish(&p, complaint);
     if (status == WEIR_OK && !well)

@@ -1,5 +1,6 @@
-/* record_sink.h - where readers of files that hold no datagrams put their records (flowtools.h, nfcapd.h).
- * A result other than WEIR_OK ends reading and is returned. The octets stay the reader's. */
+/* record_sink.h - where readers of files that hold no datagrams put their records (flowtools.h,
+ * nfcapd.h). A result other than WEIR_OK ends reading and is returned. The octets stay the
+ * reader's. */
 #ifndef WEIR_COLLECTOR_RECORD_SINK_H
 #define WEIR_COLLECTOR_RECORD_SINK_H
 

@@ -1,5 +1,6 @@
-/* rows.c - records that are sets of values, one at a time, into the batch (ingest_private.h). Neighbours:
- * sflow.c and nfcapd.c make such records, lib/wire's values.c moves them, derive.c adds what is Weir's. */
+/* rows.c - records that are sets of values, one at a time, into the batch (ingest_private.h).
+ * Neighbours: sflow.c and nfcapd.c make such records, lib/wire's values.c moves them, derive.c adds
+ * what is Weir's. */
 #include "ingest/ingest_private.h"
 
 /* What is derived from values: in the order of the template's fields. */
@@ -17,8 +18,8 @@ enum weir_status rows_make(struct ingest *in)
     return wire_template_new(0, RECORD_FLOW, 0, specs, SOURCES, &in->valued.wire);
 }
 
-/* The plan for this batch: the template's fields are where the values were put. Those that no row has
- * have no column, and are not in the plan. */
+/* The plan for this batch: the template's fields are where the values were put. Those that no row
+ * has have no column, and are not in the plan. */
 static const struct known_template *plan_for(struct ingest *in)
 {
     struct known_template *known = &in->valued;

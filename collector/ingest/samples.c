@@ -1,5 +1,5 @@
-/* samples.c - see samples.h. Neighbours: sflow.c asks for each datagram and sample, sessions.c keeps
- * one a session. */
+/* samples.c - see samples.h. Neighbours: sflow.c asks for each datagram and sample, sessions.c
+ * keeps one a session. */
 #include "ingest/samples.h"
 #include <stdlib.h>
 #include <string.h>

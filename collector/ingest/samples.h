@@ -1,23 +1,24 @@
-/* samples.h - what is remembered of an sFlow agent: its clock, and where the flow samples of each data
- * source stand in their sequence.
+/* samples.h - what is remembered of an sFlow agent: its clock, and where the flow samples of each
+ * data source stand in their sequence.
  *
- * Clock. A datagram says how long its agent has been up and not what time it is. Sequences want the order
- * of exports (sequence.h, rule 5), which reception can not give: a late datagram would be the newest.
- * So export time is boot time plus uptime, boot time being reception less uptime of the first datagram. When
- * the two differ by more than SAMPLES_CLOCK_SLACK_MS (the agent was restarted, its uptime rolled over,
- * clocks drifted), reception decides anew. Records have the time of reception: it is the one that can be
- * trusted.
+ * Clock. A datagram says how long its agent has been up and not what time it is. Sequences want the
+ * order of exports (sequence.h, rule 5), which reception can not give: a late datagram would be the
+ * newest. So export time is boot time plus uptime, boot time being reception less uptime of the
+ * first datagram. When the two differ by more than SAMPLES_CLOCK_SLACK_MS (the agent was restarted,
+ * its uptime rolled over, clocks drifted), reception decides anew. Records have the time of
+ * reception: it is the one that can be trusted.
  *
- * Samples. Each data source numbers its flow samples, whatever datagram they travel in. What the datagrams'
- * own numbers do not tell, losses inside the agent, these do; and they tell how many samples a lost
- * datagram held. The rules:
+ * Samples. Each data source numbers its flow samples, whatever datagram they travel in. What the
+ * datagrams' own numbers do not tell, losses inside the agent, these do; and they tell how many
+ * samples a lost datagram held. The rules:
  *   1. The first sample of a source starts it: before it, nothing is known to be missing.
  *   2. A sample ahead of the one expected makes those in between missing, at once. One that comes
  *      later, up to SAMPLES_WINDOW behind the newest, is recovered. The window is what 128
  *      datagrams (the window of datagrams) of eight samples hold.
- *   3. A sample farther behind, or one that was there already, says nothing by itself; three in a row
- *      are a source that numbers anew: an unknown gap. So is a jump ahead of more than 2^20.
- *   4. An agent that was restarted starts all its sources anew. The restart is the datagrams' to count.
+ *   3. A sample farther behind, or one that was there already, says nothing by itself; three in a
+ *      row are a source that numbers anew: an unknown gap. So is a jump ahead of more than 2^20.
+ *   4. An agent that was restarted starts all its sources anew. The restart is the datagrams' to
+ *      count.
  *   5. A source says how many samples it had to drop, cumulatively: what that grew by is added.
  *
  * Memory is bounded: SAMPLES_SOURCES_MOST sources of one agent, further ones are not followed.

@@ -3,9 +3,9 @@
  * rows.c moves values into the batch.
  *
  * A session is an agent's sub-agent as seen from one address and port. The agent names itself in
- * each datagram; where that is not the address the datagram came from, several agents may send through
- * one relay, and each has a session of its own. The exporter is the transport address, as for every
- * protocol; the agent is kept in each record. */
+ * each datagram; where that is not the address the datagram came from, several agents may send
+ * through one relay, and each has a session of its own. The exporter is the transport address, as
+ * for every protocol; the agent is kept in each record. */
 #include "ingest/ingest_private.h"
 #include "wire/sflow.h"
 #include <stdlib.h>
@@ -66,9 +66,9 @@ void sflow_decode(struct ingest *in, const struct message *m, const struct sflow
 
 /* ---- the session ---- */
 
-/* A checkpoint does not name the agent. Its sequence goes to the first agent of that address, port and
- * sub-agent that has been up as long as the checkpoint says; to another one it only says that something is
- * not known. */
+/* A checkpoint does not name the agent. Its sequence goes to the first agent of that address, port
+ * and sub-agent that has been up as long as the checkpoint says; to another one it only says that
+ * something is not known. */
 void sflow_adopt(struct ingest *in, struct session *s, uint32_t up_time_ms, int64_t received_ms)
 {
     struct session_key key = s->key;

@@ -1,5 +1,6 @@
-/* dissect.c - packet heads to values (dissect.h). Every layer is a function that sets what it reads and
- * hands the rest to the next one. Neighbours: sflow_records.c calls it for raw packet headers. */
+/* dissect.c - packet heads to values (dissect.h). Every layer is a function that sets what it reads
+ * and hands the rest to the next one. Neighbours: sflow_records.c calls it for raw packet headers.
+ */
 #include "wire/dissect.h"
 
 #define TAGS_MOST 8u
@@ -82,7 +83,8 @@ static void read_ipv4(struct wire_values *v, struct cursor *c)
     if (fragment & 0x3fff)
         set_fragment(v, load_be16(head + 4), offset, (uint8_t)(fragment >> 13 << 5));
     cursor_skip(c, length - 20);
-    /* What the packet does not have is Ethernet's padding. A total of 0 is segmentation offload's. */
+    /* What the packet does not have is Ethernet's padding. A total of 0 is segmentation offload's.
+     */
     struct cursor rest = *c;
     if (total >= length && total - length < cursor_left(c))
         rest = cursor_sub(c, total - length);
@@ -90,8 +92,8 @@ static void read_ipv4(struct wire_values *v, struct cursor *c)
         read_transport(v, head[9], &rest);
 }
 
-/* Is it an extension header with a length in its second octet (RFC 8200 section 4, RFC 7045)? The unit
- * of that length, or 0. */
+/* Is it an extension header with a length in its second octet (RFC 8200 section 4, RFC 7045)? The
+ * unit of that length, or 0. */
 static unsigned extension_unit(uint8_t next)
 {
     static const uint8_t units[] = {[0] = 8, [43] = 8, [51] = 4, [60] = 8, [135] = 8, [139] = 8,
@@ -157,8 +159,9 @@ static void read_ip(struct wire_values *v, struct cursor *c)
 
 /* ---- between link and IP ---- */
 
-/* RFC 3032: label 20 bits, experimental 3, bottom of stack 1, time to live 8. Below the bottom nothing
- * says what follows; IP's first four bits do, and a pseudowire's control word has none of both. */
+/* RFC 3032: label 20 bits, experimental 3, bottom of stack 1, time to live 8. Below the bottom
+ * nothing says what follows; IP's first four bits do, and a pseudowire's control word has none of
+ * both. */
 static void read_mpls(struct wire_values *v, struct cursor *c)
 {
     for (unsigned i = 0; cursor_left(c) >= 4; i++) {

@@ -1,15 +1,15 @@
 /* dissect.h - the head of a packet as a flow record's values: what sFlow samples and PSAMP sections
- * carry. All wire numbers are in NETWORK BYTE ORDER. Only the first octets of a packet are there, so
- * everything may end anywhere: what was whole until then is set, and nothing is an error.
+ * carry. All wire numbers are in NETWORK BYTE ORDER. Only the first octets of a packet are there,
+ * so everything may end anywhere: what was whole until then is set, and nothing is an error.
  *
- *   Ethernet II and 802.3 with SNAP, up to eight 802.1Q/802.1ad tags (the first is the outer VLAN, the
- *   second the customer's), PPPoE sessions, PPP, MPLS (ten labels are kept), IPv4 and IPv6 (RFC 791,
- *   RFC 8200) with extension headers, TCP, UDP, UDP-Lite, SCTP, DCCP, ICMP, ICMPv6
+ *   Ethernet II and 802.3 with SNAP, up to eight 802.1Q/802.1ad tags (the first is the outer VLAN,
+ * the second the customer's), PPPoE sessions, PPP, MPLS (ten labels are kept), IPv4 and IPv6 (RFC
+ * 791, RFC 8200) with extension headers, TCP, UDP, UDP-Lite, SCTP, DCCP, ICMP, ICMPv6
  *
  * Of a fragment that is not the first only addresses and the fragment's own fields are set: what
- * looks like ports there is payload. Fragment fields are set on fragments only. Tunnels are not opened:
- * a flow is what the observed network forwards. A packet that is neither IP nor MPLS (ARP, say) gives
- * its Ethernet fields.
+ * looks like ports there is payload. Fragment fields are set on fragments only. Tunnels are not
+ * opened: a flow is what the observed network forwards. A packet that is neither IP nor MPLS (ARP,
+ * say) gives its Ethernet fields.
  *
  * Pure functions; any thread. */
 #ifndef WEIR_WIRE_DISSECT_H

@@ -32,7 +32,8 @@ enum weir_status netflow1_template(struct wire_template **out)
         {IANA(4), 1},      /* prot: protocolIdentifier */
         {IANA(5), 1},      /* tos: ipClassOfService */
         {IANA(6), 1},      /* flags: tcpControlBits */
-        {WIRE_PADDING, 7}, /* retransmission counters that few exporters fill, and reserved octets */
+        {WIRE_PADDING,
+         7}, /* retransmission counters that few exporters fill, and reserved octets */
     };
     return wire_template_new(0, RECORD_FLOW, 0, specs, sizeof specs / sizeof *specs, out);
 }

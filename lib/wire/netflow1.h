@@ -1,5 +1,6 @@
-/* netflow1.h - NetFlow version 1: a header of 16 octets, then records of 48, all NETWORK BYTE ORDER.
- * There is no RFC; Cisco's "NetFlow Export Datagram Format" (tables B-1 and B-2) describes it:
+/* netflow1.h - NetFlow version 1: a header of 16 octets, then records of 48, all NETWORK BYTE
+ * ORDER. There is no RFC; Cisco's "NetFlow Export Datagram Format" (tables B-1 and B-2) describes
+ * it:
  *
  *   0 version = 1     2 count            4 SysUptime (ms)   8 unix_secs   12 unix_nsecs
  *

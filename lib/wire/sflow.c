@@ -3,7 +3,13 @@
 #include "wire/sflow.h"
 #include <string.h>
 
-enum sample_format { FLOW = 1, COUNTERS = 2, FLOW_EXPANDED = 3, COUNTERS_EXPANDED = 4, DISCARDED = 5 };
+enum sample_format {
+    FLOW = 1,
+    COUNTERS = 2,
+    FLOW_EXPANDED = 3,
+    COUNTERS_EXPANDED = 4,
+    DISCARDED = 5
+};
 enum address_type { ADDRESS_IPV4 = 1, ADDRESS_IPV6 = 2 };
 
 bool sflow_recognise(const uint8_t *bytes, size_t length)

@@ -1,9 +1,9 @@
 /* sflow_records.c - what is in a flow sample, as values (sflow.h has the list). Neighbours: sflow.c
  * finds the samples, dissect.c reads raw packet headers.
  *
- * Every kind of record is a row of a table: its format number and the function that reads it. The order
- * of records in a sample means nothing, and several may tell the same, so they are read in the order of
- * that table: what is told first stays, unless a better witness comes later. */
+ * Every kind of record is a row of a table: its format number and the function that reads it. The
+ * order of records in a sample means nothing, and several may tell the same, so they are read in
+ * the order of that table: what is told first stays, unless a better witness comes later. */
 #include "wire/sflow.h"
 #include "wire/dissect.h"
 
@@ -16,8 +16,8 @@ struct place { /* where an address goes, by its family */
     enum wire_value ipv4, ipv6;
 };
 
-/* An address with its type. False: neither family; the cursor then failed, or the address is unknown
- * and of no octets. */
+/* An address with its type. False: neither family; the cursor then failed, or the address is
+ * unknown and of no octets. */
 static bool read_address(struct wire_values *v, struct cursor *c, struct place to)
 {
     uint32_t type = cursor_u32(c);
@@ -226,7 +226,8 @@ static void read_url(struct wire_values *v, struct cursor *c)
     set_text(v, V_HTTP_HOST, read_opaque(c));
 }
 
-/* The stack as it came in, and where it was sent on; labels in the frame itself are better known. */
+/* The stack as it came in, and where it was sent on; labels in the frame itself are better known.
+ */
 static void read_mpls(struct wire_values *v, struct cursor *c)
 {
     (void)read_address(v, c, (struct place){V_TOP_LABEL_IPV4, V_TOP_LABEL_IPV6});
@@ -284,8 +285,8 @@ static const struct {
 
 /* ---- the sample itself ---- */
 
-/* IANA's forwardingStatus for the reasons of discarding: ICMP unreachable codes up to 255, then sFlow's
- * own. What is not listed is dropped for an unknown reason. */
+/* IANA's forwardingStatus for the reasons of discarding: ICMP unreachable codes up to 255, then
+ * sFlow's own. What is not listed is dropped for an unknown reason. */
 static uint8_t forwarding_of(uint32_t reason)
 {
     static const struct {

@@ -1,5 +1,5 @@
-/* values.c - moves one record's values into the columns of a batch (values.h). Neighbours: dissect.c
- * and sflow_records.c set the values, flow/batch.h owns the columns. */
+/* values.c - moves one record's values into the columns of a batch (values.h). Neighbours:
+ * dissect.c and sflow_records.c set the values, flow/batch.h owns the columns. */
 #include "wire/values.h"
 #include <string.h>
 

@@ -1,13 +1,13 @@
-/* values.h - one record as a set of values on its way into columns: for protocols whose records have
- * no template, so that each record decides for itself which elements it has (sFlow).
+/* values.h - one record as a set of values on its way into columns: for protocols whose records
+ * have no template, so that each record decides for itself which elements it has (sFlow).
  *
  *     struct wire_values v;
  *     wire_values_clear(&v);
  *     wire_set_number(&v, V_PROTOCOL, 6);          … as the bytes are read …
  *     status = wire_values_append(&v, &columns, batch, &row);
  *
- * Octets are pointed to, not copied: they must live until the record is appended. Numbers are in host
- * order, as columns have them. Setting a value again replaces it.
+ * Octets are pointed to, not copied: they must live until the record is appended. Numbers are in
+ * host order, as columns have them. Setting a value again replaces it.
  *
  * Threads: a struct belongs to one thread. */
 #ifndef WEIR_WIRE_VALUES_H
@@ -166,12 +166,12 @@ static inline uint16_t wire_column_of(const struct wire_columns *c, enum wire_va
 }
 
 /* Adds a row with these values; *row says which. WEIR_EBUSY: the batch has no room, or not these
- * columns: hand it on and call again with an empty one; on an empty batch: WEIR_ELIMIT. WEIR_ENOMEM.
- * In all these cases the batch has no row more. */
+ * columns: hand it on and call again with an empty one; on an empty batch: WEIR_ELIMIT.
+ * WEIR_ENOMEM. In all these cases the batch has no row more. */
 enum weir_status wire_values_append(const struct wire_values *v, struct wire_columns *columns,
                                     struct batch *b, uint32_t *row);
-/* Puts the values into a row that is there. WEIR_ELIMIT: the batch can not have these columns; WEIR_ENOMEM.
- * The row may then have some of them. */
+/* Puts the values into a row that is there. WEIR_ELIMIT: the batch can not have these columns;
+ * WEIR_ENOMEM. The row may then have some of them. */
 enum weir_status wire_values_put(const struct wire_values *v, struct wire_columns *columns,
                                  struct batch *b, uint32_t row);
 

@@ -1,5 +1,5 @@
-/* test_record_files.c - files that hold records without their datagrams: flow-tools streams in every version,
- * order and dress, and what nfdump prints of nfcapd's. */
+/* test_record_files.c - files that hold records without their datagrams: flow-tools streams in
+ * every version, order and dress, and what nfdump prints of nfcapd's. */
 #include "flowtools_writer.h"
 #include "ingest/flowtools.h"
 #include "ingest/nfcapd.h"
@@ -56,7 +56,8 @@ static struct batch *take(void *context, struct batch *full, struct account *acc
 }
 
 static enum weir_status give_records(void *context, const struct ingest_origin *from,
-                                     struct ingest_layout *layout, const uint8_t *bytes, size_t length)
+                                     struct ingest_layout *layout, const uint8_t *bytes,
+                                     size_t length)
 {
     struct ingest_origin origin = *from;
     (void)context;
@@ -138,10 +139,12 @@ static void version5_fields(void)
         uint16_t at, length, element;
         uint32_t v;
     } fields[] = {
-        {16, 4, 8, 0xc0000201}, {20, 4, 12, 0xc0000202}, {24, 4, 15, 0xc0000203}, {28, 2, 10, 11},
-        {30, 2, 14, 12},        {40, 4, 22, 1000},       {44, 4, 21, 4000},       {48, 2, 7, 1024},
-        {50, 2, 11, 53},        {52, 1, 4, 17},          {53, 1, 5, 184},         {54, 1, 6, 0x1b},
-        {58, 1, 9, 24},         {59, 1, 13, 16},         {60, 2, 16, 64500},      {62, 2, 17, 64501},
+        {16, 4, 8, 0xc0000201}, {20, 4, 12, 0xc0000202}, {24, 4, 15, 0xc0000203},
+        {28, 2, 10, 11},        {30, 2, 14, 12},         {40, 4, 22, 1000},
+        {44, 4, 21, 4000},      {48, 2, 7, 1024},        {50, 2, 11, 53},
+        {52, 1, 4, 17},         {53, 1, 5, 184},         {54, 1, 6, 0x1b},
+        {58, 1, 9, 24},         {59, 1, 13, 16},         {60, 2, 16, 64500},
+        {62, 2, 17, 64501},
     };
     for (int little = 0; little < 2; little++) {
         start();
@@ -210,7 +213,8 @@ static void cut_and_damaged(void)
             start();
             CU_ASSERT_EQUAL(read_bytes(w.b.bytes, n, NULL), n < head ? WEIR_EMALFORMED : WEIR_OK);
             finish();
-            CU_ASSERT_TRUE(compressed ? out.rows <= 5 : out.rows == (n < head ? 0 : (n - head) / 68));
+            CU_ASSERT_TRUE(compressed ? out.rows <= 5
+                                      : out.rows == (n < head ? 0 : (n - head) / 68));
         }
         for (size_t n = head; compressed && n < w.b.length; n++) {
             w.b.bytes[n] ^= 0x55;
@@ -255,10 +259,13 @@ static const char json[] =
     "\t\"src_tos\" : 184,\n\t\"src4_addr\" : \"192.0.2.1\",\n\t\"dst4_addr\" : \"192.0.2.2\",\n"
     "\t\"src_mask\" : 24,\n\t\"dst_mask\" : 0,\n\t\"in_src_mac\" : \"02:00:00:00:00:ff\",\n"
     "\t\"mpls_1\" : \"1000-5-1\",\n\t\"src4_xlt_ip\" : \"203.0.113.1\",\n"
-    "\t\"src_xlt_port\" : \"1234\",\n\t\"ip4_router\" : \"192.0.2.9\",\n\t\"label\" : \"a\\\"}{b\"\n},\n"
-    "{ \"in_packets\" : 1, \"in_bytes\" : 1, \"proto\" : 58, \"icmp_type\" : 128, \"icmp_code\" : 1,"
+    "\t\"src_xlt_port\" : \"1234\",\n\t\"ip4_router\" : \"192.0.2.9\",\n\t\"label\" : "
+    "\"a\\\"}{b\"\n},\n"
+    "{ \"in_packets\" : 1, \"in_bytes\" : 1, \"proto\" : 58, \"icmp_type\" : 128, \"icmp_code\" : "
+    "1,"
     " \"src6_addr\" : \"2001:db8::1\", \"dst6_addr\" : \"2001:db8::2\", \"dst_mask\" : 64 },\n"
-    "{ \"type\" : \"STAT\", \"records\" : 7 },\n{ \"in_packets\" : 5, broken }, { \"in_packets\" : 1";
+    "{ \"type\" : \"STAT\", \"records\" : 7 },\n{ \"in_packets\" : 5, broken }, { \"in_packets\" : "
+    "1";
 
 static void nfdump_json(void)
 {

@@ -1,5 +1,5 @@
-/* test_samples.c - flow samples by their numbers: gaps, late ones, new starts, drops; the agent's clock.
- * Random schedules are compared with a plain recomputation. */
+/* test_samples.c - flow samples by their numbers: gaps, late ones, new starts, drops; the agent's
+ * clock. Random schedules are compared with a plain recomputation. */
 #include "ingest/samples.h"
 #include "unit.h"
 #include <stdlib.h>
@@ -68,7 +68,8 @@ static void window(void)
             note(1000 + i);
         uint32_t told = by <= SAMPLES_WINDOW ? by - 1 : SAMPLES_WINDOW - 1;
         CU_ASSERT_TRUE(out.missing == by - 1);
-        /* Three in a row outside the window start anew; from then on all is told apart differently. */
+        /* Three in a row outside the window start anew; from then on all is told apart differently.
+         */
         CU_ASSERT_TRUE(by > SAMPLES_WINDOW + 2 ? out.unknown_gaps > 0 : out.recovered == told);
     }
 }

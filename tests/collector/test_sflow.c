@@ -1,5 +1,5 @@
-/* test_sflow.c - sFlow, NetFlow v1 and v7 through the whole engine: records, their account, agents behind one
- * address, and a collector that was started anew. */
+/* test_sflow.c - sFlow, NetFlow v1 and v7 through the whole engine: records, their account, agents
+ * behind one address, and a collector that was started anew. */
 #include "ingest/ingest.h"
 #include "packet_writer.h"
 #include "unit.h"
@@ -166,7 +166,8 @@ static void two_agents(void)
     CU_ASSERT_TRUE(out.counts.restarts == 0 && out.counts.unknown_gaps == 0);
 }
 
-/* An earlier run's checkpoint is for the agent that goes on from there; of another one it tells nothing. */
+/* An earlier run's checkpoint is for the agent that goes on from there; of another one it tells
+ * nothing. */
 static void resumed(void)
 {
     start(0);
@@ -270,7 +271,8 @@ static enum weir_status send_v7(uint16_t n, uint32_t sequence)
     buffer_clear(&w.b);
     buffer_put_u16be(&w.b, 7);
     buffer_put_u16be(&w.b, n);
-    put_words(&w.b, (const uint32_t[]){5000 + sequence, 1700000000 + sequence / 100, 0, sequence, 0}, 5);
+    put_words(&w.b,
+              (const uint32_t[]){5000 + sequence, 1700000000 + sequence / 100, 0, sequence, 0}, 5);
     for (uint16_t i = 0; i < n; i++)
         put_record_of(100, 52);
     return deliver(T0);
@@ -282,7 +284,8 @@ static void netflow1(void)
     CU_ASSERT_EQUAL(send_v1(3, 3, 1700000000), WEIR_OK);
     CU_ASSERT_EQUAL(send_v1(2, 2, 1700000001), WEIR_OK);
     CU_ASSERT_EQUAL(send_v1(1, 1, 1700000100), WEIR_OK); /* two minutes later */
-    CU_ASSERT_EQUAL(send_v1(3, 2, 1700000101), WEIR_EMALFORMED); /* less than it says: could be anything */
+    CU_ASSERT_EQUAL(send_v1(3, 2, 1700000101),
+                    WEIR_EMALFORMED); /* less than it says: could be anything */
     CU_ASSERT_EQUAL(send_v1(0, 0, 1700000101), WEIR_EMALFORMED);
     finish();
     CU_ASSERT_TRUE(out.rows == 6 && out.octets == 600 && out.packets == 60 && out.version == 1);
@@ -309,7 +312,8 @@ static void netflow7(void)
 
 static void recognised(void)
 {
-    static const uint8_t sflow4[28] = {0, 0, 0, 4, 0, 0, 0, 1}, sflow5[28] = {0, 0, 0, 5, 0, 0, 0, 1};
+    static const uint8_t sflow4[28] = {0, 0, 0, 4, 0, 0, 0, 1},
+                         sflow5[28] = {0, 0, 0, 5, 0, 0, 0, 1};
     static const uint8_t tftp[64] = {0, 1, 'f', 'i', 'l', 'e', 0, 'o', 'c', 't', 'e', 't'};
     CU_ASSERT_EQUAL(ingest_recognise(sflow5, sizeof sflow5), 105);
     CU_ASSERT_EQUAL(ingest_recognise(sflow4, sizeof sflow4), 0);

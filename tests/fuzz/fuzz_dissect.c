@@ -1,5 +1,5 @@
-/* fuzz_dissect.c - any octets as the head of a packet; the first one picks the link. What is set points into
- * the packet. */
+/* fuzz_dissect.c - any octets as the head of a packet; the first one picks the link. What is set
+ * points into the packet. */
 #include "wire/dissect.h"
 #include <stdlib.h>
 

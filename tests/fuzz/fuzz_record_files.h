@@ -1,5 +1,5 @@
-/* fuzz_record_files.h - what the fuzz targets of readers of record files share: any octets as a file, its records
- * through the whole engine. */
+/* fuzz_record_files.h - what the fuzz targets of readers of record files share: any octets as a
+ * file, its records through the whole engine. */
 #ifndef WEIR_TESTS_FUZZ_RECORD_FILES_H
 #define WEIR_TESTS_FUZZ_RECORD_FILES_H
 

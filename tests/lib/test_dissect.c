@@ -219,7 +219,8 @@ static void other_links(void)
     CU_ASSERT_EQUAL(v.present[0] | v.present[1], 0);
 }
 
-/* Cut at every octet, flush against the end of an allocation: what was whole stays, nothing more comes. */
+/* Cut at every octet, flush against the end of an allocation: what was whole stays, nothing more
+ * comes. */
 static void cut_everywhere(void)
 {
     start();

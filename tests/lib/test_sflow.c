@@ -1,5 +1,5 @@
-/* test_sflow.c - sFlow version 5 as values: samples, every kind of record, damage. NetFlow v1 and v7 at
- * the end, which are fixed templates. */
+/* test_sflow.c - sFlow version 5 as values: samples, every kind of record, damage. NetFlow v1 and
+ * v7 at the end, which are fixed templates. */
 #include "packet_writer.h"
 #include "unit.h"
 #include "wire/netflow1.h"
@@ -113,7 +113,8 @@ static void sampled_packets(void)
     begin(1, 2);
     put_record(&w, 3, ipv4, 8);
     read_one();
-    CU_ASSERT_TRUE(number(V_OCTETS) == 1000 && number(V_PROTOCOL) == 6 && number(V_TCP_FLAGS) == 0x12);
+    CU_ASSERT_TRUE(number(V_OCTETS) == 1000 && number(V_PROTOCOL) == 6 &&
+                   number(V_TCP_FLAGS) == 0x12);
     CU_ASSERT_TRUE(number(V_SOURCE_IPV4) == 0x01010101 && number(V_DESTINATION_IPV4) == 0x02020202);
     CU_ASSERT_TRUE(number(V_SOURCE_PORT) == 1025 && number(V_DESTINATION_PORT) == 80);
     CU_ASSERT_TRUE(number(V_CLASS_OF_SERVICE) == 16 && !wire_has(&v, V_FRAME_SIZE));
@@ -164,7 +165,8 @@ static void extended_others(void)
 {
     static const uint32_t nat[] = {1, 0x01020304, 1, 0x05060708};
     static const uint32_t ports[] = {1111, 2222};
-    static const uint32_t mpls[] = {1, 0xc0000211, 2, 1000 << 12 | 5 << 9 | 63, 2000 << 12 | 1 << 8, 0};
+    static const uint32_t mpls[] = {1, 0xc0000211, 2, 1000 << 12 | 5 << 9 | 63, 2000 << 12 | 1 << 8,
+                                    0};
     static const uint32_t tunnel[] = {2, 0x88a80000 | 3 << 13 | 11, 0x81000000 | 22};
     begin(1, 2);
     put_record(&w, 1007, nat, 4);
@@ -354,7 +356,8 @@ static void netflow7(void)
     struct netflow7_header h;
     struct cursor c = cursor_over(head, 24);
     CU_ASSERT_EQUAL(netflow7_read_header(&c, &h), WEIR_OK);
-    CU_ASSERT_TRUE(h.count == 2 && h.sys_up_time_ms == 3 && h.sequence == 6 && cursor_left(&c) == 0);
+    CU_ASSERT_TRUE(h.count == 2 && h.sys_up_time_ms == 3 && h.sequence == 6 &&
+                   cursor_left(&c) == 0);
     buffer_free(&w.b);
 }
 
