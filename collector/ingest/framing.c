@@ -1,5 +1,5 @@
-/* framing.c - see framing.h. Neighbours: stream.c reads from connections and feeds what it reads.
- * */
+/* framing.c - see framing.h. Neighbours: stream.c reads from connections and feeds what it
+ * reads. */
 #include "ingest/framing.h"
 #include "base/cursor.h"
 #include "wire/ipfix.h"

@@ -1,5 +1,5 @@
-/* workers.c - see workers.h. Neighbours: collector.c (the owner), receive.c (one thread), listen.c.
- * */
+/* workers.c - see workers.h. Neighbours: collector.c (the owner), receive.c (one thread),
+ * listen.c. */
 #include "ingest/workers.h"
 #include "base/log.h"
 #include "base/time.h"

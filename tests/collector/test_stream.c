@@ -324,8 +324,8 @@ static void ends_inside_a_message(void)
     CU_ASSERT_EQUAL(out.undecodable, 1);
 }
 
-/* Data that waits for a template when the connection ends will never be decoded: counted at once.
- * */
+/* Data that waits for a template when the connection ends will never be decoded: counted at
+ * once. */
 static void ends_with_data_that_waits(void)
 {
     start((struct stream_limits){0});
