@@ -145,7 +145,7 @@ static enum weir_status read_raw(struct file_reader *r, FILE *file, uint64_t siz
 static enum weir_status read_capture(struct file_reader *r, const char *path, struct weir_error *error)
 {
     struct capture *c;
-    struct datagram d;
+    struct datagram d = {0}; /* captures know no connections */
     enum weir_status status = capture_open(path, &c, error);
     while (status == WEIR_OK && capture_next(c, &d)) {
         status = r->datagram(r->context, &d);
