@@ -210,6 +210,12 @@ def test_anonymisation():
     run(WEIRD, "verify", "--data", data)
     run(WEIRD, "retag", "--data", data)
     same_flows(flows_of(data), [expected(f) for f in original], "retag leaves pseudonyms alone")
+    run(WEIRD, "compact", "--data", data)
+    same_flows(flows_of(data), [expected(f) for f in original], "anonymised records after compaction")
+    server = Server(data)
+    answer = weir_json(server, "totals", "--source", "blocks")
+    equal(answer["account"]["policy"], "; ".join(sorted(policies.values())), "policies in merged blocks")
+    server.stop()
 
 
 def agree(flow):
@@ -305,6 +311,13 @@ def test_flow_types():
         got[kind(f)] = (min(least, f["_weir"]["flowStart"]), max(most, f["_weir"]["flowEnd"]))
     equal(got, spans, "start is the least, end the most")
     run(WEIRD, "verify", "--data", data)
+    run(WEIRD, "compact", "--data", data)
+    run(WEIRD, "verify", "--data", data)
+    same_flows(flows_of(data), stored_flows, "records after compaction")
+    server = Server(data)
+    for source in ("rollup", "blocks"):
+        equal(rows("srcTag", "dstTag", source=source), expected, f"matrix after compaction, {source}")
+    server.stop()
 
 
 def test_changes_take_effect():
