@@ -196,7 +196,7 @@ static uint64_t number_at(const struct column *c, uint32_t row)
                            : ((const uint64_t *)c->values)[row];
 }
 
-/* Counts dropped rows where their records were counted. */
+/* Counts dropped rows where their records were counted; rows made from records are none. */
 static void count_dropped(struct pass *p, const uint64_t *dropped)
 {
     const struct column *exporter = find(p->batch, WEIR_EXPORTER, 16);
@@ -204,10 +204,11 @@ static void count_dropped(struct pass *p, const uint64_t *dropped)
     const struct column *port = find(p->batch, WEIR_EXPORTER_PORT, 2);
     const struct column *version = find(p->batch, WEIR_PROTOCOL_VERSION, 1);
     const struct column *time = find(p->batch, WEIR_EXPORT_TIME, 8);
+    const struct column *made = find(p->batch, WEIR_DIRECTION, 1);
     struct account_key last = {0};
     struct account_row *row = NULL;
     for (uint32_t w = 0; exporter && w < p->words; w++)
-        for (uint64_t set = dropped[w]; set; set &= set - 1) {
+        for (uint64_t set = dropped[w] & ~(made ? made->present[w] : 0); set; set &= set - 1) {
             uint32_t r = w * 64 + (uint32_t)__builtin_ctzll(set);
             struct account_key key;
             memset(&key, 0, sizeof key);
