@@ -1,4 +1,5 @@
-/* collector_service.h - what the files with the collector's operations share. Private to this room. */
+/* collector_service.h - what the files with the collector's operations share. Private to this room.
+ */
 #ifndef WEIR_COLLECTOR_SERVICE_H
 #define WEIR_COLLECTOR_SERVICE_H
 
@@ -8,7 +9,8 @@
 struct soap;
 
 /* Text that people read: short, and such as XML can give back. NULL is "". */
-enum weir_status collector_check_text(const char *text, const char *field, struct weir_error *error);
+enum weir_status collector_check_text(const char *text, const char *field,
+                                      struct weir_error *error);
 /* Every change: made one at a time, then told to whoever uses the catalogue.
  *     struct store *store = collector_change(soap);
  *     return collector_changed(soap, store_…(store, …, &error), &error); */

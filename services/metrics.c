@@ -1,8 +1,9 @@
 /* metrics.c - GET /metrics (Prometheus text format 0.0.4) and GET /healthz: what the server, the
  * collector and the store count. Neighbour: services.c routes to it.
  *
- * The account's counters are those since the collector started, by exporter, domain and protocol; they
- * grow when batches are handed on, about once a second. GetAccount has all that was ever stored. */
+ * The account's counters are those since the collector started, by exporter, domain and protocol;
+ * they grow when batches are handed on, about once a second. GetAccount has all that was ever
+ * stored. */
 #include "base/buffer.h"
 #include "collector.h"
 #include "metrics.h"
@@ -114,8 +115,7 @@ static void put_account(struct buffer *page, struct heard_exporter *rows, size_t
         for (size_t r = 0; r < count; r++) {
             buffer_print(page, "%s", counters[i].name);
             put_labels(page, &rows[r]);
-            buffer_print(page, " %llu\n",
-                         (unsigned long long)*account_counter(&rows[r].counts, i));
+            buffer_print(page, " %llu\n", (unsigned long long)*account_counter(&rows[r].counts, i));
         }
     }
     buffer_print(page, "# HELP weir_exporter_last_heard_ms export time of the last message, "

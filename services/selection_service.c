@@ -1,6 +1,6 @@
-/* selection_service.c - the collector's operations of selection and privacy: flow types, observation
- * domains and points, anonymisation; and Suspend and Resume. Thin: what is right is checked by
- * lib/flow/selection.c and the store. Neighbour: collector_service.c. */
+/* selection_service.c - the collector's operations of selection and privacy: flow types,
+ * observation domains and points, anonymisation; and Suspend and Resume. Thin: what is right is
+ * checked by lib/flow/selection.c and the store. Neighbour: collector_service.c. */
 #include "base/buffer.h"
 #include "colStub.h"
 #include "collector.h"
@@ -163,7 +163,8 @@ int __col__DelAnonyFlowDom(struct soap *soap, struct _col__DelAnonyFlowDom *q,
         return fault_error(soap, &error);
     struct store *store = collector_change(soap);
     return collector_changed(
-        soap, store_policy_delete(store, &device, q->domain, caller_who(soap, who), &error), &error);
+        soap, store_policy_delete(store, &device, q->domain, caller_who(soap, who), &error),
+        &error);
 }
 
 int __col__ListAnonyFlowDoms(struct soap *soap, struct _col__ListAnonyFlowDoms *q,
@@ -223,8 +224,8 @@ int __col__AddFlowType(struct soap *soap, struct _col__AddFlowType *q,
     if (read_flow_type(soap, q->flowType, &type, &error) != WEIR_OK)
         return fault_error(soap, &error);
     struct store *store = collector_change(soap);
-    return collector_changed(
-        soap, store_flow_type_add(store, &type, caller_who(soap, who), &error), &error);
+    return collector_changed(soap, store_flow_type_add(store, &type, caller_who(soap, who), &error),
+                             &error);
 }
 
 int __col__DelFlowType(struct soap *soap, struct _col__DelFlowType *q,
@@ -278,9 +279,8 @@ int __col__AddObsD(struct soap *soap, struct _col__AddObsD *q, struct _col__AddO
     (void)answer;
     if (!q || !q->obsD || !q->obsD->device)
         return fault_missing(soap, "device");
-    struct observation_domain domain = {.domain = q->obsD->domain,
-                                        .name = q->obsD->name,
-                                        .description = q->obsD->description};
+    struct observation_domain domain = {
+        .domain = q->obsD->domain, .name = q->obsD->name, .description = q->obsD->description};
     if (address_parse(q->obsD->device, "device", &domain.device, &error) != WEIR_OK ||
         collector_check_text(domain.name, "name", &error) != WEIR_OK ||
         collector_check_text(domain.description, "description", &error) != WEIR_OK)
@@ -302,7 +302,8 @@ int __col__DelObsD(struct soap *soap, struct _col__DelObsD *q, struct _col__DelO
         return fault_error(soap, &error);
     struct store *store = collector_change(soap);
     return collector_changed(
-        soap, store_domain_delete(store, &device, q->domain, caller_who(soap, who), &error), &error);
+        soap, store_domain_delete(store, &device, q->domain, caller_who(soap, who), &error),
+        &error);
 }
 
 int __col__ListObsDs(struct soap *soap, struct _col__ListObsDs *q,
@@ -361,10 +362,10 @@ int __col__DelObsP(struct soap *soap, struct _col__DelObsP *q, struct _col__DelO
     if (address_parse(q->device, "device", &device, &error) != WEIR_OK)
         return fault_error(soap, &error);
     struct store *store = collector_change(soap);
-    return collector_changed(soap,
-                             store_point_delete(store, &device, q->domain, q->interface_,
-                                                caller_who(soap, who), &error),
-                             &error);
+    return collector_changed(
+        soap,
+        store_point_delete(store, &device, q->domain, q->interface_, caller_who(soap, who), &error),
+        &error);
 }
 
 int __col__ListObsPs(struct soap *soap, struct _col__ListObsPs *q,

@@ -1,6 +1,6 @@
-/* selection.c - `weir type|domain|point|policy add|del|list`, `weir suspend|resume`: what the collector
- * does with records before they are stored. The questions are those of collector.wsdl. Neighbour:
- * catalogue.c has the rest of the catalogue. */
+/* selection.c - `weir type|domain|point|policy add|del|list`, `weir suspend|resume`: what the
+ * collector does with records before they are stored. The questions are those of collector.wsdl.
+ * Neighbour: catalogue.c has the rest of the catalogue. */
 #include "colStub.h"
 #include "base/address.h"
 #include "weir/listing.h"
@@ -136,9 +136,9 @@ static bool read_lengths(struct request *r, struct how *how)
     text = end + good;
     how->ipv6 = good ? (unsigned)strtoul(text, &end, 10) : 0;
     if (!good || end == text || *end || how->ipv4 > 32 || how->ipv6 > 128) {
-        (void)request_usage(r, "lengths",
-                            "--lengths: \"%.64s\" is not the bits kept of IPv4 and IPv6, as in 24,48",
-                            r->settings->lengths);
+        (void)request_usage(
+            r, "lengths", "--lengths: \"%.64s\" is not the bits kept of IPv4 and IPv6, as in 24,48",
+            r->settings->lengths);
         return false;
     }
     how->q.ipv4Length = &how->ipv4;
@@ -167,7 +167,8 @@ enum outcome word_type_add(struct request *r)
     struct session s;
     struct how how;
     size_t action;
-    struct wt__FlowType type = {.name = r->operands[0], .filter = listing_lend(r->settings->filter)};
+    struct wt__FlowType type = {.name = r->operands[0],
+                                .filter = listing_lend(r->settings->filter)};
     if (!read_number(r, "priority", r->operands[1], &type.priority) ||
         !request_choice(r, "action", r->operands[2], actions, COUNT(actions), &action))
         return OUTCOME_USAGE;

@@ -81,8 +81,8 @@ static struct heard_exporter *row_of(struct heard *h, const struct address *expo
         slot = slot_of(h, exporter, domain, protocol);
     }
     if (!*slot) {
-        h->rows[h->count++] = (struct heard_exporter){
-            .exporter = *exporter, .domain = domain, .protocol = protocol};
+        h->rows[h->count++] =
+            (struct heard_exporter){.exporter = *exporter, .domain = domain, .protocol = protocol};
         *slot = (uint32_t)h->count;
     }
     return &h->rows[*slot - 1];

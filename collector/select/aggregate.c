@@ -16,9 +16,9 @@ struct aggregation {
     struct batch *batch;
     const struct column *keys[COLUMNS_MOST];
     size_t key_count;
-    const uint64_t *ends;   /* WEIR_FLOW_END; NULL: none */
-    uint32_t *rows;         /* those to aggregate, in order */
-    uint32_t *leaders;      /* of rows[i]: the row it becomes part of */
+    const uint64_t *ends; /* WEIR_FLOW_END; NULL: none */
+    uint32_t *rows;       /* those to aggregate, in order */
+    uint32_t *leaders;    /* of rows[i]: the row it becomes part of */
     uint64_t *hashes;
     uint32_t count;
 };
@@ -68,10 +68,14 @@ static void hash_column(const struct aggregation *g, const struct column *c)
     const struct octets *octets = c->values;
     const uint64_t(*sixteen)[2] = c->values;
     switch (c->width) {
-    case 1: HASH_AS(uint8_t);
-    case 2: HASH_AS(uint16_t);
-    case 4: HASH_AS(uint32_t);
-    case 8: HASH_AS(uint64_t);
+    case 1:
+        HASH_AS(uint8_t);
+    case 2:
+        HASH_AS(uint16_t);
+    case 4:
+        HASH_AS(uint32_t);
+    case 8:
+        HASH_AS(uint64_t);
     case 16:
         for (uint32_t i = 0; i < g->count; i++) {
             const uint64_t *halves = sixteen[g->rows[i]];
@@ -91,7 +95,8 @@ static bool same_value(const struct column *c, uint32_t a, uint32_t b)
         return false;
     if (c->width)
         return memcmp(values + (size_t)a * c->width, values + (size_t)b * c->width, c->width) == 0;
-    const struct octets *x = (const struct octets *)c->values + a, *y = (const struct octets *)c->values + b;
+    const struct octets *x = (const struct octets *)c->values + a,
+                        *y = (const struct octets *)c->values + b;
     return x->length == y->length && (!x->length || memcmp(x->bytes, y->bytes, x->length) == 0);
 }
 
@@ -164,7 +169,9 @@ static const struct {
     ie_key key;
     enum bound bound;
 } spans[] = {
-    {WEIR_FLOW_START, LEAST}, {WEIR_FLOW_END, MOST}, {WEIR_EXPORT_TIME, MOST},
+    {WEIR_FLOW_START, LEAST},
+    {WEIR_FLOW_END, MOST},
+    {WEIR_EXPORT_TIME, MOST},
 };
 
 static void widen_span(const struct aggregation *g, struct column *c, enum bound bound)
@@ -231,7 +238,8 @@ static void merge(const struct aggregation *g, size_t flow_count)
 
 /* ---- all of it ---- */
 
-/* Counters get the width that sums need, and the flow count its column, before pointers are taken. */
+/* Counters get the width that sums need, and the flow count its column, before pointers are taken.
+ */
 static enum weir_status make_columns(struct batch *b, size_t *flow_count)
 {
     enum weir_status status = batch_column(b, WEIR_FLOW_COUNT, 8, flow_count);
@@ -272,8 +280,7 @@ static bool list_rows(struct aggregation *g, const uint64_t *rows, struct arena 
 }
 
 enum weir_status aggregate_rows(struct batch *b, const uint64_t *rows, const ie_key *keys,
-                                size_t key_count, uint64_t seed, struct arena *a,
-                                uint64_t *keep)
+                                size_t key_count, uint64_t seed, struct arena *a, uint64_t *keep)
 {
     struct aggregation g = {.batch = b};
     size_t flow_count;

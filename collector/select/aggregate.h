@@ -1,9 +1,9 @@
 /* aggregate.h - records that agree become one, within a batch.
  *
  * Two records agree when they have the same values of the named keys, and of what roll-ups and
- * answers tell records apart by: exporter, domain, minute of the flow's end, tags, sampling rate and
- * its origin, role of the observation point, policy of anonymisation. So totals by any of these,
- * by minute, once or estimated are exactly what they would have been.
+ * answers tell records apart by: exporter, domain, minute of the flow's end, tags, sampling rate
+ * and its origin, role of the observation point, policy of anonymisation. So totals by any of
+ * these, by minute, once or estimated are exactly what they would have been.
  *
  * The one that is left has the keys; the sums of all delta counters (Weir's octets and packets are
  * among them); the earliest start, the latest end and export time, the least trusted origin of its
@@ -22,7 +22,6 @@
  * comes from `a`. WEIR_ENOMEM, WEIR_ELIMIT (no room for a
  * column): nothing was changed. */
 enum weir_status aggregate_rows(struct batch *b, const uint64_t *rows, const ie_key *keys,
-                                size_t key_count, uint64_t seed, struct arena *a,
-                                uint64_t *keep);
+                                size_t key_count, uint64_t seed, struct arena *a, uint64_t *keep);
 
 #endif

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK 16u
-#define BITS_MOST 128u
+#define BLOCK      16u
+#define BITS_MOST  128u
 #define IPV4_SLOTS (1u << 15)
 #define IPV6_SLOTS (1u << 13)
-#define NET_SLOTS (1u << 12)
+#define NET_SLOTS  (1u << 12)
 
 /* What is flipped, by what it was asked for; direct-mapped. */
 struct ipv4_slot {
@@ -27,7 +27,7 @@ struct net_slot {
 struct cryptopan {
     EVP_CIPHER_CTX *aes;
     uint8_t pad[BLOCK];
-    bool failed; /* AES failed once: pseudonyms are all zero from then on */
+    bool failed;                  /* AES failed once: pseudonyms are all zero from then on */
     uint16_t top_flips[1u << 16]; /* of the first 16 bits of IPv4 addresses */
     uint64_t top_known[(1u << 16) / 64];
     struct ipv4_slot ipv4[IPV4_SLOTS];
@@ -72,7 +72,8 @@ void cryptopan_free(struct cryptopan *c)
 
 /* ---- the mapping ---- */
 
-/* Bits [first, end) of the flips of `address`, whose first `end` bits count; other bits of *flips stay. */
+/* Bits [first, end) of the flips of `address`, whose first `end` bits count; other bits of *flips
+ * stay. */
 static void find_flips(struct cryptopan *c, const uint8_t address[BLOCK], unsigned first,
                        unsigned end, uint8_t flips[BLOCK])
 {

@@ -2,10 +2,10 @@
  * "Prefix-Preserving IP Address Anonymization", ICNP 2002), with AES-128.
  *
  * The key is 32 octets: the first 16 key AES, the others, encrypted, are the padding. Bit i of an
- * address (from the most significant, 0) is flipped by the first bit of the AES block of its first i
- * bits, the rest taken from the padding. So two addresses that share n bits have pseudonyms that
- * share exactly n, whoever has the key can undo it, and it is one mapping for good. IPv4 addresses and
- * MAC addresses are the first 32 and 48 bits of such a block.
+ * address (from the most significant, 0) is flipped by the first bit of the AES block of its first
+ * i bits, the rest taken from the padding. So two addresses that share n bits have pseudonyms that
+ * share exactly n, whoever has the key can undo it, and it is one mapping for good. IPv4 addresses
+ * and MAC addresses are the first 32 and 48 bits of such a block.
  *
  * Results are remembered by address and by prefix (16 bits of IPv4, 64 of IPv6) in tables of fixed
  * size, so that a flow seldom pays for 32 or 128 encryptions.

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define PATH_SIZE 4096
-#define DIGITS (2 * CRYPTOPAN_KEY_SIZE)
+#define DIGITS    (2 * CRYPTOPAN_KEY_SIZE)
 
 static enum weir_status path_of(const char *folder, const char *name, char out[PATH_SIZE],
                                 struct weir_error *error)
@@ -29,7 +29,7 @@ static enum weir_status path_of(const char *folder, const char *name, char out[P
 
 static int digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0'
+    return c >= '0' && c <= '9'   ? c - '0'
            : c >= 'a' && c <= 'f' ? c - 'a' + 10
            : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                   : -1;

@@ -9,11 +9,12 @@
 #include "base/status.h"
 #include "select/cryptopan.h"
 
-/* Reads a key. WEIR_ENOTFOUND: no such file; WEIR_EDENIED: others may read it; WEIR_EMALFORMED: not 64
- * hexadecimal digits; WEIR_EIO. No message has any of its octets. `name` "" is "default". */
+/* Reads a key. WEIR_ENOTFOUND: no such file; WEIR_EDENIED: others may read it; WEIR_EMALFORMED: not
+ * 64 hexadecimal digits; WEIR_EIO. No message has any of its octets. `name` "" is "default". */
 enum weir_status key_read(const char *folder, const char *name, uint8_t out[CRYPTOPAN_KEY_SIZE],
                           struct weir_error *error);
-/* Makes sure that the key is there and good: made of random octets, mode 0600, when there is none. */
+/* Makes sure that the key is there and good: made of random octets, mode 0600, when there is none.
+ */
 enum weir_status key_make(const char *folder, const char *name, struct weir_error *error);
 
 #endif

@@ -1,5 +1,5 @@
-/* places.c - see places.h. Rows come in runs of one exporter and domain, so these are looked up where
- * they change. Neighbour: selection.c. */
+/* places.c - see places.h. Rows come in runs of one exporter and domain, so these are looked up
+ * where they change. Neighbour: selection.c. */
 #include "select/places.h"
 #include <stdlib.h>
 #include <string.h>
@@ -148,11 +148,16 @@ static bool has(const struct column *c, uint32_t row)
 static uint64_t number_at(const struct column *c, uint32_t row)
 {
     switch (c->width) {
-    case 1: return ((const uint8_t *)c->values)[row];
-    case 2: return ((const uint16_t *)c->values)[row];
-    case 4: return ((const uint32_t *)c->values)[row];
-    case 8: return ((const uint64_t *)c->values)[row];
-    default: return UINT64_MAX;
+    case 1:
+        return ((const uint8_t *)c->values)[row];
+    case 2:
+        return ((const uint16_t *)c->values)[row];
+    case 4:
+        return ((const uint32_t *)c->values)[row];
+    case 8:
+        return ((const uint64_t *)c->values)[row];
+    default:
+        return UINT64_MAX;
     }
 }
 
@@ -190,7 +195,8 @@ static void mark_row(const struct places *p, const struct interfaces *in, uint32
 static struct column *role_column(struct batch *b)
 {
     size_t index;
-    if (batch_kind(b) != RECORD_FLOW || batch_column(b, WEIR_OBSERVATION_ROLE, 1, &index) != WEIR_OK)
+    if (batch_kind(b) != RECORD_FLOW ||
+        batch_column(b, WEIR_OBSERVATION_ROLE, 1, &index) != WEIR_OK)
         return NULL;
     return batch_column_at(b, index);
 }

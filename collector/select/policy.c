@@ -1,4 +1,5 @@
-/* policy.c - see policy.h. Neighbours: selection.c says which rows; cryptopan.c makes pseudonyms. */
+/* policy.c - see policy.h. Neighbours: selection.c says which rows; cryptopan.c makes pseudonyms.
+ */
 #include "select/policy.h"
 #include "base/cursor.h"
 #include "select/keyfile.h"
@@ -134,7 +135,7 @@ static void change_ipv6(const struct change *c, uint8_t octets[16])
         cryptopan_ipv6(c->pan, octets);
     } else {
         for (unsigned bit = c->policy->how.ipv6_length; bit < 128; bit++)
-            octets[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+            octets[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
     }
 }
 
@@ -158,7 +159,8 @@ void rows_clear(struct column *c, const uint64_t *rows, uint32_t count)
 {
     size_t size = c->width ? c->width : sizeof(struct octets);
     uint32_t row;
-    FOR_ROWS(row, rows, count) {
+    FOR_ROWS(row, rows, count)
+    {
         memset((uint8_t *)c->values + row * size, 0, size);
         uint64_t bit = UINT64_C(1) << row % 64;
         c->present_rows -= (c->present[row / 64] & bit) != 0;
@@ -178,14 +180,15 @@ static void clear_row(struct column *c, uint32_t row)
     c->present_rows--;
 }
 
-/* Addresses that are kept as octets: vendors' elements. Values may share their octets, so the new ones
- * are put beside. */
+/* Addresses that are kept as octets: vendors' elements. Values may share their octets, so the new
+ * ones are put beside. */
 static void change_octets(const struct change *c, struct batch *b, size_t index,
                           const uint64_t *rows)
 {
     struct column *column = batch_column_at(b, index);
     uint32_t row;
-    FOR_ROWS(row, rows, batch_rows(b)) {
+    FOR_ROWS(row, rows, batch_rows(b))
+    {
         struct octets value = ((struct octets *)column->values)[row];
         uint8_t octets[16];
         if (!has(column, row))
@@ -211,11 +214,11 @@ static void change_addresses(const struct change *c, struct batch *b, size_t ind
     uint8_t(*v6)[16] = column->values;
     if (column->width == 4) {
         FOR_ROWS(row, rows, count)
-            if (v4[row])
-                v4[row] = change_ipv4(c, v4[row]);
+        if (v4[row])
+            v4[row] = change_ipv4(c, v4[row]);
     } else if (column->width == 16) {
         FOR_ROWS(row, rows, count)
-            change_ipv6(c, v6[row]);
+        change_ipv6(c, v6[row]);
     } else if (column->width == 0) {
         change_octets(c, b, index, rows);
     } else {
@@ -233,7 +236,7 @@ static void change_macs(const struct change *c, struct batch *b, size_t index, c
         return;
     }
     FOR_ROWS(row, rows, batch_rows(b))
-        macs[row] = change_mac(c, macs[row]);
+    macs[row] = change_mac(c, macs[row]);
 }
 
 /* ---- which columns ---- */
@@ -251,8 +254,8 @@ static bool carries_packets(ie_key key)
 
 enum treatment { LEAVE, ADDRESS, MAC, REMOVE };
 
-/* Of a method that changes addresses. An element of a length that its type can not have is kept under
- * a number of its own (wire/template.h), and is what it would have been. */
+/* Of a method that changes addresses. An element of a length that its type can not have is kept
+ * under a number of its own (wire/template.h), and is what it would have been. */
 static enum treatment treatment_of(ie_key key, bool macs)
 {
     uint32_t pen = ie_key_pen(key);
@@ -264,19 +267,24 @@ static enum treatment treatment_of(ie_key key, bool macs)
         return REMOVE;
     switch (ie ? ie->type : IE_OCTET_ARRAY) {
     case IE_IPV4:
-    case IE_IPV6: return misfit ? REMOVE : ADDRESS;
-    case IE_MAC_ADDRESS: return !macs ? LEAVE : misfit ? REMOVE : MAC;
+    case IE_IPV6:
+        return misfit ? REMOVE : ADDRESS;
+    case IE_MAC_ADDRESS:
+        return !macs ? LEAVE : misfit ? REMOVE : MAC;
     case IE_BASIC_LIST:
     case IE_SUBTEMPLATE_LIST:
-    case IE_SUBTEMPLATE_MULTILIST: return REMOVE;
-    default: return LEAVE;
+    case IE_SUBTEMPLATE_MULTILIST:
+        return REMOVE;
+    default:
+        return LEAVE;
     }
 }
 
 static bool is_field(const struct policy *p, ie_key key)
 {
     for (size_t i = 0; i < p->field_count; i++)
-        if (ie_key_pen(key) == ie_key_pen(p->fields[i]) && ie_key_id(key) == ie_key_id(p->fields[i]))
+        if (ie_key_pen(key) == ie_key_pen(p->fields[i]) &&
+            ie_key_id(key) == ie_key_id(p->fields[i]))
             return true;
     return false;
 }
@@ -308,7 +316,8 @@ static void sign(const struct policy *p, struct batch *b, const uint64_t *rows)
     uint32_t row;
     if (batch_column(b, WEIR_ANONYMISATION, 0, &index) != WEIR_OK)
         return;
-    FOR_ROWS(row, rows, batch_rows(b)) {
+    FOR_ROWS(row, rows, batch_rows(b))
+    {
         if (!texts) {
             if (batch_put_octets(b, index, row, p->text, (uint32_t)strlen(p->text)) != WEIR_OK)
                 return;

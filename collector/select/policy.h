@@ -1,9 +1,9 @@
 /* policy.h - one policy of anonymisation, compiled, and carried out on rows of a batch
  * (flow/selection.h says what policies do).
  *
- * What is changed: the columns whose element the tables of lib/ie know as an address, under whatever
- * enterprise, but for WEIR_EXPORTER, which the account is about. IPv4 addresses in IPv6's mapped form are
- * treated as the IPv4 addresses they are. All-zero addresses stay: they say "none".
+ * What is changed: the columns whose element the tables of lib/ie know as an address, under
+ * whatever enterprise, but for WEIR_EXPORTER, which the account is about. IPv4 addresses in IPv6's
+ * mapped form are treated as the IPv4 addresses they are. All-zero addresses stay: they say "none".
  * What is removed: addresses of a length that no address has, and elements that carry packets or
  * structured data, where addresses can not be reached.
  *

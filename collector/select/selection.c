@@ -1,5 +1,5 @@
-/* selection.c - see selection.h. Neighbours: places.c knows domains and points, policy.c anonymises,
- * aggregate.c merges, handover.c calls it for each batch that is handed on. */
+/* selection.c - see selection.h. Neighbours: places.c knows domains and points, policy.c
+ * anonymises, aggregate.c merges, handover.c calls it for each batch that is handed on. */
 #include "select/selection.h"
 #include "base/time.h"
 #include "flow/filter.h"
@@ -23,8 +23,8 @@ struct selection {
     size_t rule_count;
     struct policy *policies; /* those of domains, by number; then those of rules */
     size_t policy_count;
-    uint32_t fallback;       /* number + 1: of ANONYMISE where neither rule nor domain has one */
-    struct places *places;   /* NULL: none described */
+    uint32_t fallback;     /* number + 1: of ANONYMISE where neither rule nor domain has one */
+    struct places *places; /* NULL: none described */
     uint64_t seed;
 };
 
@@ -57,14 +57,15 @@ static enum weir_status add_policy(struct selection *s, const struct anonymisati
 static enum weir_status add_rule(struct selection *s, const struct catalogue_snapshot *snapshot,
                                  const struct flow_type *type, struct weir_error *error)
 {
-    static const struct anonymisation pan = {.method = ANONYMISE_CRYPTO_PAN, .fields = "", .key = ""};
+    static const struct anonymisation pan = {
+        .method = ANONYMISE_CRYPTO_PAN, .fields = "", .key = ""};
     struct rule *r = &s->rules[s->rule_count++];
     r->action = type->action;
-    enum weir_status status = filter_parse(type->filter, resolve, (void *)(uintptr_t)snapshot,
-                                           &r->filter, error);
+    enum weir_status status =
+        filter_parse(type->filter, resolve, (void *)(uintptr_t)snapshot, &r->filter, error);
     if (status == WEIR_OK && type->action == ACTION_AGGREGATE)
-        status = elements_parse(type->keys, "keys", r->keys, FLOW_TYPE_KEYS_MOST, &r->key_count,
-                                error);
+        status =
+            elements_parse(type->keys, "keys", r->keys, FLOW_TYPE_KEYS_MOST, &r->key_count, error);
     if (status != WEIR_OK || type->action != ACTION_ANONYMISE)
         return status;
     if (type->anonymisation.method != ANONYMISE_NONE)
@@ -98,8 +99,8 @@ enum weir_status selection_new(const struct catalogue_snapshot *snapshot, struct
     struct selection *s = calloc(1, sizeof *s);
     if (s) {
         s->rules = calloc(snapshot->flow_type_count + 1, sizeof *s->rules);
-        s->policies = calloc(snapshot->policy_count + snapshot->flow_type_count + 1,
-                             sizeof *s->policies);
+        s->policies =
+            calloc(snapshot->policy_count + snapshot->flow_type_count + 1, sizeof *s->policies);
     }
     if (!s || !s->rules || !s->policies) {
         selection_free(s);
@@ -163,9 +164,9 @@ struct pass {
     struct batch *batch;
     struct account_book *book;
     uint32_t rows, words;
-    uint64_t *keep;      /* what is not dropped */
-    uint16_t *policies;  /* a row's policy, number + 1; 0: none */
-    uint64_t **merged;   /* by rule: what it aggregates; NULL: nothing */
+    uint64_t *keep;     /* what is not dropped */
+    uint16_t *policies; /* a row's policy, number + 1; 0: none */
+    uint64_t **merged;  /* by rule: what it aggregates; NULL: nothing */
 };
 
 static uint64_t *bits(struct pass *p, bool set)
@@ -264,7 +265,8 @@ static enum weir_status apply_rules(struct pass *p)
         return WEIR_ENOMEM;
     for (size_t i = 0; i < p->s->rule_count && left; i++) {
         uint64_t *matched = bits(p, false);
-        if (!matched || filter_select(p->s->rules[i].filter, &frame, &p->w->arena, matched) == UINT32_MAX)
+        if (!matched ||
+            filter_select(p->s->rules[i].filter, &frame, &p->w->arena, matched) == UINT32_MAX)
             return WEIR_ENOMEM;
         left = false;
         for (uint32_t w = 0; w < p->words; w++) {

@@ -1,7 +1,9 @@
-/* selection.h - what administrators said about records (flow/selection.h), compiled, and carried out
- * on a batch before it becomes a block:
+/* selection.h - what administrators said about records (flow/selection.h), compiled, and carried
+ * out on a batch before it becomes a block:
  *
- *   roles ─▶ flow types (filters see records as they came) ─▶ anonymisation ─▶ aggregation ─▶ the rest goes
+ *   roles ─▶ flow types ─▶ anonymisation ─▶ aggregation ─▶ the rest goes
+ *
+ * Filters of flow types see records as they came.
  *
  * Threads: a selection is read-only; a selection_work belongs to one thread. */
 #ifndef WEIR_COLLECTOR_SELECTION_H
@@ -12,7 +14,8 @@
 #include "flow/source.h"
 
 struct selection;
-/* WEIR_ENOMEM, or what a key file is wrong with. *out is NULL when there is nothing to carry out. */
+/* WEIR_ENOMEM, or what a key file is wrong with. *out is NULL when there is nothing to carry out.
+ */
 enum weir_status selection_new(const struct catalogue_snapshot *snapshot, struct selection **out,
                                struct weir_error *error);
 void selection_free(struct selection *s);

@@ -8,7 +8,8 @@
 #define CATALOGUE_TEXT_MOST 1024
 
 /* Text for people: bounded, no control characters. WEIR_EARGUMENT. */
-enum weir_status catalogue_check_text(const char *text, const char *field, struct weir_error *error);
+enum weir_status catalogue_check_text(const char *text, const char *field,
+                                      struct weir_error *error);
 enum weir_status catalogue_audit(struct sql *sql, const char *who, const char *action,
                                  const char *subject, const char *detail, struct weir_error *error);
 /* Ends an INSERT: a row that is there already becomes WEIR_EEXISTS with the given words. */

@@ -1,6 +1,6 @@
-/* catalogue_selection.c - changes of flow types, observation domains and points, and policies: checked,
- * one transaction each, audited (store.h). Neighbours: catalogue.c has the rest of the catalogue,
- * catalogue_read.c reads it all. */
+/* catalogue_selection.c - changes of flow types, observation domains and points, and policies:
+ * checked, one transaction each, audited (store.h). Neighbours: catalogue.c has the rest of the
+ * catalogue, catalogue_read.c reads it all. */
 #include "store/catalogue.h"
 #include "flow/filter.h"
 #include <stdio.h>
@@ -172,15 +172,17 @@ static enum weir_status check_unused(struct sql *sql, const struct address *devi
     enum weir_status status = query_end(&q, error);
     if (status == WEIR_OK && policies)
         return weir_fail(error, WEIR_EEXISTS, "domain",
-                         "%s is anonymised: delete its policy first, so that it is on purpose", what);
+                         "%s is anonymised: delete its policy first, so that it is on purpose",
+                         what);
     if (status == WEIR_OK && points)
-        return weir_fail(error, WEIR_EEXISTS, "domain", "%s has %lld observation points: delete them first",
-                         what, (long long)points);
+        return weir_fail(error, WEIR_EEXISTS, "domain",
+                         "%s has %lld observation points: delete them first", what,
+                         (long long)points);
     return status;
 }
 
-static enum weir_status delete_domain(struct sql *sql, const struct address *device, uint32_t domain,
-                                      const char *who, struct weir_error *error)
+static enum weir_status delete_domain(struct sql *sql, const struct address *device,
+                                      uint32_t domain, const char *who, struct weir_error *error)
 {
     char what[PLACE_SIZE];
     place(device, domain, what);
@@ -231,9 +233,9 @@ static enum weir_status add_point(struct sql *sql, const struct observation_poin
     snprintf(what, sizeof what, "interface %u, %s", p->interface,
              place(&p->device, p->domain, where));
     status = catalogue_end_insert(&q, "interface", what, error);
-    return status == WEIR_OK ? catalogue_audit(sql, who, "point add", what,
-                                               observation_role_name(p->role), error)
-                             : status;
+    return status == WEIR_OK
+               ? catalogue_audit(sql, who, "point add", what, observation_role_name(p->role), error)
+               : status;
 }
 
 enum weir_status store_point_add(struct store *s, const struct observation_point *point,

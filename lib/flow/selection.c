@@ -103,7 +103,8 @@ enum weir_status elements_parse(const char *text, const char *field, ie_key *key
         ++*count;
         at = *end ? end + 1 : end;
         if (*end && !*at)
-            return weir_fail(error, WEIR_EARGUMENT, field, "a name is expected behind the last comma");
+            return weir_fail(error, WEIR_EARGUMENT, field,
+                             "a name is expected behind the last comma");
     }
     return WEIR_OK;
 }
@@ -162,11 +163,13 @@ static enum weir_status check_fields(const struct anonymisation *a, struct weir_
         elements_parse(a->fields, "fields", keys, ANONYMISE_FIELDS_MOST, &count, error);
     for (size_t i = 0; status == WEIR_OK && i < count; i++)
         if (is_indispensable(keys[i]))
-            status = weir_fail(error, WEIR_EARGUMENT, "fields",
-                               "%s is Weir's own and can not be removed; IPFIX elements are expected",
-                               ie_key_print(keys[i], name));
+            status =
+                weir_fail(error, WEIR_EARGUMENT, "fields",
+                          "%s is Weir's own and can not be removed; IPFIX elements are expected",
+                          ie_key_print(keys[i], name));
     if (status == WEIR_OK && a->method == ANONYMISE_REMOVE && count == 0)
-        return weir_fail(error, WEIR_EARGUMENT, "fields", "remove what? names of elements are expected");
+        return weir_fail(error, WEIR_EARGUMENT, "fields",
+                         "remove what? names of elements are expected");
     return status;
 }
 
@@ -211,9 +214,10 @@ static enum weir_status check_keys(const struct flow_type *t, struct weir_error 
         elements_parse(t->keys, "keys", keys, FLOW_TYPE_KEYS_MOST, &count, error);
     for (size_t i = 0; status == WEIR_OK && i < count; i++)
         if (is_measure(keys[i]) || keys[i] == WEIR_SRC_IP || keys[i] == WEIR_DST_IP)
-            status = weir_fail(error, WEIR_EARGUMENT, "keys",
-                               "%s can be no key: it is a counter, a time, or no element of records",
-                               ie_key_print(keys[i], name));
+            status =
+                weir_fail(error, WEIR_EARGUMENT, "keys",
+                          "%s can be no key: it is a counter, a time, or no element of records",
+                          ie_key_print(keys[i], name));
     if (status == WEIR_OK && t->action != ACTION_AGGREGATE && count)
         status = weir_fail(error, WEIR_EARGUMENT, "keys", "keys are for action aggregate only");
     return status;

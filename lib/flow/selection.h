@@ -53,10 +53,10 @@ enum anonymise_method {
     ANONYMISE_COUNT
 };
 
-/* Crypto-PAn and truncation change every element that is an address (source, destination, next hops, post-NAT,
- * prefixes, tunnels…, IPv4 and IPv6, IANA's and vendors') but the exporter's own; what may hold
- * addresses and can not be changed (packet sections, structured data) is removed. The unspecified
- * address (all zero) stays. */
+/* Crypto-PAn and truncation change every element that is an address (source, destination, next
+ * hops, post-NAT, prefixes, tunnels…, IPv4 and IPv6, IANA's and vendors') but the exporter's own;
+ * what may hold addresses and can not be changed (packet sections, structured data) is removed. The
+ * unspecified address (all zero) stays. */
 struct anonymisation {
     enum anonymise_method method;
     uint8_t ipv4_length, ipv6_length; /* TRUNCATE: bits kept, 0-32 and 0-128 */
@@ -65,8 +65,8 @@ struct anonymisation {
     const char *key;    /* CRYPTO_PAN: the name of the key; "" is "default" */
 };
 
-#define ANONYMISE_KEY_DEFAULT "default"
-#define ANONYMISE_FIELDS_MOST 32u
+#define ANONYMISE_KEY_DEFAULT   "default"
+#define ANONYMISE_FIELDS_MOST   32u
 #define ANONYMISATION_TEXT_SIZE 128
 
 struct domain_policy {
@@ -75,8 +75,8 @@ struct domain_policy {
     struct anonymisation anonymisation;
 };
 
-/* WEIR_EARGUMENT names the field: method, ipv4Length, ipv6Length, fields, key; also when its text would be
- * longer than ANONYMISATION_TEXT_SIZE. */
+/* WEIR_EARGUMENT names the field: method, ipv4Length, ipv6Length, fields, key; also when its text
+ * would be longer than ANONYMISATION_TEXT_SIZE. */
 enum weir_status anonymisation_check(const struct anonymisation *a, struct weir_error *error);
 /* How records and answers call it: "crypto-pan", "truncate/24,48", "remove(applicationName)",
  * "crypto-pan+mac+remove(…)"; "none". Never a key's name. Returns `out`. */
@@ -92,34 +92,34 @@ enum flow_action {
     ACTION_COUNT
 };
 
-#define FLOW_TYPES_MOST 256u
+#define FLOW_TYPES_MOST     256u
 #define FLOW_TYPE_KEYS_MOST 32u
 
-/* A named rule. Rules are tried by priority, the least first; the first whose filter matches decides; what
- * none matches is kept. The domain's policy applies whatever a rule says, unless the rule
- * anonymises by a method of its own. */
+/* A named rule. Rules are tried by priority, the least first; the first whose filter matches
+ * decides; what none matches is kept. The domain's policy applies whatever a rule says, unless the
+ * rule anonymises by a method of its own. */
 struct flow_type {
     const char *name;
     uint32_t priority;
-    const char *filter;  /* flow/filter.h; "": all */
+    const char *filter; /* flow/filter.h; "": all */
     enum flow_action action;
-    const char *keys;    /* AGGREGATE: element names with commas; else "" */
+    const char *keys;                   /* AGGREGATE: element names with commas; else "" */
     struct anonymisation anonymisation; /* ANONYMISE; method NONE: has none of its own */
 };
 
-/* All but whether the filter's tags exist. WEIR_EARGUMENT, WEIR_ESYNTAX name the field: name, filter, action,
- * keys, or one of anonymisation_check(). */
+/* All but whether the filter's tags exist. WEIR_EARGUMENT, WEIR_ESYNTAX name the field: name,
+ * filter, action, keys, or one of anonymisation_check(). */
 enum weir_status flow_type_check(const struct flow_type *t, struct weir_error *error);
 
-/* Elements by name, with commas between: at most `most` keys into *keys. "srcTag,dstTag" are names too.
- * WEIR_EARGUMENT names `field` and the word that no element has. */
+/* Elements by name, with commas between: at most `most` keys into *keys. "srcTag,dstTag" are names
+ * too. WEIR_EARGUMENT names `field` and the word that no element has. */
 enum weir_status elements_parse(const char *text, const char *field, ie_key *keys, size_t most,
                                 size_t *count, struct weir_error *error);
 
 /* ---- names of the above ---- */
-const char *observation_role_name(enum observation_role r);   /* "edge-in"…; "" for unknown */
-const char *anonymise_method_name(enum anonymise_method m);   /* "crypto-pan"…; "" for none */
-const char *flow_action_name(enum flow_action a);             /* "keep"… */
+const char *observation_role_name(enum observation_role r); /* "edge-in"…; "" for unknown */
+const char *anonymise_method_name(enum anonymise_method m); /* "crypto-pan"…; "" for none */
+const char *flow_action_name(enum flow_action a);           /* "keep"… */
 /* False: no such name. */
 bool observation_role_parse(const char *name, enum observation_role *out);
 bool anonymise_method_parse(const char *name, enum anonymise_method *out);

@@ -1,5 +1,6 @@
-/* Selection on batches made at random, against a recomputation a row at a time: which rule decides, what is
- * counted as dropped, what aggregation makes, and what each element becomes under each policy. */
+/* Selection on batches made at random, against a recomputation a row at a time: which rule decides,
+ * what is counted as dropped, what aggregation makes, and what each element becomes under each
+ * policy. */
 #include "flow/batch.h"
 #include "select/cryptopan.h"
 #include "select/keyfile.h"
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ROWS 3000u
+#define ROWS   3000u
 #define MINUTE INT64_C(60000)
 
 static uint64_t state = 88172645463325252u;
@@ -183,18 +184,38 @@ static struct batch *carry_out(const struct catalogue_snapshot *snapshot, struct
 
 /* ---- rules ---- */
 
-static bool is_tcp(const struct row *r) { return r->protocol == 6; }
-static bool is_web(const struct row *r) { return r->port == 443; }
-static bool is_tag(const struct row *r) { return r->tag == 2; }
-static bool is_gone(const struct row *r) { (void)r; return false; }
-static bool is_large(const struct row *r) { return r->octets > 500; }
-static bool is_any(const struct row *r) { (void)r; return true; }
+static bool is_tcp(const struct row *r)
+{
+    return r->protocol == 6;
+}
+static bool is_web(const struct row *r)
+{
+    return r->port == 443;
+}
+static bool is_tag(const struct row *r)
+{
+    return r->tag == 2;
+}
+static bool is_gone(const struct row *r)
+{
+    (void)r;
+    return false;
+}
+static bool is_large(const struct row *r)
+{
+    return r->octets > 500;
+}
+static bool is_any(const struct row *r)
+{
+    (void)r;
+    return true;
+}
 static const struct {
     const char *text;
     bool (*matches)(const struct row *r);
 } choices[] = {
-    {"proto tcp", is_tcp},       {"dst port 443", is_web},   {"src tag here", is_tag},
-    {"src tag left", is_gone},   {"bytes > 500", is_large},  {"", is_any},
+    {"proto tcp", is_tcp},     {"dst port 443", is_web},  {"src tag here", is_tag},
+    {"src tag left", is_gone}, {"bytes > 500", is_large}, {"", is_any},
 };
 #define CHOICES (sizeof choices / sizeof *choices)
 
@@ -210,14 +231,19 @@ static void test_rules(void)
         for (unsigned i = 0; i < count; i++) {
             which[i] = below(round % 3 ? CHOICES - 1 : CHOICES);
             types[i] = (struct flow_type){
-                .name = "x", .priority = i, .filter = choices[which[i]].text,
+                .name = "x",
+                .priority = i,
+                .filter = choices[which[i]].text,
                 .action = (enum flow_action)(below(3) == 2 ? ACTION_ANONYMISE : below(2)),
                 .keys = "",
-                .anonymisation = {.method = ANONYMISE_TRUNCATE, .ipv4_length = (uint8_t)i,
-                                  .ipv6_length = 0, .fields = "", .key = ""}};
+                .anonymisation = {.method = ANONYMISE_TRUNCATE,
+                                  .ipv4_length = (uint8_t)i,
+                                  .ipv6_length = 0,
+                                  .fields = "",
+                                  .key = ""}};
         }
-        struct catalogue_snapshot snapshot = {.names = names, .name_count = 1, .flow_types = types,
-                                              .flow_type_count = count};
+        struct catalogue_snapshot snapshot = {
+            .names = names, .name_count = 1, .flow_types = types, .flow_type_count = count};
         struct account_book *book = account_book_new();
         struct batch *b = carry_out(&snapshot, book);
         struct account account;
@@ -234,9 +260,11 @@ static void test_rules(void)
             }
             bool hidden = rule < count && types[rule].action == ACTION_ANONYMISE;
             snprintf(text, sizeof text, "truncate/%u,0", rule);
-            uint32_t dst = hidden ? rule ? rows[i].dst & UINT32_MAX << (32 - rule) : 0 : rows[i].dst;
-            right = right && number(b, IE_KEY(9, 77), at) == i && text_is(b, at, hidden ? text : "") &&
-                    number(b, IANA(12), at) == dst && number(b, WEIR_OCTETS, at) == rows[i].octets;
+            uint32_t dst =
+                hidden ? rule ? rows[i].dst & UINT32_MAX << (32 - rule) : 0 : rows[i].dst;
+            right = right && number(b, IE_KEY(9, 77), at) == i &&
+                    text_is(b, at, hidden ? text : "") && number(b, IANA(12), at) == dst &&
+                    number(b, WEIR_OCTETS, at) == rows[i].octets;
             at++;
         }
         CU_ASSERT_TRUE(right);
@@ -294,14 +322,16 @@ static bool is_sum(struct batch *b, uint32_t row, const struct sum *s, unsigned 
 {
     const struct column *src = find(b, IANA(8));
     return number(b, WEIR_OCTETS, row) == s->octets && number(b, IANA(1), row) == s->octets &&
-           number(b, WEIR_PACKETS, row) == s->packets && number(b, WEIR_FLOW_COUNT, row) == s->flows &&
+           number(b, WEIR_PACKETS, row) == s->packets &&
+           number(b, WEIR_FLOW_COUNT, row) == s->flows &&
            number(b, WEIR_FLOW_START, row) == s->start && number(b, WEIR_FLOW_END, row) == s->end &&
            has(src, row) == ((keys & 1) && s->key.has_src) &&
            number(b, IANA(8), row) == (keys & 1 ? s->key.src : 0) &&
            number(b, IANA(11), row) == (keys & 2 ? s->key.port : 0) &&
            number(b, IANA(4), row) == (keys & 4 ? s->key.protocol : 0) &&
            !has(find(b, IANA(12)), row) && !has(find(b, WEIR_EXPORTER_PORT), row) &&
-           number(b, WEIR_DOMAIN, row) == s->key.domain && number(b, WEIR_SRC_TAG, row) == s->key.tag;
+           number(b, WEIR_DOMAIN, row) == s->key.domain &&
+           number(b, WEIR_SRC_TAG, row) == s->key.tag;
 }
 
 static void test_aggregation(void)
@@ -318,8 +348,11 @@ static void test_aggregation(void)
     };
     struct sum *sums = calloc(ROWS, sizeof *sums);
     for (unsigned keys = 0; keys < 8; keys++) {
-        struct flow_type type = {.name = "x", .filter = "dst port 443", .action = ACTION_AGGREGATE,
-                                 .keys = lists[keys], .anonymisation = {.fields = "", .key = ""}};
+        struct flow_type type = {.name = "x",
+                                 .filter = "dst port 443",
+                                 .action = ACTION_AGGREGATE,
+                                 .keys = lists[keys],
+                                 .anonymisation = {.fields = "", .key = ""}};
         struct catalogue_snapshot snapshot = {.flow_types = &type, .flow_type_count = 1};
         struct account_book *book = account_book_new();
         make_rows();
@@ -354,8 +387,10 @@ static void test_aggregation(void)
 static void test_roles(void)
 {
     struct observation_point points[] = {
-        {device(0x0a000001), 0, 1, ROLE_EDGE_IN, ""}, {device(0x0a000001), 0, 2, ROLE_CORE, ""},
-        {device(0x0a000001), 1, 1, ROLE_EDGE_OUT, ""}, {device(0x0a000002), 0, 0, ROLE_EDGE_IN, ""},
+        {device(0x0a000001), 0, 1, ROLE_EDGE_IN, ""},
+        {device(0x0a000001), 0, 2, ROLE_CORE, ""},
+        {device(0x0a000001), 1, 1, ROLE_EDGE_OUT, ""},
+        {device(0x0a000002), 0, 0, ROLE_EDGE_IN, ""},
     };
     struct catalogue_snapshot snapshot = {.points = points, .point_count = 4};
     struct account_book *book = account_book_new();
@@ -384,18 +419,29 @@ static void test_roles(void)
 
 static char key_folder[] = "/tmp/weir-keys-XXXXXX";
 
-static const ie_key ipv4_elements[] = {
-    IANA(8), IANA(12), IANA(15), IANA(18), IANA(44), IANA(45), IANA(47), IANA(130), IANA(225),
-    IANA(226), IANA(366), IE_KEY(REVERSE_PEN, 8), IE_KEY(REVERSE_PEN, 226), WEIR_V7_BYPASSED_ROUTER};
+static const ie_key ipv4_elements[] = {IANA(8),
+                                       IANA(12),
+                                       IANA(15),
+                                       IANA(18),
+                                       IANA(44),
+                                       IANA(45),
+                                       IANA(47),
+                                       IANA(130),
+                                       IANA(225),
+                                       IANA(226),
+                                       IANA(366),
+                                       IE_KEY(REVERSE_PEN, 8),
+                                       IE_KEY(REVERSE_PEN, 226),
+                                       WEIR_V7_BYPASSED_ROUTER};
 static const ie_key ipv6_elements[] = {IANA(27),  IANA(28),  IANA(62),  IANA(63),
                                        IANA(281), IANA(282), IANA(140), IE_KEY(REVERSE_PEN, 28)};
 static const ie_key mac_elements[] = {IANA(56), IANA(80), IANA(57), IANA(81)};
 static const ie_key vendor_elements[] = {IE_KEY(0, 40001), IE_KEY(9, 12236), IE_KEY(9, 12238)};
-static const ie_key packet_elements[] = {IANA(104), IANA(313), IANA(315), IANA(291), IANA(292),
-                                         IE_KEY(WIRE_MISFIT_PEN, 8)};
+static const ie_key packet_elements[] = {IANA(104), IANA(313), IANA(315),
+                                         IANA(291), IANA(292), IE_KEY(WIRE_MISFIT_PEN, 8)};
 static const ie_key other_elements[] = {IANA(82), IE_KEY(9, 12235), IANA(96)};
 #define COUNT(list) (sizeof(list) / sizeof *(list))
-#define V4(i) (UINT32_C(0xc0000201) + (uint32_t)(i) * 0x01010101u)
+#define V4(i)       (UINT32_C(0xc0000201) + (uint32_t)(i)*0x01010101u)
 
 static void address6(size_t i, uint8_t out[16])
 {
@@ -472,7 +518,8 @@ static void expected6(const struct expectation *e, uint8_t v[16])
         memset(v + e->ipv6 / 8, 0, 16 - e->ipv6 / 8);
 }
 
-static bool octets_are(struct batch *b, ie_key key, uint32_t row, const void *bytes, uint32_t length)
+static bool octets_are(struct batch *b, ie_key key, uint32_t row, const void *bytes,
+                       uint32_t length)
 {
     const struct column *c = find(b, key);
     if (!has(c, row))
@@ -500,7 +547,9 @@ static void check_addresses(struct batch *b, const struct expectation *e)
     }
     for (size_t i = 0; i < COUNT(mac_elements); i++) {
         uint64_t mac = UINT64_C(0x001122334455) + i;
-        uint64_t changed = !e->macs ? mac : e->pan ? cryptopan_mac(e->pan, mac) : mac & ~UINT64_C(0xffffff);
+        uint64_t changed = !e->macs ? mac
+                           : e->pan ? cryptopan_mac(e->pan, mac)
+                                    : mac & ~UINT64_C(0xffffff);
         CU_ASSERT_EQUAL(number(b, mac_elements[i], 0), changed);
         CU_ASSERT_EQUAL(number(b, mac_elements[i], 1), mac);
     }
@@ -533,8 +582,8 @@ static void check_octets(struct batch *b, const struct expectation *e)
 static struct batch *anonymise(const struct anonymisation *how, enum record_kind kind)
 {
     struct domain_policy policy = {device(0x0a000001), 0, *how};
-    struct catalogue_snapshot snapshot = {.policies = &policy, .policy_count = 1,
-                                          .key_folder = key_folder};
+    struct catalogue_snapshot snapshot = {
+        .policies = &policy, .policy_count = 1, .key_folder = key_folder};
     struct selection *s;
     struct weir_error error = {0};
     struct account_book *book = account_book_new();
@@ -560,13 +609,22 @@ static void test_elements(void)
         struct anonymisation how;
         struct expectation expected;
     } cases[] = {
-        {{.method = ANONYMISE_CRYPTO_PAN, .fields = "", .key = ""}, {.pan = pan, .text = "crypto-pan"}},
+        {{.method = ANONYMISE_CRYPTO_PAN, .fields = "", .key = ""},
+         {.pan = pan, .text = "crypto-pan"}},
         {{.method = ANONYMISE_CRYPTO_PAN, .fields = "", .key = "default", .macs = true},
          {.pan = pan, .macs = true, .text = "crypto-pan+mac"}},
-        {{.method = ANONYMISE_TRUNCATE, .ipv4_length = 20, .ipv6_length = 40, .fields = "", .key = ""},
+        {{.method = ANONYMISE_TRUNCATE,
+          .ipv4_length = 20,
+          .ipv6_length = 40,
+          .fields = "",
+          .key = ""},
          {.ipv4 = 20, .ipv6 = 40, .text = "truncate/20,40"}},
-        {{.method = ANONYMISE_TRUNCATE, .ipv4_length = 32, .ipv6_length = 128, .macs = true,
-          .fields = "", .key = ""},
+        {{.method = ANONYMISE_TRUNCATE,
+          .ipv4_length = 32,
+          .ipv6_length = 128,
+          .macs = true,
+          .fields = "",
+          .key = ""},
          {.ipv4 = 32, .ipv6 = 128, .macs = true, .text = "truncate/32,128+mac"}},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
@@ -581,7 +639,8 @@ static void test_elements(void)
 
 static void test_removal(void)
 {
-    struct anonymisation how = {.method = ANONYMISE_REMOVE, .key = "",
+    struct anonymisation how = {.method = ANONYMISE_REMOVE,
+                                .key = "",
                                 .fields = "sourceIPv4Address,interfaceName,destinationIPv6Address"};
     struct batch *b = anonymise(&how, RECORD_FLOW);
     CU_ASSERT_FALSE(has(find(b, IANA(8)), 0));
@@ -597,10 +656,10 @@ static void test_removal(void)
 /* A policy without its key must not come into force as something weaker. */
 static void test_no_key(void)
 {
-    struct domain_policy policy = {device(1), 0, {.method = ANONYMISE_CRYPTO_PAN, .fields = "",
-                                                  .key = "not-there"}};
-    struct catalogue_snapshot snapshot = {.policies = &policy, .policy_count = 1,
-                                          .key_folder = key_folder};
+    struct domain_policy policy = {
+        device(1), 0, {.method = ANONYMISE_CRYPTO_PAN, .fields = "", .key = "not-there"}};
+    struct catalogue_snapshot snapshot = {
+        .policies = &policy, .policy_count = 1, .key_folder = key_folder};
     struct selection *s = (void *)1;
     struct weir_error error = {0};
     CU_ASSERT_EQUAL(selection_new(&snapshot, &s, &error), WEIR_ENOTFOUND);
