@@ -1,7 +1,7 @@
 /* weird_names.c - `weird names`: what exporters call things, one JSON object a line:
  *   {"exporter":"…","domain":…,"kind":"interface","number":…,"name":"…","description":"…","told":…}
- * An application has "id", as records and totals print it, and "engine" and "selector" (RFC 6759), instead of
- * "number". */
+ * An application has "id", as records and totals print it, and "engine" and "selector" (RFC 6759),
+ * instead of "number". */
 #include "weird.h"
 #include <errno.h>
 #include <stdio.h>
@@ -17,8 +17,9 @@ static void put_number(struct buffer *out, const struct name_entry *e)
         return;
     }
     unsigned selector_bits = 8 * (e->octets - 1);
-    buffer_print(out, ",\"id\":\"0x%0*llx\",\"engine\":%llu,\"selector\":%llu", (int)(2 * e->octets), number,
-                 number >> selector_bits, number & ((1ull << selector_bits) - 1));
+    buffer_print(out, ",\"id\":\"0x%0*llx\",\"engine\":%llu,\"selector\":%llu",
+                 (int)(2 * e->octets), number, number >> selector_bits,
+                 number & ((1ull << selector_bits) - 1));
 }
 
 static void put_text(struct buffer *out, const char *member, const char *text)

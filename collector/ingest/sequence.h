@@ -45,7 +45,8 @@
  * 8. Exporters that count something else are found out, not assumed. A difference between two
  *    messages that the protocol's rule explains only by loss, but another rule without any, is held
  *    back. Each message that follows the protocol's rule where another would differ refutes that
- *    other one; when all are refuted, what was held back is counted, and the session is not doubted again. When the same
+ *    other one; when all are refuted, what was held back is counted, and the session is not doubted
+ *    again. When the same
  *    other rule explains three in a row, the session is counted by it. The other rules: datagrams
  *    where records are due and the reverse; records counted through the END of the message
  *    (softflowd's IPFIX); no counting at all. NetFlow v9 that grows by between 2 and its records

@@ -52,7 +52,7 @@ static void add_reverse(struct ingest *in, const struct message *m, struct known
 static void count_sums(struct ingest *in, const struct record_plan *plan,
                        const struct derived_sums *sums)
 {
-    if (plan->by_initiator) /* these are counted apart: collector.h */
+    if (plan->by_initiator) /* a report of import sums what delta and total counters say */
         return;
     in->stats.octets += sums->octets;
     in->stats.packets += sums->packets;
