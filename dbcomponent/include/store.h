@@ -82,7 +82,10 @@ struct totals_request {
     enum spread spread;
     uint32_t percentile;    /* 1–100, with step_ms: totals.percentiles too; 0: none */
     int64_t deadline_ms;    /* answer or WEIR_ECANCELLED within this; 0: no deadline */
-    uint64_t memory_most;   /* octets for groups; WEIR_ELIMIT, field "memory", past it; 0: 1 GiB */
+    uint64_t memory_most;   /* octets for groups; 0: 1 GiB. Past it groups are put aside in a
+                               temporary file (TMPDIR, /var/tmp); what has to be in memory, the rows
+                               of the answer and texts and IPv6 addresses among keys, is
+                               WEIR_ELIMIT, field "memory". No room on disk: WEIR_EFULL */
     uint32_t threads;       /* scan threads; 0 or 1: one */
     bool once;              /* only flows metered at edge-in points: each flow that crossed the network
                                once, however many devices saw it (flow/selection.h) */

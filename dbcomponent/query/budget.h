@@ -12,14 +12,29 @@ struct budget {
     _Atomic uint64_t used;
     uint64_t most;
     _Atomic bool refused; /* a taking failed, so what follows is not the machine's fault */
+    _Atomic bool unwritten; /* the temporary file of parts.h could not be made, written or read */
 };
 
-static inline bool budget_take(struct budget *b, size_t octets)
+/* Takes if there is that much left; nobody minds if there is not. */
+static inline bool budget_try(struct budget *b, size_t octets)
 {
     uint64_t before = atomic_fetch_add(&b->used, octets);
     if (octets <= b->most && before <= b->most - octets)
         return true;
     atomic_fetch_sub(&b->used, octets);
+    return false;
+}
+
+/* Takes what has to be. */
+static inline void budget_force(struct budget *b, size_t octets)
+{
+    atomic_fetch_add(&b->used, octets);
+}
+
+static inline bool budget_take(struct budget *b, size_t octets)
+{
+    if (budget_try(b, octets))
+        return true;
     atomic_store(&b->refused, true);
     return false;
 }
@@ -29,7 +44,8 @@ static inline void budget_give(struct budget *b, size_t octets)
     atomic_fetch_sub(&b->used, octets);
 }
 
-/* Why a taking failed: the bound (WEIR_ELIMIT), or the machine's memory (WEIR_ENOMEM). */
+/* Why something failed: the bound (WEIR_ELIMIT), the temporary file (WEIR_EFULL), or the machine's
+ * memory (WEIR_ENOMEM). */
 enum weir_status budget_error(const struct budget *b, struct weir_error *error);
 
 #endif

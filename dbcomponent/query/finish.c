@@ -16,7 +16,7 @@ struct ranking {
     const struct tally *tally;
     const uint64_t *records;
     unsigned stride;
-    size_t count;
+    size_t count, all; /* all: before parts were cut to their first */
     enum measure order;
     struct ranked *rows;
     size_t row_count;
@@ -36,11 +36,11 @@ static void counts_add(struct counts *to, struct counts sums)
     to->flows += sums.flows;
 }
 
-/* Sums over all groups, into the answer's account. */
+/* Sums over groups, into the answer's account and *all. */
 static void sum_groups(const struct question *q, const struct tally *t, const uint64_t *records,
-                       unsigned stride, size_t count, struct answer_account *out)
+                       unsigned stride, size_t count, struct estimate *all,
+                       struct answer_account *out)
 {
-    struct estimate all = {0};
     for (size_t i = 0; i < count; i++) {
         const uint64_t *record = records + i * stride;
         struct counts sums = counts_of(q, record);
@@ -48,9 +48,8 @@ static void sum_groups(const struct question *q, const struct tally *t, const ui
         counts_add(&out->raw, sums);
         if (fixed_rate(rate) == 0)
             counts_add(&out->unknown_rate, sums);
-        estimate_add(&all, sums, fixed_rate(rate));
+        estimate_add(all, sums, fixed_rate(rate));
     }
-    out->estimated = estimate_counts(&all);
 }
 
 /* ---- folding the rate ---- */
@@ -159,19 +158,32 @@ static void keep_best(struct ranking *r)
     }
 }
 
-static bool rank_groups(struct ranking *r, uint32_t top)
+static size_t rows_wanted(const struct ranking *r)
 {
+    uint32_t top = r->question->request->top;
     size_t most = top && top < TOTALS_ROWS_MOST ? top : TOTALS_ROWS_MOST;
-    r->row_count = r->count < most ? r->count : most;
-    if (!budget_take(&r->question->budget, r->row_count * sizeof *r->rows))
-        return false;
-    r->rows = arena_alloc(&r->question->arena, r->row_count * sizeof *r->rows);
-    if (!r->rows)
-        return false;
+    return r->count < most ? r->count : most;
+}
+
+/* The first of the groups, in no order; r->rows has room for rows_wanted(). */
+static void pick_best(struct ranking *r)
+{
+    r->row_count = rows_wanted(r);
     for (size_t i = 0; i < r->row_count; i++)
         r->rows[i] = (struct ranked){r->records[i * r->stride + r->order], i};
     if (r->row_count && r->row_count < r->count)
         keep_best(r);
+}
+
+static bool rank_groups(struct ranking *r)
+{
+    size_t octets = rows_wanted(r) * sizeof *r->rows;
+    if (!budget_take(&r->question->budget, octets))
+        return false;
+    r->rows = arena_alloc(&r->question->arena, octets);
+    if (!r->rows)
+        return false;
+    pick_best(r);
     qsort_r(r->rows, r->row_count, sizeof *r->rows, r->question->layout.bin >= 0 ? by_bin : by_rank,
             r);
     return true;
@@ -228,7 +240,7 @@ static bool write_rows(const struct ranking *r, struct totals *out)
         if (!write_row(r, r->rows[i].at, &out->rows[i], values + i * q->key_count, a))
             return false;
     out->row_count = r->row_count;
-    out->groups = r->count;
+    out->groups = r->all;
     return true;
 }
 
@@ -257,41 +269,162 @@ static bool write_keys(const struct question *q, struct totals *out)
     return true;
 }
 
-/* The groups without the hidden rate: *out, in t's tables or in *folded's. False: memory. */
-static bool list_groups(struct question *q, struct tally *t, struct groups *folded,
-                        struct group_list *out, struct answer_account *account)
+/* ---- parts ---- */
+
+/* What is kept of each part: all of its groups, or those that can be among the first. */
+struct kept {
+    struct group_list list;
+    size_t room, all;
+    struct ranked *rows; /* of one part */
+    struct groups folded;
+    struct estimate estimate;
+};
+
+static bool make_room(struct question *q, struct kept *k, size_t more)
+{
+    size_t stride = k->list.stride * sizeof(uint64_t);
+    if (k->list.count + more <= k->room)
+        return true;
+    size_t room = k->room ? k->room : 1024;
+    while (room < k->list.count + more)
+        room *= 2;
+    if (!budget_take(&q->budget, (room - k->room) * stride))
+        return false;
+    uint64_t *records = realloc(k->list.records, room * stride);
+    if (!records)
+        return false;
+    k->list.records = records;
+    k->room = room;
+    return true;
+}
+
+static bool keep_all(struct question *q, struct kept *k, const struct group_list *part)
+{
+    if (!make_room(q, k, part->count))
+        return false;
+    memcpy(k->list.records + k->list.count * part->stride, part->records,
+           part->count * part->stride * sizeof(uint64_t));
+    k->list.count += part->count;
+    return true;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    size_t x = ((const struct ranked *)a)->at, y = ((const struct ranked *)b)->at;
+    return (x > y) - (x < y);
+}
+
+/* Cuts what was kept to the first of it, in place. */
+static void cut_kept(struct question *q, const struct tally *t, struct kept *k)
+{
+    struct group_list *l = &k->list;
+    struct ranking r = {.question = q, .tally = t, .order = q->request->order,
+                        .stride = l->stride, .records = l->records, .count = l->count,
+                        .rows = k->rows};
+    if (l->count <= 2 * (size_t)q->request->top)
+        return;
+    pick_best(&r);
+    qsort(r.rows, r.row_count, sizeof *r.rows, by_place); /* so that none is written over unread */
+    for (size_t i = 0; i < r.row_count; i++)
+        memmove(l->records + i * l->stride, l->records + r.rows[i].at * l->stride,
+                l->stride * sizeof(uint64_t));
+    l->count = r.row_count;
+}
+
+static bool keep_first(struct question *q, const struct tally *t, struct kept *k,
+                       const struct group_list *part)
+{
+    struct ranking r = {.question = q, .tally = t, .order = q->request->order,
+                        .stride = part->stride, .records = part->records, .count = part->count,
+                        .rows = k->rows};
+    pick_best(&r);
+    if (!make_room(q, k, r.row_count))
+        return false;
+    for (size_t i = 0; i < r.row_count; i++)
+        memcpy(k->list.records + k->list.count++ * part->stride,
+               part->records + r.rows[i].at * part->stride, part->stride * sizeof(uint64_t));
+    cut_kept(q, t, k);
+    return true;
+}
+
+/* A part's groups without the hidden rate; valid until the next part is read. */
+static bool read_part(struct question *q, struct tally *t, unsigned part, struct kept *k,
+                      struct group_list *out, struct answer_account *account)
 {
     out->stride = t->groups.stride;
-    out->records = groups_compact(&t->groups, &out->count);
-    sum_groups(q, t, out->records, out->stride, out->count, account);
+    if (!groups_load(&t->groups, part, &out->records, &out->count))
+        return false;
+    sum_groups(q, t, out->records, out->stride, out->count, &k->estimate, account);
     if (q->layout.rate >= 0) {
-        if (!groups_init(folded, &q->budget, q->loops, q->seed, q->layout.words, ESTIMATE_WORDS,
-                         0) ||
-            !fold(q, t, out->records, out->count, folded))
+        if (k->folded.records)
+            groups_free(&k->folded);
+        if (!groups_init(&k->folded, &q->budget, q->loops, q->seed, q->layout.words,
+                         ESTIMATE_WORDS, 0) ||
+            !fold(q, t, out->records, out->count, &k->folded))
             return false;
-        out->stride = folded->stride;
-        out->records = groups_compact(folded, &out->count);
+        out->stride = k->folded.stride;
+        out->records = groups_compact(&k->folded, &out->count);
     }
     drop_pieces(q, out);
     return true;
 }
 
+/* Parts are few rows each; of a part, what is not among its first `top` is not among all. */
+static bool collect_parts(struct question *q, struct tally *t, struct kept *k,
+                          struct answer_account *account)
+{
+    uint32_t top = q->request->percentile ? 0 : q->request->top;
+    bool cut = top && top <= 65536;
+    bool fine = !cut || (k->rows = arena_alloc(&q->arena, top * sizeof *k->rows)) != NULL;
+    for (unsigned i = 0; fine && i < PARTS; i++) {
+        struct group_list part;
+        fine = read_part(q, t, i, k, &part, account) && question_overdue(q, NULL) == WEIR_OK;
+        if (!fine)
+            break;
+        k->list.stride = part.stride;
+        k->all += part.count;
+        fine = cut ? keep_first(q, t, k, &part) : keep_all(q, k, &part);
+    }
+    return fine;
+}
+
+static bool collect(struct question *q, struct tally *t, struct kept *k, struct group_list *out,
+                    struct answer_account *account)
+{
+    bool fine;
+    if (groups_parts(&t->groups) == 1) {
+        fine = read_part(q, t, 0, k, out, account);
+        k->all = fine ? out->count : 0;
+    } else {
+        fine = collect_parts(q, t, k, account);
+        *out = k->list;
+    }
+    account->estimated = estimate_counts(&k->estimate);
+    return fine;
+}
+
+static bool write_answer(struct question *q, struct tally *t, const struct group_list *groups,
+                         size_t all, struct totals *out)
+{
+    struct ranking r = {.question = q, .tally = t, .order = q->request->order, .all = all,
+                        .stride = groups->stride, .records = groups->records,
+                        .count = groups->count};
+    return rank_groups(&r) && write_rows(&r, out) && write_empty(q, out) && write_keys(q, out) &&
+           (!q->request->percentile || question_percentiles(q, t, groups, out));
+}
+
 enum weir_status question_finish(struct question *q, struct tally *t, struct totals *out,
                               struct weir_error *error)
 {
-    struct groups folded = {0};
-    struct group_list groups;
-    bool fine = list_groups(q, t, &folded, &groups, &out->account);
-    if (fine) {
-        struct ranking r = {.question = q, .tally = t, .order = q->request->order,
-                            .stride = groups.stride, .records = groups.records,
-                            .count = groups.count};
-        fine = rank_groups(&r, q->request->top) && write_rows(&r, out) && write_empty(q, out) &&
-               write_keys(q, out);
-    }
-    if (fine && q->request->percentile)
-        fine = question_percentiles(q, t, &groups, out);
-    if (folded.records)
-        groups_free(&folded);
+    struct kept kept = {.room = 0};
+    struct group_list groups = {0};
+    bool fine = collect(q, t, &kept, &groups, &out->account) &&
+                write_answer(q, t, &groups, kept.all, out);
+    enum weir_status late = fine ? WEIR_OK : question_overdue(q, error);
+    if (kept.folded.records)
+        groups_free(&kept.folded);
+    free(kept.list.records);
+    if (late != WEIR_OK)
+        return late;
     return fine ? WEIR_OK : budget_error(&q->budget, error);
 }

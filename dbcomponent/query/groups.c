@@ -10,6 +10,7 @@
 #define FIRST_CAPACITY ((size_t)256)
 #define FAST_GROWTH ((size_t)1 << 18) /* records, up to which tables quadruple */
 #define HUGE_PAGE ((size_t)2 << 20)
+#define SCATTER_OCTETS ((size_t)8 << 20) /* tables below it are left alone */
 #define CACHED_OCTETS ((size_t)512 << 10) /* below it prefetching costs more than it saves */
 #define INLINE static inline __attribute__((always_inline))
 
@@ -78,7 +79,17 @@ void groups_free(struct groups *g)
         budget_give(g->budget, octets_of(g, g->capacity));
     give_back(g->cells, octets_of(g, g->capacity));
     give_back(g->records, octets_of(g, g->capacity));
+    parts_free(g->parts);
+    if (g->loaded)
+        groups_free(g->loaded);
+    free(g->loaded);
     *g = (struct groups){0};
+}
+
+void groups_scatter(struct groups *g, const uint64_t *mask)
+{
+    g->may_scatter = true;
+    memcpy(g->part_mask, mask, g->words * sizeof *mask);
 }
 
 INLINE uint64_t mix(uint64_t h, uint64_t word)
@@ -127,13 +138,79 @@ INLINE uint64_t hash_words(const struct groups *g, const uint64_t *words, unsign
     return h;
 }
 
+/* ---- putting groups aside ---- */
+
+INLINE bool put_aside(struct groups *g, const uint64_t *const *words, const uint64_t *octets,
+                      const uint64_t *packets, const uint64_t *flows, uint32_t n, unsigned count)
+{
+    uint8_t part[LOOP_ROWS];
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t h = g->seed;
+        for (unsigned w = 0; w < count; w++)
+            h = mix(h, words[w][i] & g->part_mask[w]);
+        part[i] = (uint8_t)(h >> 20); /* not the bits that make a slot */
+    }
+    return parts_put(g->parts, part, words, octets, packets, flows, n);
+}
+
+static bool scatter_rows(struct groups *g, const uint64_t *const *words, const uint64_t *octets,
+                         const uint64_t *packets, const uint64_t *flows, uint32_t n)
+{
+    return g->words == 2 ? put_aside(g, words, octets, packets, flows, n, 2)
+                         : put_aside(g, words, octets, packets, flows, n, g->words);
+}
+
+static bool scatter_record(struct groups *g, const uint64_t *record)
+{
+    const uint64_t *words[GROUP_WORDS_MOST];
+    for (unsigned w = 0; w < g->words; w++)
+        words[w] = record + GROUP_SUMS + w;
+    return scatter_rows(g, words, record, record + 1, record + 2, 1);
+}
+
+/* Moves everything to its part and starts anew with a small table. Rows that seldom met their group will
+ * not do better later, and go past the table from now on. */
+static bool scatter(struct groups *g)
+{
+    if (!g->parts && !(g->parts = parts_new(g->budget, g->words)))
+        return false;
+    g->scattering = g->rows < 2 * g->count;
+    size_t octets = octets_of(g, FIRST_CAPACITY);
+    uint64_t *records = zeroed(octets);
+    if (!records)
+        return false;
+    bool fine = true;
+    for (size_t i = 0; fine && i < g->capacity; i++) {
+        const uint64_t *r = g->records + i * g->stride;
+        if (r[2])
+            fine = scatter_record(g, r);
+    }
+    budget_give(g->budget, octets_of(g, g->capacity));
+    budget_force(g->budget, octets);
+    give_back(g->records, octets_of(g, g->capacity));
+    g->records = records;
+    g->capacity = FIRST_CAPACITY;
+    g->down = 64 - (unsigned)__builtin_ctzll(FIRST_CAPACITY);
+    g->count = 0;
+    g->rows = 0;
+    return fine;
+}
+
+/* A table this size that hardly ever finds a row's group. */
+static bool is_sparse(const struct groups *g)
+{
+    return octets_of(g, g->capacity) >= SCATTER_OCTETS && g->rows < g->count + g->count / 2;
+}
+
 static bool grow(struct groups *g)
 {
     unsigned by = g->capacity < FAST_GROWTH ? 2 : 1;
     size_t old_octets = octets_of(g, g->capacity);
     size_t octets = octets_of(g, g->capacity << by);
-    if (!budget_take(g->budget, octets))
-        return false;
+    if (g->may_scatter && is_sparse(g))
+        return scatter(g);
+    if (!(g->may_scatter ? budget_try(g->budget, octets) : budget_take(g->budget, octets)))
+        return g->may_scatter && scatter(g);
     uint64_t *old = g->records, *records = zeroed(octets);
     if (!records) {
         budget_give(g->budget, octets);
@@ -195,6 +272,7 @@ INLINE void add_run(struct groups *g, const uint64_t *const *words, const uint64
         record[2] += flows[i];
     }
     g->count += added;
+    g->rows += n;
 }
 
 bool groups_add(struct groups *g, const uint64_t *const *words, const uint64_t *octets,
@@ -204,8 +282,12 @@ bool groups_add(struct groups *g, const uint64_t *const *words, const uint64_t *
         g->loops->direct(g->cells, 0, words[0], octets, packets, flows, n);
         return true;
     }
+    if (g->scattering)
+        return scatter_rows(g, words, octets, packets, flows, n);
     if (!make_room(g, n))
         return false;
+    if (g->scattering)
+        return scatter_rows(g, words, octets, packets, flows, n);
     if (g->words == 1)
         add_run(g, words, octets, packets, flows, n, 1);
     else if (g->words == 2)
@@ -232,6 +314,7 @@ uint64_t *groups_add_one(struct groups *g, const uint64_t *words, const struct c
     record[0] += sums->octets;
     record[1] += sums->packets;
     record[2] += sums->flows;
+    g->rows++;
     return record;
 }
 
@@ -265,4 +348,101 @@ uint64_t *groups_compact(struct groups *g, size_t *count)
     }
     *count = g->count = used;
     return g->records;
+}
+
+/* ---- reading what was put aside ---- */
+
+unsigned groups_parts(const struct groups *g)
+{
+    return g->parts ? PARTS : 1;
+}
+
+static bool add_taken(void *context, const uint64_t *const *words, const uint64_t *octets,
+                      const uint64_t *packets, const uint64_t *flows, uint32_t n)
+{
+    return groups_add(context, words, octets, packets, flows, n);
+}
+
+/* What is left in the table goes to the parts too. */
+static bool scatter_rest(struct groups *g)
+{
+    if (g->count && !scatter(g))
+        return false;
+    return g->loaded || parts_settle(g->parts);
+}
+
+/* An empty table for so many rows, as if none met its group; when the budget does not have it, one that
+ * grows. Memory is kept from one part to the next: they are about as large. */
+static bool have_room(struct groups *g, uint64_t rows)
+{
+    struct groups *t = g->loaded;
+    size_t capacity = FIRST_CAPACITY;
+    while (capacity * 2 < (rows + LOOP_ROWS) * 3)
+        capacity *= 2;
+    if (t->records && capacity <= t->capacity && capacity * 2 >= t->capacity) {
+        memset(t->records, 0, octets_of(t, t->capacity));
+        t->count = 0;
+        t->rows = 0;
+        return true;
+    }
+    if (t->records)
+        groups_free(t);
+    if (!groups_init(t, g->budget, g->loops, g->seed, g->words, 0, 0))
+        return false;
+    size_t octets = octets_of(t, capacity);
+    bool taken = budget_try(g->budget, octets);
+    uint64_t *records = taken ? zeroed(octets) : NULL;
+    if (!records) {
+        budget_give(g->budget, taken ? octets : 0);
+        return true;
+    }
+    budget_give(g->budget, octets_of(t, t->capacity));
+    give_back(t->records, octets_of(t, t->capacity));
+    t->records = records;
+    t->capacity = capacity;
+    t->down = 64 - (unsigned)__builtin_ctzll(capacity);
+    return true;
+}
+
+bool groups_load(struct groups *g, unsigned part, uint64_t **records, size_t *count)
+{
+    if (!g->parts) {
+        *records = groups_compact(g, count);
+        return true;
+    }
+    if (!scatter_rest(g))
+        return false;
+    if (!g->loaded && !(g->loaded = calloc(1, sizeof *g->loaded)))
+        return false;
+    if (!have_room(g, parts_rows(g->parts, part)) ||
+        !parts_read(g->parts, part, add_taken, g->loaded))
+        return false;
+    parts_drop(g->parts, part);
+    *records = groups_compact(g->loaded, count);
+    return true;
+}
+
+static bool drain_records(const uint64_t *record, size_t count, unsigned stride, unsigned words,
+                          parts_take take, void *context)
+{
+    bool fine = true;
+    for (; fine && count; count--, record += stride) {
+        const uint64_t *key[GROUP_WORDS_MOST];
+        for (unsigned w = 0; w < words; w++)
+            key[w] = record + GROUP_SUMS + w;
+        fine = take(context, key, record, record + 1, record + 2, 1);
+    }
+    return fine;
+}
+
+bool groups_drain(struct groups *g, parts_take take, void *context)
+{
+    size_t count;
+    for (unsigned i = 0; g->parts && i < PARTS; i++) {
+        if (!parts_read(g->parts, i, take, context))
+            return false;
+        parts_drop(g->parts, i);
+    }
+    const uint64_t *records = groups_compact(g, &count);
+    return drain_records(records, count, g->stride, g->words, take, context);
 }

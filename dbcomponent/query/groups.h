@@ -10,12 +10,17 @@
  * Invariant: every group that exists has flows > 0, which is what tells a used record from an empty
  * one; so adding 0 flows is never asked for.
  *
+ * SCATTERED: a table that was let (groups_scatter()) and has grown large, with rows that hardly
+ * ever meet their group again, or past the budget, puts its groups aside in parts (parts.h) and
+ * goes on; then it is read part by part. Groups that are one but for masked bits are in one part.
+ *
  * Threads: a table belongs to one thread; the budget is shared. */
 #ifndef WEIR_QUERY_GROUPS_H
 #define WEIR_QUERY_GROUPS_H
 
 #include "query/budget.h"
 #include "query/loops.h"
+#include "query/parts.h"
 
 #define GROUP_WORDS_MOST 12u
 #define GROUP_SUMS 3u /* octets, packets, flows, in front of the words */
@@ -30,6 +35,11 @@ struct groups {
     uint64_t *records;             /* HASHED */
     size_t capacity, count;
     unsigned down;                 /* hash >> down is a slot */
+    uint64_t rows;                 /* added since it was empty */
+    bool may_scatter, scattering;  /* scattering: rows go to their parts at once */
+    uint64_t part_mask[GROUP_WORDS_MOST];/* of words, for choosing a part */
+    struct parts *parts;
+    struct groups *loaded;         /* the part read last */
 };
 
 /* HASHED when direct_bits is 0, else DIRECT (words must be 1). False: budget or memory. */
@@ -43,6 +53,17 @@ bool groups_add(struct groups *g, const uint64_t *const *words, const uint64_t *
 /* Adds to one group; words is an array of g->words. NULL: budget or memory; else the record
  * (HASHED) or its cell (DIRECT), valid until the next addition. */
 uint64_t *groups_add_one(struct groups *g, const uint64_t *words, const struct cell *sums);
+
+/* Allows the table to scatter; `mask` says by which bits of each word. */
+void groups_scatter(struct groups *g, const uint64_t *mask);
+/* How many parts the groups are to be read in: 1 when they are not scattered. */
+unsigned groups_parts(const struct groups *g);
+/* The groups of a part, compacted, until the next call; *count of them. Afterwards nothing can be added.
+ * False: budget or memory. */
+bool groups_load(struct groups *g, unsigned part, uint64_t **records, size_t *count);
+/* Every row put aside, and then every group in the table, as rows to `take`. What was read is given
+ * back. */
+bool groups_drain(struct groups *g, parts_take take, void *context);
 
 /* Moves the used records together, to the front of `records`, in no order, and returns them; *count
  * of them. The table can not be added to afterwards. NULL with *count > 0: memory. */

@@ -9,6 +9,11 @@
 
 enum weir_status budget_error(const struct budget *b, struct weir_error *error)
 {
+    if (atomic_load(&b->unwritten))
+        return weir_fail(error, WEIR_EFULL, "memory",
+                         "more groups than fit %llu MiB, and no room for them on disk (TMPDIR, "
+                         "/var/tmp); ask by fewer keys, or allow more with --query-memory",
+                         (unsigned long long)(b->most >> 20));
     if (atomic_load(&b->refused))
         return weir_fail(error, WEIR_ELIMIT, "memory",
                          "the groups of this question need more than the %llu MiB that a query may "

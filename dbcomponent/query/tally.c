@@ -13,7 +13,18 @@ bool tally_init(struct tally *t, const struct layout *l, const struct bins *bins
     *t = (struct tally){.layout = l, .loops = loops, .bins = *bins};
     for (unsigned i = 0; i < COMPONENTS_MOST; i++)
         intern_init(&t->interns.tables[i], budget, seed);
-    return groups_init(&t->groups, budget, loops, seed, l->words, 0, direct_bits);
+    if (!groups_init(&t->groups, budget, loops, seed, l->words, 0, direct_bits))
+        return false;
+    /* Groups that differ in the hidden rate alone become one in the end: they stay together. */
+    uint64_t mask[GROUP_WORDS_MOST];
+    memset(mask, 0xff, sizeof mask);
+    if (l->rate >= 0) {
+        const struct component *c = &l->components[l->rate];
+        mask[c->word] = ~(((UINT64_C(1) << c->bits) - 1) << c->shift);
+    }
+    if (!direct_bits)
+        groups_scatter(&t->groups, mask);
+    return true;
 }
 
 void tally_free(struct tally *t)
@@ -290,17 +301,32 @@ enum weir_status tally_add(struct tally *t, const struct run *run, struct arena 
     return add_run(add, a, error);
 }
 
+struct merging {
+    struct tally *to, *from;
+    bool plain; /* codes mean the same in both */
+};
+
+static bool merge_rows(void *context, const uint64_t *const *words, const uint64_t *octets,
+                       const uint64_t *packets, const uint64_t *flows, uint32_t n)
+{
+    struct merging *m = context;
+    if (m->plain)
+        return groups_add(&m->to->groups, words, octets, packets, flows, n);
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t theirs[GROUP_WORDS_MOST], ours[GROUP_WORDS_MOST];
+        struct cell sums = {octets[i], packets[i], flows[i], 0};
+        for (unsigned w = 0; w < m->to->layout->words; w++)
+            theirs[w] = words[w][i];
+        if (!layout_translate(m->to->layout, &m->from->interns, &m->to->interns, theirs, ours) ||
+            !groups_add_one(&m->to->groups, ours, &sums))
+            return false;
+    }
+    return true;
+}
+
 enum weir_status tally_merge(struct tally *to, struct tally *from, struct weir_error *error)
 {
-    size_t count;
-    const uint64_t *record = groups_compact(&from->groups, &count);
-    for (; count; count--, record += from->groups.stride) {
-        uint64_t words[GROUP_WORDS_MOST];
-        struct cell sums = {record[0], record[1], record[2], 0};
-        if (!layout_translate(to->layout, &from->interns, &to->interns, record + GROUP_SUMS,
-                              words) ||
-            !groups_add_one(&to->groups, words, &sums))
-            return budget_error(to->groups.budget, error);
-    }
-    return WEIR_OK;
+    struct merging m = {to, from, !to->layout->interned};
+    return groups_drain(&from->groups, merge_rows, &m) ? WEIR_OK
+                                                       : budget_error(to->groups.budget, error);
 }
