@@ -435,10 +435,7 @@ void ingest_free(struct ingest *in)
 {
     if (!in)
         return;
-    for (struct parked *p = in->park.oldest, *after; p; p = after) {
-        after = p->after;
-        park_free_one(p);
-    }
+    park_free(&in->park);
     sessions_free(in->sessions);
     account_book_free(in->book);
     wire_scratch_free(in->scratch);

@@ -3,20 +3,44 @@
 #include "ingest/park.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 static uint64_t octets_of(const struct parked *p)
 {
     return sizeof *p + p->length;
 }
 
+static bool make_chains(struct park *park)
+{
+    if (park->chains)
+        return true;
+    if (getrandom(&park->seed, sizeof park->seed, GRND_NONBLOCK) != sizeof park->seed)
+        park->seed = (uint64_t)(uintptr_t)park; /* early at boot: better than nothing */
+    park->chains = calloc(PARK_CHAINS, sizeof *park->chains);
+    return park->chains != NULL;
+}
+
+static struct park_chain *chain_of(const struct park *park, const struct session *s,
+                                   uint16_t template_id)
+{
+    uint64_t h = (park->seed ^ (uint64_t)(uintptr_t)s) * UINT64_C(0xd6e8feb86659fd93);
+    h = (h ^ h >> 32 ^ template_id) * UINT64_C(0x9e3779b97f4a7c15);
+    return &park->chains[h >> 32 & (PARK_CHAINS - 1)];
+}
+
 static void link_in(struct park *park, struct parked *p)
 {
     struct session *s = p->message.session;
+    struct park_chain *chain = chain_of(park, s, p->template_id);
     p->before = park->newest;
     *(park->newest ? &park->newest->after : &park->oldest) = p;
     park->newest = p;
-    *(s->parked_last ? &s->parked_last->session_next : &s->parked_first) = p;
+    p->session_before = s->parked_last;
+    *(s->parked_last ? &s->parked_last->session_after : &s->parked_first) = p;
     s->parked_last = p;
+    p->chain_before = chain->newest;
+    *(chain->newest ? &chain->newest->chain_after : &chain->oldest) = p;
+    chain->newest = p;
     park->octets += octets_of(p);
 }
 
@@ -25,7 +49,7 @@ struct parked *park_put(struct park *park, const struct message *m, uint16_t tem
                         void *context)
 {
     size_t length = cursor_left(content);
-    if (sizeof(struct parked) + length > park->octets_most)
+    if (sizeof(struct parked) + length > park->octets_most || !make_chains(park))
         return NULL;
     while (park->octets + sizeof(struct parked) + length > park->octets_most)
         give_up(context, park->oldest);
@@ -39,24 +63,16 @@ struct parked *park_put(struct park *park, const struct message *m, uint16_t tem
     return p;
 }
 
-static void unlink_from_session(struct parked *p)
-{
-    struct session *s = p->message.session;
-    struct parked *before = NULL, **at = &s->parked_first;
-    while (*at != p) {
-        before = *at;
-        at = &before->session_next;
-    }
-    *at = p->session_next;
-    if (s->parked_last == p)
-        s->parked_last = before;
-}
-
 void park_remove(struct park *park, struct parked *p)
 {
+    struct session *s = p->message.session;
+    struct park_chain *chain = chain_of(park, s, p->template_id);
     *(p->before ? &p->before->after : &park->oldest) = p->after;
     *(p->after ? &p->after->before : &park->newest) = p->before;
-    unlink_from_session(p);
+    *(p->session_before ? &p->session_before->session_after : &s->parked_first) = p->session_after;
+    *(p->session_after ? &p->session_after->session_before : &s->parked_last) = p->session_before;
+    *(p->chain_before ? &p->chain_before->chain_after : &chain->oldest) = p->chain_after;
+    *(p->chain_after ? &p->chain_after->chain_before : &chain->newest) = p->chain_before;
     park->octets -= octets_of(p);
 }
 
@@ -65,10 +81,19 @@ void park_free_one(struct parked *p)
     free(p);
 }
 
-struct parked *park_find(const struct session *s, uint16_t template_id)
+void park_free(struct park *park)
 {
-    struct parked *p = s->parked_first;
-    while (p && p->template_id != template_id)
-        p = p->session_next;
+    for (struct parked *p = park->oldest, *after; p; p = after) {
+        after = p->after;
+        park_free_one(p);
+    }
+    free(park->chains);
+}
+
+struct parked *park_find(const struct park *park, const struct session *s, uint16_t template_id)
+{
+    struct parked *p = park->chains ? chain_of(park, s, template_id)->oldest : NULL;
+    while (p && (p->template_id != template_id || p->message.session != s))
+        p = p->chain_after;
     return p;
 }

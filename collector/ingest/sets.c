@@ -245,7 +245,7 @@ static void unpark_all(struct ingest *in, struct session *s, struct known_templa
                        struct message_sum *now)
 {
     struct parked *p;
-    while ((p = park_find(s, known->wire->id)))
+    while ((p = park_find(&in->park, s, known->wire->id)))
         unpark(in, p, known, now);
 }
 

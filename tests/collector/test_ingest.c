@@ -4,6 +4,7 @@
 #include "unit.h"
 #include "wire_writer.h"
 #include <stdlib.h>
+#include <time.h>
 
 #define T0 1700000000u /* export times, seconds */
 #define MS(s) ((int64_t)(s) * 1000)
@@ -770,6 +771,45 @@ static void a_million_exporters(void)
     CU_ASSERT_EQUAL(out.checkpoints, 1000000); /* those that left said where they stood */
 }
 
+/* Many sets that wait, and datagrams that define thousands of templates none of them waits for: a
+ * look-up that walks what waits would take minutes here. */
+static void many_parked_many_templates(void)
+{
+    static const uint16_t one[] = {8, 4};
+    start((struct ingest_settings){0});
+    for (uint32_t i = 0; i < 4000; i++) {
+        write_ipfix(&w, T0, 16 * i, 7);
+        for (uint16_t set = 0; set < 16; set++) {
+            open_set(&w, 60000);
+            buffer_put_u32be(&w.b, i);
+            close_set(&w);
+        }
+        (void)send_it();
+    }
+    clock_t before = clock();
+    for (uint32_t i = 0; i < 4; i++) {
+        write_ipfix(&w, T0, 64000 + i, 7);
+        open_set(&w, 2);
+        for (uint16_t id = 256; id < 3000; id++) {
+            buffer_put_u16be(&w.b, id);
+            buffer_put_u16be(&w.b, 1);
+            put_fields(&w, one, 1);
+        }
+        close_set(&w);
+        (void)send_it();
+    }
+    CU_ASSERT((double)(clock() - before) / CLOCKS_PER_SEC < 1.0);
+    write_ipfix(&w, T0, 64000, 7);
+    write_template(&w, 60000, one, 1);
+    (void)send_it();
+    finish();
+    CU_ASSERT_EQUAL(out.counts.parked_sets, 64000);
+    CU_ASSERT_EQUAL(out.counts.unparked_sets, 64000);
+    CU_ASSERT_EQUAL(out.counts.records, 64000);
+    for (uint32_t i = 0; i < ROWS_MOST && out.count == ROWS_MOST; i++)
+        CU_ASSERT_EQUAL(out.rows[i].element[8], i / 16); /* in the order they came */
+}
+
 /* A session that leaves takes its parked sets with it, counted. */
 static void leaving_with_parked_sets(void)
 {
@@ -830,4 +870,5 @@ UNIT_MAIN("ingest", {"NetFlow v5", netflow5}, {"sysUpTime's edges", up_time_edge
           {"kernel drops and noise", kernel_drops_and_noise}, {"small batches", small_batches},
           {"many columns", many_columns}, {"nothing back", nothing_back},
           {"a million exporters", a_million_exporters},
-          {"leaving with parked sets", leaving_with_parked_sets}, {"cut and bent", cut_and_bent})
+          {"leaving with parked sets", leaving_with_parked_sets},
+          {"many parked, many templates", many_parked_many_templates}, {"cut and bent", cut_and_bent})
