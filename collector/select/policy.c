@@ -255,7 +255,9 @@ static bool carries_packets(ie_key key)
 enum treatment { LEAVE, ADDRESS, MAC, REMOVE };
 
 /* Of a method that changes addresses. An element of a length that its type can not have is kept
- * under a number of its own (wire/template.h), and is what it would have been. */
+ * under a number of its own (wire/template.h), and is what it would have been. Of one that no table
+ * knows nobody can say that it is no address: vendors have elements for hosts, of four octets as
+ * counters are. */
 static enum treatment treatment_of(ie_key key, bool macs)
 {
     uint32_t pen = ie_key_pen(key);
@@ -265,7 +267,9 @@ static enum treatment treatment_of(ie_key key, bool macs)
         return LEAVE;
     if (carries_packets(misfit ? IE_KEY(0, ie_key_id(key)) : key))
         return REMOVE;
-    switch (ie ? ie->type : IE_OCTET_ARRAY) {
+    if (!ie)
+        return pen == WEIR_PEN ? LEAVE : REMOVE;
+    switch (ie->type) {
     case IE_IPV4:
     case IE_IPV6:
         return misfit ? REMOVE : ADDRESS;

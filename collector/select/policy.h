@@ -4,8 +4,9 @@
  * What is changed: the columns whose element the tables of lib/ie know as an address, under
  * whatever enterprise, but for WEIR_EXPORTER, which the account is about. IPv4 addresses in IPv6's
  * mapped form are treated as the IPv4 addresses they are. All-zero addresses stay: they say "none".
- * What is removed: addresses of a length that no address has, and elements that carry packets or
- * structured data, where addresses can not be reached.
+ * What is removed: addresses of a length that no address has, elements that carry packets or
+ * structured data, where addresses can not be reached, and elements that no table knows, which may
+ * be addresses. (ANONYMISE_REMOVE takes what it names, and nothing else.)
  *
  * If anything fails the addresses are removed: nothing ever passes as it came.
  *
