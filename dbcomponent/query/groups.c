@@ -169,12 +169,12 @@ static bool scatter_record(struct groups *g, const uint64_t *record)
 }
 
 /* Moves everything to its part and starts anew with a small table. Rows that seldom met their group will
- * not do better later, and go past the table from now on. */
-static bool scatter(struct groups *g)
+ * not do better later, and go past the table from now on; so do all when there is little memory. */
+static bool scatter(struct groups *g, bool little)
 {
     if (!g->parts && !(g->parts = parts_new(g->budget, g->words)))
         return false;
-    g->scattering = g->rows < 2 * g->count;
+    g->scattering |= g->rows < 2 * g->count || little;
     size_t octets = octets_of(g, FIRST_CAPACITY);
     uint64_t *records = zeroed(octets);
     if (!records)
@@ -208,9 +208,9 @@ static bool grow(struct groups *g)
     size_t old_octets = octets_of(g, g->capacity);
     size_t octets = octets_of(g, g->capacity << by);
     if (g->may_scatter && is_sparse(g))
-        return scatter(g);
+        return scatter(g, false);
     if (!(g->may_scatter ? budget_try(g->budget, octets) : budget_take(g->budget, octets)))
-        return g->may_scatter && scatter(g);
+        return g->may_scatter && scatter(g, octets < SCATTER_OCTETS);
     uint64_t *old = g->records, *records = zeroed(octets);
     if (!records) {
         budget_give(g->budget, octets);
@@ -236,9 +236,12 @@ static bool grow(struct groups *g)
 
 static bool make_room(struct groups *g, size_t more)
 {
-    while ((g->count + more) * 3 > g->capacity * 2)
+    while ((g->count + more) * 3 > g->capacity * 2) {
         if (!grow(g))
             return false;
+        if (g->scattering && g->count == 0) /* the rows go past the table; one always fits it */
+            break;
+    }
     return true;
 }
 
@@ -366,7 +369,7 @@ static bool add_taken(void *context, const uint64_t *const *words, const uint64_
 /* What is left in the table goes to the parts too. */
 static bool scatter_rest(struct groups *g)
 {
-    if (g->count && !scatter(g))
+    if (g->count && !scatter(g, false))
         return false;
     return g->loaded || parts_settle(g->parts);
 }
