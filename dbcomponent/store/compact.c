@@ -12,7 +12,7 @@
 #define MERGE_FAN 16u
 #define FAIR 4u
 #define SOURCES_MOST 4096u
-#define SPAN_MOST_MS (6 * 60 * MINUTE_MS)
+#define SPAN_MOST_MS (24 * 60 * MINUTE_MS) /* retention is by whole blocks */
 
 struct small {
     int64_t id, last_ms;

@@ -10,6 +10,8 @@ const int64_t level_ms[LEVEL_COUNT] = {HOUR_MS, DAY_MS, 32 * DAY_MS};
 
 /* A slot is made when it has ended so long ago: exporters tell of flows some minutes after they end. */
 #define GRACE_MS (10 * MINUTE_MS)
+/* How long a transaction goes on making slots. */
+#define HOLD_US 10000
 /* No slots before this: the times of exporters without a clock are not worth it. */
 #define FIRST_MS 0
 
@@ -18,16 +20,21 @@ static int64_t slot_of(int64_t t_ms, int64_t size_ms)
     return t_ms - t_ms % size_ms; /* t_ms >= FIRST_MS */
 }
 
+static enum weir_status delete_slot(struct sql *sql, int level, int64_t from_ms,
+                                    struct weir_error *error)
+{
+    struct query q = query_start(sql, SQL_LEVEL_DELETE);
+    query_bind_i64(&q, level_ms[level]);
+    query_bind_i64(&q, from_ms);
+    query_row(&q);
+    return query_end(&q, error);
+}
+
 enum weir_status levels_outdate(struct sql *sql, int64_t period_ms, struct weir_error *error)
 {
     enum weir_status status = WEIR_OK;
-    for (int level = 0; period_ms >= FIRST_MS && status == WEIR_OK && level < LEVEL_COUNT; level++) {
-        struct query q = query_start(sql, SQL_LEVEL_DELETE);
-        query_bind_i64(&q, level_ms[level]);
-        query_bind_i64(&q, slot_of(period_ms, level_ms[level]));
-        query_row(&q);
-        status = query_end(&q, error);
-    }
+    for (int level = 0; period_ms >= FIRST_MS && status == WEIR_OK && level < LEVEL_COUNT; level++)
+        status = delete_slot(sql, level, slot_of(period_ms, level_ms[level]), error);
     return status;
 }
 
@@ -119,26 +126,44 @@ enum weir_status levels_load(struct sql *sql, struct rollups *r, int level, int6
 
 /* ---- making them ---- */
 
-static enum weir_status make(struct upkeep *u, int level, int64_t from_ms, struct weir_error *error)
+static enum weir_status make(struct upkeep *u, int level, int64_t from_ms, struct scratch *scratch,
+                             struct weir_error *error)
 {
     size_t count;
+    struct sql *sql = &u->store->writer;
+    rollups_clear(scratch->rollups);
+    buffer_clear(&scratch->bytes);
+    enum weir_status status = levels_sum(sql, scratch->rollups, level, from_ms, error);
+    if (status != WEIR_OK)
+        return status;
+    const struct rollup_group *groups = rollups_sorted(scratch->rollups, &count);
+    segment_write(&scratch->bytes, scratch->rollups, from_ms, groups, count);
+    /* Another process may have made it meanwhile. */
+    status = delete_slot(sql, level, from_ms, error);
+    if (status == WEIR_OK)
+        status = segment_insert(sql, level_ms[level], from_ms, 0, 1, count, &scratch->bytes, error);
+    return status;
+}
+
+/* Some of them in one transaction, for a commit costs more than most of them do; not for long, for
+ * whoever writes waits. How many there were is added to *done. */
+static enum weir_status make_some(struct upkeep *u, int level, const int64_t *starts, size_t count,
+                                  size_t *done, struct weir_error *error)
+{
     struct scratch *scratch = append_room_take(u->store);
     if (!scratch)
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory for roll-ups");
-    struct sql *sql = &u->store->writer;
     enum weir_status status = store_begin(u->store, error);
     if (status == WEIR_OK) {
-        status = levels_sum(sql, scratch->rollups, level, from_ms, error);
-        const struct rollup_group *groups = rollups_sorted(scratch->rollups, &count);
-        if (status == WEIR_OK)
-            segment_write(&scratch->bytes, scratch->rollups, from_ms, groups, count);
-        if (status == WEIR_OK)
-            status = segment_insert(sql, level_ms[level], from_ms, 0, 1, count, &scratch->bytes,
-                                    error);
+        uint64_t end = clock_monotonic_us() + HOLD_US;
+        size_t n = 0;
+        while (status == WEIR_OK && n < count && (n == 0 || clock_monotonic_us() < end))
+            status = make(u, level, starts[n++], scratch, error);
         status = store_end(u->store, status, error);
+        *done += n;
+        u->report.rollups_made += status == WEIR_OK ? n : 0;
     }
     append_room_give(u->store, scratch);
-    u->report.rollups_made += status == WEIR_OK;
     return status;
 }
 
@@ -169,8 +194,8 @@ enum weir_status upkeep_levels(struct upkeep *u, struct weir_error *error)
         int64_t *starts;
         size_t count;
         status = list_missing(u, level, &starts, &count, error);
-        for (size_t i = 0; status == WEIR_OK && i < count && !upkeep_stopped(u); i++)
-            status = make(u, level, starts[i], error);
+        for (size_t i = 0; status == WEIR_OK && i < count && !upkeep_stopped(u);)
+            status = make_some(u, level, starts + i, count - i, &i, error);
     }
     return status;
 }

@@ -497,6 +497,16 @@ static void all_keys_of_a_flow(void)
     check_question(&q, SOURCE_BLOCKS);
 }
 
+/* Merged and sorted blocks, and coarse roll-ups. */
+static void upkeep_changes_nothing(void)
+{
+    struct upkeep_report report;
+    CU_ASSERT_EQUAL(store_upkeep(store, &(struct upkeep_settings){0}, NULL, NULL, &report, NULL), WEIR_OK);
+    CU_ASSERT(report.blocks_made > 0);
+    blocks_equal_recomputation();
+    rollups_equal_recomputation();
+}
+
 static void sources_are_said(void)
 {
     const char *tags[] = {"srcTag", "dstTag"}, *port[] = {"sourceTransportPort"};
@@ -530,6 +540,7 @@ int main(void)
         {"every key alone", every_key_alone},
         {"keys of every shape together", all_keys_of_a_flow},
         {"the answer says its source", sources_are_said},
+        {"upkeep changes no answer", upkeep_changes_nothing},
     };
     naive = calloc(BLOCKS * ROWS_MOST, sizeof *naive);
     if (!naive || CU_initialize_registry() != CUE_SUCCESS)

@@ -10,6 +10,20 @@
 static uint8_t *image; /* the sound file */
 static size_t image_length;
 
+static bool kept_up;
+/* The first blocks leave, the others are merged, hours and days are summed; and one block comes late. */
+static void keep_up(struct store *s)
+{
+    struct upkeep_report report;
+    enum store_outcome outcome;
+    const struct upkeep_settings settings = {.retain_ms =
+                                                 clock_now_ms() - FIXTURE_TIME - 210 * INT64_C(1000)};
+    CU_ASSERT_EQUAL(store_upkeep(s, &settings, NULL, NULL, &report, NULL), WEIR_OK);
+    CU_ASSERT(report.blocks_removed > 0 && report.blocks_made > 0 && report.rollups_made > 2);
+    CU_ASSERT_EQUAL(fixture_append(s, 7, 1, ROWS / 4, &outcome, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(store_upkeep(s, &(struct upkeep_settings){0}, NULL, NULL, &report, NULL), WEIR_OK);
+}
+
 static void make_store(const char *folder)
 {
     struct weir_error error = {0};
@@ -33,6 +47,8 @@ static void make_store(const char *folder)
                     WEIR_OK);
     for (uint64_t n = 1; n <= 10; n++)
         CU_ASSERT_EQUAL(fixture_append(s, (uint8_t)(n % 2), n, ROWS, &outcome, &error), WEIR_OK);
+    if (kept_up)
+        keep_up(s);
     store_close(s);
 }
 
@@ -86,6 +102,15 @@ static enum weir_status sum_rollup(void *context, const struct rollup_key *key,
     return WEIR_OK;
 }
 
+/* Of what time a row is depends on how coarse it is; a segment that is not found is summed anew. */
+static enum weir_status sum_coarse(void *context, const struct rollup_key *key,
+                                   const struct counts *c)
+{
+    struct rollup_key timeless = *key;
+    timeless.minute_ms = 0;
+    return sum_rollup(context, &timeless, c);
+}
+
 static enum weir_status sum_account(void *context, const struct account_row *row)
 {
     uint64_t *sum = context;
@@ -119,6 +144,7 @@ static bool fingerprint(struct store *s, uint64_t sums[4])
     if (reader_open(s, &r, NULL) != WEIR_OK)
         return false;
     fine &= reader_rollups(r, INTERVAL_ALL, sum_rollup, &sums[1], NULL) == WEIR_OK;
+    fine &= reader_rollups_coarse(r, INTERVAL_ALL, INT64_MAX, sum_coarse, &sums[1], NULL) == WEIR_OK;
     fine &= reader_account(r, INTERVAL_ALL, sum_account, &sums[2], NULL) == WEIR_OK;
     reader_close(r);
     if (store_catalogue(s, &c, NULL) != WEIR_OK)
@@ -177,6 +203,14 @@ static void test_flips(void)
     CU_ASSERT_EQUAL(wrong, 0);
     CU_ASSERT(found > flips / 4); /* the file is small: half of its pages are nearly empty */
     free(image);
+}
+
+/* Merged blocks, roll-ups of removed ones, ranges of deliveries, coarse roll-ups. */
+static void test_flips_kept_up(void)
+{
+    kept_up = true;
+    test_flips();
+    kept_up = false;
 }
 
 struct told {
@@ -253,6 +287,7 @@ int main(void)
 {
     static const struct fixture_test tests[] = {
         {"flipped bits", test_flips},
+        {"flipped bits after upkeep", test_flips_kept_up},
         {"changes by hand", test_by_hand},
         {NULL, NULL},
     };
