@@ -150,11 +150,15 @@ void kernel_mask16(const void *values, uint32_t n, const uint64_t *care, const u
 void kernel_codes(const uint16_t *codes, uint32_t n, const uint64_t *care, const uint8_t *hit,
                   uint64_t *out)
 {
-    for (uint32_t r = 0; r < n; r += 64) {
-        uint32_t here = n - r < 64 ? n - r : 64;
-        uint64_t word = 0;
-        for (uint32_t i = 0; i < here && (!care || care[r / 64]); i++)
-            word |= (uint64_t)hit[codes[r + i]] << i;
-        out[r / 64] |= word;
+    uint8_t octets[64];
+    uint32_t r = 0;
+    for (; r + 64 <= n; r += 64) {
+        if (care && !care[r / 64])
+            continue;
+        for (uint32_t i = 0; i < 64; i++)
+            octets[i] = hit[codes[r + i]];
+        out[r / 64] |= gather_bits(octets);
     }
+    for (; r < n; r++)
+        out[r / 64] |= (uint64_t)(hit[codes[r]] & 1) << (r % 64);
 }

@@ -304,18 +304,25 @@ static void select_values(const struct leaf *leaf, uint8_t width, const void *va
 
 /* ---- the three forms ---- */
 
+static void store_octets(uint64_t bits, uint8_t *to)
+{
+    uint64_t each = bits * UINT64_C(0x0101010101010101) & UINT64_C(0x8040201008040201);
+    each = ((each + UINT64_C(0x7f7f7f7f7f7f7f7f)) >> 7 & UINT64_C(0x0101010101010101)) * 255;
+    memcpy(to, &each, sizeof each);
+}
+
 /* Rows whose code is one of the matching ones. A run of codes, as a sorted dictionary gives for a
  * range of values, is one pass of a vector loop. */
 static bool select_codes(const struct vector *v, const uint64_t *hits, struct arena *a,
                          const uint64_t *care, uint64_t *out)
 {
-    uint32_t first = UINT32_MAX, last = 0, count = 0;
-    for (uint32_t c = 0; c < v->code_count; c++) {
-        if (!(hits[c / 64] >> (c % 64) & 1))
+    uint32_t first = 0, last = 0, count = 0, words = (v->code_count + 63) / 64;
+    for (uint32_t w = 0; w < words; w++) {
+        if (!hits[w])
             continue;
-        first = first == UINT32_MAX ? c : first;
-        last = c;
-        count++;
+        first = count ? first : 64 * w + (uint32_t)__builtin_ctzll(hits[w]);
+        last = 64 * w + 63 - (uint32_t)__builtin_clzll(hits[w]);
+        count += (uint32_t)__builtin_popcountll(hits[w]);
     }
     if (count == 0)
         return true;
@@ -323,11 +330,12 @@ static bool select_codes(const struct vector *v, const uint64_t *hits, struct ar
         kernel_range(2, v->codes, v->rows, care, first, last - first, out);
         return true;
     }
-    uint8_t *hit = arena_alloc(a, v->code_count);
+    uint8_t *hit = arena_alloc(a, (size_t)words * 64);
     if (!hit)
         return false;
-    for (uint32_t c = 0; c < v->code_count; c++)
-        hit[c] = hits[c / 64] >> (c % 64) & 1;
+    for (uint32_t w = 0; w < words; w++)
+        for (uint32_t i = 0; i < 8; i++) /* eight bits to eight octets of 0 or 255 */
+            store_octets(hits[w] >> (8 * i) & 255, hit + 64 * w + 8 * i);
     kernel_codes(v->codes, v->rows, care, hit, out);
     return true;
 }

@@ -290,7 +290,7 @@ void kernel_range(uint8_t width, const void *values, uint32_t n, const uint64_t 
 /* Width 16, as two words in memory order. */
 void kernel_mask16(const void *values, uint32_t n, const uint64_t *care, const uint64_t mask[2],
                    const uint64_t value[2], uint64_t *out);
-/* hit[codes[r]] is 0 or 1. */
+/* hit[codes[r]] is 0 or 255. */
 void kernel_codes(const uint16_t *codes, uint32_t n, const uint64_t *care, const uint8_t *hit,
                   uint64_t *out);
 /* Plain C even where the processor has more: for tests, which compare the two. */

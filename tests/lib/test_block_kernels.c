@@ -37,11 +37,11 @@ static void crc_known(void)
 
 static void crc_ways_agree(void)
 {
-    uint8_t bytes[300];
+    static uint8_t bytes[8000]; /* several long lanes, and what they leave */
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)next();
     for (size_t from = 0; from < 9; from++)
-        for (size_t length = 0; from + length <= sizeof bytes; length++) {
+        for (size_t length = 0; from + length <= sizeof bytes; length += length < 800 ? 1 : 83) {
             uint32_t whole = crc32c_tables(7, bytes + from, length);
             if (crc32c_have_hardware())
                 CU_ASSERT_EQUAL(crc32c_hardware(7, bytes + from, length), whole);
