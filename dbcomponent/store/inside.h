@@ -61,7 +61,8 @@ _Static_assert(BATCH_COLUMNS_MOST <= 1024, "COLUMN_ID has room for 1024 columns"
 enum weir_status store_begin(struct store *s, struct weir_error *error);
 enum weir_status store_end(struct store *s, enum weir_status status, struct weir_error *error);
 
-/* Folds the whole log into the file, as far as readers permit. */
+/* Folds the whole log into the file, as far as readers permit that are there for long: only then does a
+ * file that was made shorter get shorter. */
 void store_fold(struct store *s);
 /* A file of a release that could not give space back becomes one that can, if it has much to give: it is
  * written anew, while which nobody writes. */

@@ -407,7 +407,9 @@ enum weir_status upkeep_give_back(struct upkeep *u, struct weir_error *error)
         if (status == WEIR_OK)
             status = measure(u, &now, error);
     }
-    if (status == WEIR_OK && start > now.pages)
+    if (status == WEIR_OK && start > now.pages) {
         u->report.octets_given_back += (uint64_t)((start - now.pages) * now.page);
+        store_fold(u->store);
+    }
     return status;
 }
