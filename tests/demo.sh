@@ -67,7 +67,7 @@ started=$server
 echo $server >"$work/weird.pid"
 ready() {
     kill -0 $server 2>/dev/null || fail "weird did not start"
-    grep -q '^ready ' "$work/ready"
+    grep -qs '^ready ' "$work/ready"
 }
 until_true 15 ready || fail "weird was not ready after 15 s"
 cat "$work/ready"
@@ -82,7 +82,7 @@ tcpdump -i lo -U -w "$capture" "udp port ${netflow##*:} or tcp port ${WEIR_URL##
     >"$work/tcpdump.log" 2>&1 &
 tcpdump=$!
 started="$started $tcpdump"
-listening() { grep -q 'listening on' "$work/tcpdump.log" || ! kill -0 $tcpdump 2>/dev/null; }
+listening() { grep -qs 'listening on' "$work/tcpdump.log" || ! kill -0 $tcpdump 2>/dev/null; }
 until_true 5 listening || :
 
 # ---- what the network is called: service calls -------------------------------------------------
