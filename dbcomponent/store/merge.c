@@ -24,7 +24,7 @@ struct source { /* the blocks that are merged, one after the other */
     struct frame *frames;
     size_t count;
     uint32_t rows;
-    const uint32_t *order; /* row of the result -> row of the source */
+    const uint32_t *place; /* row of the sources -> row of the result */
 };
 
 struct merger *merger_new(void)
@@ -112,94 +112,64 @@ bool merger_accepts(struct merger *m, const struct block_record *b)
     return true;
 }
 
-/* ---- a column of the result ---- */
+/* ---- a column of the result: each source's values go where its rows went ---- */
+
+#define SCATTER(type)                                                                              \
+    do {                                                                                           \
+        const type *in = v->values;                                                                \
+        type *out = to;                                                                            \
+        if (v->form == VECTOR_FLAT)                                                                \
+            for (uint32_t row = 0; row < v->rows; row++)                                           \
+                out[place[row]] = in[row];                                                         \
+        else if (v->form == VECTOR_DICTIONARY)                                                     \
+            for (uint32_t row = 0; row < v->rows; row++)                                           \
+                out[place[row]] = in[v->codes[row]];                                               \
+        else                                                                                       \
+            for (uint32_t row = 0; row < v->rows; row++)                                           \
+                out[place[row]] = in[0];                                                           \
+    } while (0)
+
+/* Of the width that the result has; its rows that lack the element are zero, as they were. */
+static void scatter(void *to, const struct vector *v, const uint32_t *place)
+{
+    struct pair { uint64_t low, high; };
+    switch (v->width) {
+    case 1: SCATTER(uint8_t); break;
+    case 2: SCATTER(uint16_t); break;
+    case 4: SCATTER(uint32_t); break;
+    case 8: SCATTER(uint64_t); break;
+    default: SCATTER(struct pair); break;
+    }
+}
 
 #define WIDEN(type)                                                                                \
     do {                                                                                           \
-        type *at = to;                                                                             \
+        type *out = to;                                                                            \
         for (uint32_t row = 0; row < v->rows; row++)                                               \
-            at[row] = (type)vector_u64(v, row);                                                    \
+            out[place[row]] = (type)vector_u64(v, row);                                            \
     } while (0)
 
-/* A vector's values one after the other, as wide as the result's. */
-static enum weir_status unroll(const struct vector *v, uint8_t width, void *to, struct arena *a,
-                               struct weir_error *error)
+static void scatter_wider(void *to, const struct vector *v, uint8_t width, const uint32_t *place)
 {
-    struct vector flat;
-    size_t size = width ? width : sizeof(struct octets);
-    if (v->width == width) {
-        if (!vector_flatten(v, a, &flat))
-            return weir_fail(error, WEIR_ENOMEM, "", "out of memory to merge blocks");
-        memcpy(to, flat.values, (size_t)v->rows * size);
-        return WEIR_OK;
-    }
     switch (width) {
     case 2: WIDEN(uint16_t); break;
     case 4: WIDEN(uint32_t); break;
     default: WIDEN(uint64_t); break;
     }
-    return WEIR_OK;
 }
 
-static void unroll_presence(const struct vector *v, uint8_t *to)
-{
-    if (!v->present)
-        memset(to, 1, v->rows);
-    for (uint32_t row = 0; v->present && row < v->rows; row++)
-        to[row] = v->present[row / 64] >> (row % 64) & 1;
-}
-
-#define GATHER(type)                                                                               \
-    do {                                                                                           \
-        const type *in = from;                                                                     \
-        type *out = to;                                                                            \
-        for (uint32_t row = 0; row < rows; row++)                                                  \
-            out[row] = in[order[row]];                                                             \
-    } while (0)
-
-static void gather(void *to, const void *from, uint8_t width, const uint32_t *order, uint32_t rows)
-{
-    struct pair { uint64_t low, high; };
-    switch (width) {
-    case 1: GATHER(uint8_t); break;
-    case 2: GATHER(uint16_t); break;
-    case 4: GATHER(uint32_t); break;
-    case 8: GATHER(uint64_t); break;
-    default: GATHER(struct pair); break;
-    }
-}
-
-static enum weir_status put_octets(struct batch *b, size_t column, const struct octets *from,
-                                   const uint8_t *has, const struct source *s,
-                                   struct weir_error *error)
+static enum weir_status scatter_octets(struct batch *b, size_t column, const struct vector *v,
+                                       const uint32_t *place, struct weir_error *error)
 {
     enum weir_status status = WEIR_OK;
-    for (uint32_t row = 0; status == WEIR_OK && row < s->rows; row++) {
-        const struct octets *o = &from[s->order[row]];
-        if (has[s->order[row]])
-            status = batch_put_octets(b, column, row, o->bytes, o->length);
-    }
-    if (status != WEIR_OK)
-        return weir_fail(error, status, "block", "its octets do not go into one block");
-    return WEIR_OK;
+    for (uint32_t row = 0; status == WEIR_OK && row < v->rows; row++)
+        if (vector_has(v, row)) {
+            struct octets o = vector_octets(v, row);
+            status = batch_put_octets(b, column, place[row], o.bytes, o.length);
+        }
+    return status == WEIR_OK
+               ? status : weir_fail(error, status, "block", "its octets do not go into one block");
 }
-
-static void mark(struct batch *b, size_t column, const uint8_t *has, const struct source *s)
-{
-    for (uint32_t row = 0, end; row < s->rows; row = end) {
-        bool present = has[s->order[row]];
-        for (end = row + 1; end < s->rows && (has[s->order[end]] != 0) == present; end++)
-            ;
-        if (present)
-            batch_mark(b, column, row, end - row);
-    }
-}
-
-/* Values and presence of all rows of the sources, in their order. */
-struct rows {
-    uint8_t *values, *has; /* `has` when not every row has it */
-    bool whole;
-};
 
 static bool is_whole(const struct source *s, ie_key key)
 {
@@ -211,29 +181,23 @@ static bool is_whole(const struct source *s, ie_key key)
     return true;
 }
 
-static enum weir_status unroll_all(const struct source *s, const struct element *e, struct arena *a,
-                                   struct rows *out, struct weir_error *error)
+/* Which rows of the result have the element, for a column that some lack. False: no memory. */
+static bool mark(struct batch *b, size_t column, const struct source *s, ie_key key, struct arena *a)
 {
-    enum weir_status status = WEIR_OK;
-    uint32_t row = 0;
-    size_t size = e->width ? e->width : sizeof(struct octets);
-    out->whole = e->width && is_whole(s, e->key);
-    out->values = arena_alloc(a, s->rows * size + 64);
-    out->has = out->whole ? NULL : arena_alloc(a, s->rows + 1);
-    if (!out->values || (!out->whole && !out->has))
-        return weir_fail(error, WEIR_ENOMEM, "", "out of memory to merge blocks");
-    for (size_t i = 0; status == WEIR_OK && i < s->count; row += s->frames[i++].rows) {
-        const struct vector *v = frame_find(&s->frames[i], e->key);
-        if (v)
-            status = unroll(v, e->width, out->values + row * size, a, error);
-        else
-            memset(out->values + row * size, 0, s->frames[i].rows * size);
-        if (v && !out->whole)
-            unroll_presence(v, out->has + row);
-        else if (!out->whole)
-            memset(out->has + row, 0, s->frames[i].rows);
+    uint8_t *has = arena_zero(a, s->rows + 1);
+    const uint32_t *place = s->place;
+    for (size_t i = 0; has && i < s->count; place += s->frames[i++].rows) {
+        const struct vector *v = frame_find(&s->frames[i], key);
+        for (uint32_t row = 0; v && row < v->rows; row++)
+            has[place[row]] = vector_has(v, row);
     }
-    return status;
+    for (uint32_t row = 0, end; has && row < s->rows; row = end) {
+        for (end = row + 1; end < s->rows && has[end] == has[row]; end++)
+            ;
+        if (has[row])
+            batch_mark(b, column, row, end - row);
+    }
+    return has != NULL;
 }
 
 /* The value that all rows have: they need no sorting. NULL: none. */
@@ -262,27 +226,29 @@ static enum weir_status fill_column(struct merger *m, const struct source *s,
                                     const struct element *e, struct weir_error *error)
 {
     size_t column;
-    struct rows rows;
     enum weir_status status = batch_column(m->batch, e->key, e->width, &column);
     if (status != WEIR_OK)
         return weir_fail(error, status, "block", "columns do not go into one block");
-    const void *value = constant_of(s, e);
-    if (value) {
-        repeat(batch_column_at(m->batch, column)->values, value, e->width, s->rows);
-        batch_mark(m->batch, column, 0, s->rows);
-        return WEIR_OK;
+    void *values = batch_column_at(m->batch, column)->values;
+    const void *constant = constant_of(s, e);
+    const uint32_t *place = s->place;
+    if (constant)
+        repeat(values, constant, e->width, s->rows);
+    for (size_t i = 0; !constant && status == WEIR_OK && i < s->count; place += s->frames[i++].rows) {
+        const struct vector *v = frame_find(&s->frames[i], e->key);
+        if (v && e->width == 0)
+            status = scatter_octets(m->batch, column, v, place, error);
+        else if (v && v->width == e->width)
+            scatter(values, v, place);
+        else if (v)
+            scatter_wider(values, v, e->width, place);
     }
-    status = unroll_all(s, e, &m->scratch, &rows, error);
     if (status != WEIR_OK)
         return status;
-    if (rows.whole)
+    if (is_whole(s, e->key))
         batch_mark(m->batch, column, 0, s->rows);
-    else
-        mark(m->batch, column, rows.has, s);
-    if (e->width == 0)
-        return put_octets(m->batch, column, (const struct octets *)(void *)rows.values, rows.has, s,
-                          error);
-    gather(batch_column_at(m->batch, column)->values, rows.values, e->width, s->order, s->rows);
+    else if (!mark(m->batch, column, s, e->key, &m->scratch))
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory to merge blocks");
     return WEIR_OK;
 }
 
@@ -376,8 +342,8 @@ enum weir_status merger_merge(struct merger *m, struct sql *sql, const int64_t *
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory to merge blocks");
     enum weir_status status = read_sources(m, sql, ids, seals, &s, out, error);
     if (status == WEIR_OK)
-        s.order = order_rows(s.frames, count, s.rows, &m->arena, &m->scratch);
-    if (status == WEIR_OK && !s.order)
+        s.place = order_rows(s.frames, count, s.rows, &m->arena, &m->scratch);
+    if (status == WEIR_OK && !s.place)
         status = weir_fail(error, WEIR_ENOMEM, "", "out of memory to sort %u rows", s.rows);
     out->head.rows = s.rows;
     if (status == WEIR_OK)

@@ -20,24 +20,47 @@ static uint64_t number_at(const struct vector *v, uint32_t row)
     return v && v->width >= 1 && v->width <= 8 ? vector_u64(v, row) : 0;
 }
 
+#define ADD_NUMBERS(type)                                                                          \
+    do {                                                                                           \
+        const type *in = v->values;                                                                \
+        if (v->form == VECTOR_FLAT)                                                                \
+            for (uint32_t row = 0; row < v->rows; row++)                                           \
+                keys[row] |= (in[row] & mask) << shift;                                            \
+        else                                                                                       \
+            for (uint32_t row = 0; row < v->rows; row++)                                           \
+                keys[row] |= (in[vector_index(v, row)] & mask) << shift;                           \
+    } while (0)
+
+/* Puts the low bits of each row's number into its key. */
+static void add_numbers(const struct frame *f, ie_key key, uint64_t mask, unsigned shift,
+                        uint64_t *keys)
+{
+    const struct vector *v = frame_find(f, key);
+    switch (v ? v->width : 0) {
+    case 1: ADD_NUMBERS(uint8_t); break;
+    case 2: ADD_NUMBERS(uint16_t); break;
+    case 4: ADD_NUMBERS(uint32_t); break;
+    case 8: ADD_NUMBERS(uint64_t); break;
+    default: break; /* absent, or no number */
+    }
+}
+
 /* What the flows of a message have in common: TCP flags, type of service, destination port. */
 static bool key_of_traffic(struct sorting *s, const struct frame *f, uint64_t *keys)
 {
-    const struct vector *flags = frame_find(f, IANA(6)), *tos = frame_find(f, IANA(5));
-    const struct vector *port = frame_find(f, IANA(11));
     (void)s;
-    for (uint32_t row = 0; row < f->rows; row++)
-        keys[row] = (number_at(flags, row) & 0xff) << 24 | (number_at(tos, row) & 0xff) << 16 |
-                    (number_at(port, row) & 0xffff);
+    memset(keys, 0, f->rows * sizeof *keys);
+    add_numbers(f, IANA(6), 0xff, 24, keys);
+    add_numbers(f, IANA(5), 0xff, 16, keys);
+    add_numbers(f, IANA(11), 0xffff, 0, keys);
     return true;
 }
 
 static bool key_of_message(struct sorting *s, const struct frame *f, uint64_t *keys)
 {
-    const struct vector *time = frame_find(f, WEIR_EXPORT_TIME);
     (void)s;
-    for (uint32_t row = 0; row < f->rows; row++)
-        keys[row] = number_at(time, row);
+    memset(keys, 0, f->rows * sizeof *keys);
+    add_numbers(f, WEIR_EXPORT_TIME, UINT64_MAX, 0, keys);
     return true;
 }
 
@@ -129,11 +152,11 @@ const uint32_t *order_rows(const struct frame *frames, size_t count, uint32_t ro
     s.from = arena_alloc(scratch, (rows + 1) * sizeof *s.from);
     s.to = arena_alloc(scratch, (rows + 1) * sizeof *s.to);
     s.exporters = rollups_new();
-    uint32_t *order = arena_alloc(a, (rows + 1) * sizeof *order);
-    bool fine = s.keys && s.from && s.to && s.exporters && order && sort(&s);
+    uint32_t *place = arena_alloc(a, (rows + 1) * sizeof *place);
+    bool fine = s.keys && s.from && s.to && s.exporters && place && sort(&s);
     for (uint32_t i = 0; fine && i < rows; i++)
-        order[i] = (uint32_t)s.from[i];
+        place[(uint32_t)s.from[i]] = i;
     rollups_free(s.exporters);
     arena_reset(scratch);
-    return fine ? order : NULL;
+    return fine ? place : NULL;
 }

@@ -5,8 +5,8 @@
 #include "base/arena.h"
 #include "flow/vector.h"
 
-/* `frames`, one after the other, have `rows` rows together. Which of them is the first, second … of
- * the sorted ones, from `a`; rows that compare equal stay in their order. NULL: no memory.
+/* `frames`, one after the other, have `rows` rows together. Which place each of them has
+ * when they are sorted, from `a`; rows that compare equal stay in their order. NULL: no memory.
  * `scratch` is used and reset. */
 const uint32_t *order_rows(const struct frame *frames, size_t count, uint32_t rows,
                            struct arena *a, struct arena *scratch);
