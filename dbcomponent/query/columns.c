@@ -72,3 +72,45 @@ enum weir_status columns_get(struct columns *c, ie_key key, const struct vector 
     *out = &c->vectors[at];
     return WEIR_OK;
 }
+
+/* ---- sums ---- */
+
+#define SAME_MOST 64u /* octets that a column which is its base takes at most */
+
+/* The column whose values these are: itself, or the base that it is nothing but. UINT32_MAX: none that
+ * can be summed. */
+static enum weir_status find_summed(struct columns *c, ie_key key, uint32_t *at,
+                                    struct weir_error *error)
+{
+    bool same = false;
+    *at = find(c->block, key);
+    if (*at == UINT32_MAX || c->block->columns[*at].codec != CODEC_RELATIVE)
+        return WEIR_OK;
+    struct block_column column = c->block->columns[*at];
+    enum weir_status status = WEIR_OK;
+    if (column.length <= SAME_MOST && c->states[*at] == UNTOUCHED) {
+        status = reader_load(c->reader, c->block->stored.rowid, &column, c->arena, error);
+        if (status == WEIR_OK)
+            status = column_is_base(&column, c->arena, &same, error);
+    }
+    *at = same ? find(c->block, column.base) : UINT32_MAX;
+    return status;
+}
+
+enum weir_status columns_sum(struct columns *c, ie_key key, const uint64_t *selected, uint64_t *sum,
+                             bool *done, struct weir_error *error)
+{
+    uint32_t at;
+    *done = false;
+    enum weir_status status = find_summed(c, key, &at, error);
+    if (status == WEIR_OK && at != UINT32_MAX && c->states[at] == UNTOUCHED &&
+        column_can_sum(&c->block->columns[at]) &&
+        c->block->columns[at].rows == c->block->stored.rows) {
+        struct block_column column = c->block->columns[at];
+        status = reader_load(c->reader, c->block->stored.rowid, &column, c->arena, error);
+        if (status == WEIR_OK)
+            status = column_sum(&column, selected, sum, error);
+        *done = status == WEIR_OK;
+    }
+    return status == WEIR_OK ? status : columns_blame(c, status, error);
+}

@@ -41,6 +41,7 @@ struct pass {
     struct vector *frame; /* room for all its columns */
     struct run run;
     struct vector flows; /* run.flows, when records say how many they are */
+    uint64_t octets_sum, packets_sum;
 };
 
 static enum weir_status no_memory(struct weir_error *error)
@@ -198,14 +199,28 @@ static enum weir_status tally_rows(struct pass *p, struct weir_error *error)
     return status == WEIR_OK ? spread_run(&s, &p->run, start, end, error) : status;
 }
 
+/* A measure of the selected rows: their sum, where that is all that is asked and the column can be added up
+ * as it lies; else its vector. */
+static enum weir_status measure(struct pass *p, ie_key key, const struct vector **v, uint64_t *room,
+                                const uint64_t **sum, struct weir_error *error)
+{
+    bool done = false;
+    enum weir_status status = WEIR_OK;
+    if (p->question->layout.count == 0 && !question_spreads(p->question))
+        status = columns_sum(&p->columns, key, p->run.selected, room, &done, error);
+    *sum = done ? room : NULL;
+    return status == WEIR_OK && !done ? columns_get(&p->columns, key, v, error) : status;
+}
+
 static enum weir_status add_rows(struct pass *p, struct weir_error *error)
 {
     bound_bins(p);
     enum weir_status status = bring_components(p, error);
     if (status == WEIR_OK)
-        status = columns_get(&p->columns, WEIR_OCTETS, &p->run.octets, error);
+        status = measure(p, WEIR_OCTETS, &p->run.octets, &p->octets_sum, &p->run.octets_sum, error);
     if (status == WEIR_OK)
-        status = columns_get(&p->columns, WEIR_PACKETS, &p->run.packets, error);
+        status =
+            measure(p, WEIR_PACKETS, &p->run.packets, &p->packets_sum, &p->run.packets_sum, error);
     if (status == WEIR_OK)
         status = count_flows(p, error);
     if (status == WEIR_OK)

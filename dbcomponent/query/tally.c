@@ -129,8 +129,10 @@ static uint64_t sum_vector(struct adding *add, const struct vector *v)
 static enum weir_status add_sums(struct adding *add, struct weir_error *error)
 {
     const struct run *run = add->run;
-    struct cell sums = {.octets = sum_vector(add, run->octets),
-                        .packets = sum_vector(add, run->packets),
+    struct cell sums = {
+                        .octets = run->octets_sum ? *run->octets_sum : sum_vector(add, run->octets),
+                        .packets = run->packets_sum ? *run->packets_sum
+                                                    : sum_vector(add, run->packets),
                         .flows = run->flows ? sum_vector(add, run->flows) : run->selected_count};
     if (sums.flows && !groups_add_one(&add->t->groups, add->constant, &sums))
         return budget_error(add->t->groups.budget, error);

@@ -50,6 +50,8 @@ struct run {
     const uint64_t *selected;       /* NULL: all rows */
     uint32_t selected_count;
     const struct vector *octets, *packets;
+    const uint64_t *octets_sum, *packets_sum; /* of the selected rows, when it is known and no key
+                                                 varies: then there need be no vector */
     const struct vector *flows;     /* NULL: each row is one flow */
     const struct block_column *columns; /* directory, sorted, for bounds; NULL: none known */
     uint32_t column_count;

@@ -122,6 +122,15 @@ enum weir_status block_column_read(const uint8_t head[BLOCK_COLUMN_HEAD_SIZE], c
  * element is named. WEIR_ENOMEM. */
 enum weir_status column_decode(const struct block_column *c, const struct vector *base,
                                struct arena *a, struct vector *out, struct weir_error *error);
+/* The sum of the selected rows (a bit a row; NULL: all), mod 2^64, without decoding them into memory. Only
+ * a column of CODEC_FOR, width 8, that every row has: column_can_sum(). Errors as column_decode(). */
+bool column_can_sum(const struct block_column *c);
+enum weir_status column_sum(const struct block_column *c, const uint64_t *selected, uint64_t *sum,
+                            struct weir_error *error);
+/* Is this CODEC_RELATIVE column its base itself, in every row (when the base is of the same width and in
+ * every row)? Scratch from `a`. Errors as column_decode(). */
+enum weir_status column_is_base(const struct block_column *c, struct arena *a, bool *same,
+                                struct weir_error *error);
 /* Any vector as FLAT, memory from `a`; the same vector when it is FLAT already. False: no memory. */
 bool vector_flatten(const struct vector *v, struct arena *a, struct vector *out);
 /* What filter_judge() wants to know. */

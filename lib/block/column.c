@@ -371,6 +371,45 @@ enum weir_status column_decode(const struct block_column *c, const struct vector
     return s ? fail_column(c, s, weir_status_text(s), error) : WEIR_OK;
 }
 
+/* ---- sums ---- */
+bool column_can_sum(const struct block_column *c)
+{
+    return c->codec == CODEC_FOR && c->width == 8 && c->present_rows == c->rows && c->rows &&
+           c->rows <= BLOCK_ROWS_MOST;
+}
+
+enum weir_status column_sum(const struct block_column *c, const uint64_t *selected, uint64_t *sum,
+                            struct weir_error *error)
+{
+    struct cursor in = cursor_over(c->bytes, c->length);
+    if (crc32c(0, c->bytes, c->length) != c->crc)
+        return fail_column(c, WEIR_ECHECKSUM, "checksum does not match its bytes", error);
+    enum weir_status s = packed_sum(&in, c->rows, selected, sum);
+    if (s == WEIR_OK && cursor_left(&in))
+        s = WEIR_EMALFORMED;
+    return s ? fail_column(c, s, weir_status_text(s), error) : WEIR_OK;
+}
+
+enum weir_status column_is_base(const struct block_column *c, struct arena *a, bool *same,
+                                struct weir_error *error)
+{
+    struct decompressor d = {.arena = a};
+    struct cursor in = cursor_over(c->bytes, c->length);
+    struct part part;
+    *same = false;
+    if (c->codec != CODEC_RELATIVE || c->rows == 0 || c->present_rows != c->rows)
+        return WEIR_OK;
+    if (crc32c(0, c->bytes, c->length) != c->crc)
+        return fail_column(c, WEIR_ECHECKSUM, "checksum does not match its bytes", error);
+    if (cursor_left(&in) && *in.at == CODEC_MAP)
+        return WEIR_OK;
+    enum weir_status s = decode_values(&d, &in, c->codec, c->present_rows, c->width, &part);
+    if (s)
+        return fail_column(c, s, weir_status_text(s), error);
+    *same = part_is_zero(&part, c->width);
+    return WEIR_OK;
+}
+
 /* ---- forms ---- */
 bool vector_flatten(const struct vector *v, struct arena *a, struct vector *out)
 {

@@ -197,6 +197,27 @@ MERGE_BODY(merge_2, uint16_t)
 MERGE_BODY(merge_4, uint32_t)
 MERGE_BODY(merge_8, uint64_t)
 
+INLINE uint64_t sum32_word(const uint32_t *values, uint64_t bits)
+{
+    uint64_t total = 0;
+    if (__builtin_popcountll(bits) <= 12) {
+        for (; bits; bits &= bits - 1)
+            total += values[__builtin_ctzll(bits)];
+        return total;
+    }
+    for (unsigned i = 0; i < 64; i++)
+        total += values[i] & (0 - (bits >> i & 1));
+    return total;
+}
+
+INLINE uint64_t sum32_body(const uint32_t *values, const uint64_t *selected)
+{
+    uint64_t total = 0;
+    for (unsigned w = 0; w < PACK_GROUP / 64; w++)
+        total += sum32_word(values + 64 * w, selected[w]);
+    return total;
+}
+
 INLINE uint16_t most_code_body(const uint16_t *codes, size_t count)
 {
     uint16_t hi[LANES(uint16_t)] = {0};
@@ -260,6 +281,10 @@ INLINE uint16_t most_code_body(const uint16_t *codes, size_t count)
     SET_REBASES(set, target, 2)                                                                    \
     SET_REBASES(set, target, 4)                                                                    \
     SET_REBASES(set, target, 8)                                                                    \
+    target static uint64_t set##_sum32(const uint32_t *values, const uint64_t *selected)           \
+    {                                                                                              \
+        return sum32_body(values, selected);                                                       \
+    }                                                                                              \
     target static uint16_t set##_most_code(const uint16_t *codes, size_t count)                    \
     {                                                                                              \
         return most_code_body(codes, count);                                                       \
@@ -275,6 +300,7 @@ INLINE uint16_t most_code_body(const uint16_t *codes, size_t count)
         .rebase = {BY_WIDTH(set##_rebase_1), BY_WIDTH(set##_rebase_2), BY_WIDTH(set##_rebase_4),   \
                    BY_WIDTH(set##_rebase_8)},                                                      \
         .merge = {set##_merge_1, merge_of_2, set##_merge_4, set##_merge_8},                        \
+        .sum32 = set##_sum32,                                                                      \
         .most_code = set##_most_code,                                                              \
     };
 

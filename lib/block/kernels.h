@@ -47,6 +47,8 @@ struct kernels {
      * up to MERGE_SLACK octets past their end. */
     void (*merge[4])(const uint64_t *bits, const void *common, const void *rare, uint32_t count,
                      void *out);
+    /* Of PACK_GROUP values, those whose bit is set, added up. */
+    uint64_t (*sum32)(const uint32_t *values, const uint64_t selected[PACK_GROUP / 64]);
     uint16_t (*most_code)(const uint16_t *codes, size_t count);
 };
 extern const struct kernels kernels_plain;

@@ -293,3 +293,91 @@ enum weir_status packed_read(struct cursor *in, uint32_t count, unsigned width, 
     }
     return WEIR_OK;
 }
+
+/* ---- adding up ---- */
+
+/* Where a group's low parts can be unpacked from: PACK_SLACK octets past them can be read. */
+static const uint8_t *padded_low(const struct group *g, const uint8_t *end, uint8_t *padded)
+{
+    size_t whole = PACK_GROUP / 8 * (size_t)g->bits, size = packed_size(g->count, g->bits);
+    if ((size_t)(end - g->low) >= whole + PACK_SLACK)
+        return g->low;
+    memcpy(padded, g->low, size);
+    memset(padded + size, 0, whole + PACK_SLACK - size);
+    return padded;
+}
+
+static bool sum_exceptions(const struct group *g, const uint64_t *selected, uint64_t *sum)
+{
+    uint8_t highs[PACK_GROUP * 8 + PACK_SLACK];
+    size_t size = packed_size(g->exceptions, g->high);
+    memcpy(highs, g->highs, size);
+    memset(highs + size, 0, 16);
+    for (unsigned i = 0; i < g->exceptions; i++) {
+        unsigned place = g->places[i];
+        if (place >= g->count || (i && place <= g->places[i - 1]))
+            return false;
+        if (selected[place / 64] >> (place % 64) & 1)
+            *sum += packed_value(highs, i, g->high) << g->bits;
+    }
+    return true;
+}
+
+static bool sum_group(const struct kernels *k, const struct group *g, const uint8_t *end,
+                      uint64_t add, const uint64_t *selected, uint64_t *sum)
+{
+    uint8_t padded[PACK_GROUP * 8 + PACK_SLACK];
+    uint64_t rows = 0;
+    for (unsigned w = 0; w < PACK_GROUP / 64; w++)
+        rows += (uint64_t)__builtin_popcountll(selected[w]);
+    if (!rows)
+        return true;
+    *sum += rows * add;
+    const uint8_t *low = padded_low(g, end, padded);
+    if (g->bits <= 32) {
+        uint32_t values[PACK_GROUP];
+        k->unpack32(low, g->bits, values);
+        *sum += k->sum32(values, selected);
+    } else {
+        uint64_t values[PACK_GROUP];
+        k->unpack64(low, g->bits, values);
+        for (unsigned i = 0; i < PACK_GROUP; i++)
+            *sum += values[i] & (0 - (selected[i / 64] >> (i % 64) & 1));
+    }
+    return !g->exceptions || sum_exceptions(g, selected, sum);
+}
+
+/* The bits of one group, none past `count`. */
+static void group_bits(const uint64_t *selected, uint32_t first, uint32_t count,
+                       uint64_t out[PACK_GROUP / 64])
+{
+    for (uint32_t w = 0; w < PACK_GROUP / 64; w++) {
+        uint32_t row = first + 64 * w;
+        uint64_t all = row + 64 <= count ? ~UINT64_C(0)
+                       : row < count     ? (UINT64_C(1) << (count - row)) - 1
+                                         : 0;
+        out[w] = all && selected ? selected[row / 64] & all : all;
+    }
+}
+
+enum weir_status packed_sum(struct cursor *in, uint32_t count, const uint64_t *selected,
+                            uint64_t *sum)
+{
+    const struct kernels *k = kernels_best();
+    uint64_t reference = cursor_u64_le(in), bits[PACK_GROUP / 64];
+    unsigned reference_octets = cursor_u8(in);
+    *sum = 0;
+    if (in->failed)
+        return WEIR_ETRUNCATED;
+    if (reference_octets > 8)
+        return WEIR_EMALFORMED;
+    for (uint32_t first = 0; first < count; first += PACK_GROUP) {
+        struct group g = {.count = count - first < PACK_GROUP ? count - first : PACK_GROUP};
+        if (!read_group(in, reference_octets, 8, &g))
+            return in->failed ? WEIR_ETRUNCATED : WEIR_EMALFORMED;
+        group_bits(selected, first, count, bits);
+        if (!sum_group(k, &g, in->end, reference + g.reference, bits, sum))
+            return WEIR_EMALFORMED;
+    }
+    return WEIR_OK;
+}

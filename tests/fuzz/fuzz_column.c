@@ -44,6 +44,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (!same_value(&flat, &v, row))
                 abort();
     }
+    uint64_t sum;
+    bool same;
+    if (column_can_sum(&c))
+        column_sum(&c, c.rows % 3 ? NULL : base_values, &sum, NULL);
+    column_is_base(&c, &a, &same, NULL);
     arena_free(&a);
     return 0;
 }

@@ -197,6 +197,35 @@ static void range_is_true(void)
     }
 }
 
+/* What packed_sum() adds up against the values themselves; also cut short. */
+static void sums_agree(const uint8_t *bytes, size_t length, const uint64_t *values, uint32_t count)
+{
+    static uint64_t selected[5000 / 64 + 2];
+    uint64_t got, sum;
+    for (unsigned kind = 0; kind < 5; kind++) {
+        memset(selected, 0, sizeof selected);
+        sum = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            bool hit = kind == 0 || (kind == 1 ? next() % 40 == 0 : kind == 2 ? next() % 2
+                                                                  : kind == 3 && i % 256 == 255);
+            selected[i / 64] |= (uint64_t)hit << (i % 64);
+            sum += hit ? values[i] : 0;
+        }
+        for (unsigned set = 0; set < 2; set++) {
+            kernels_force(set ? &kernels_plain : NULL);
+            struct cursor in = cursor_over(bytes, length);
+            CU_ASSERT_EQUAL(packed_sum(&in, count, kind ? selected : NULL, &got), WEIR_OK);
+            CU_ASSERT_EQUAL(cursor_left(&in), 0);
+            CU_ASSERT_EQUAL(got, sum);
+        }
+    }
+    kernels_force(NULL);
+    for (size_t cut = 0; cut < length && count < 400; cut++) {
+        struct cursor in = cursor_over(bytes, cut);
+        CU_ASSERT_EQUAL(packed_sum(&in, count, NULL, &got), WEIR_ETRUNCATED);
+    }
+}
+
 /* Values of every shape through a packed run that sits flush at the end of its memory. */
 static void packed_both_ways(unsigned width, uint32_t count, unsigned shape)
 {
@@ -226,6 +255,8 @@ static void packed_both_ways(unsigned width, uint32_t count, unsigned shape)
         in = cursor_over(flush, cut);
         CU_ASSERT_EQUAL(packed_read(&in, count, width, back), WEIR_ETRUNCATED);
     }
+    if (width == 8)
+        sums_agree(flush, out.length, (const uint64_t *)(const void *)values, count);
     free(flush), free(values), free(back), buffer_free(&out);
 }
 
