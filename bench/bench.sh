@@ -2,7 +2,9 @@
 # bench.sh - Weir beside nfcapd and nfdump: the same records, in the same run; `make bench`.
 # Environment: WEIR_BENCH_FLOWS (10000000), WEIR_BENCH_FOLDER (a temporary one; about 2 GB),
 # WEIR_BENCH_BZ2 (set: nfcapd with BZ2 too; takes minutes), WEIR_BENCH_SECONDS and WEIR_BENCH_RECEIVERS (see
-# bench_udp.py).
+# bench_udp.py). questions.py: scans beside
+# nfdump and DuckDB.
 set -eu
 /usr/bin/python3 "$(dirname "$0")/bench.py" "$@"
 /usr/bin/python3 "$(dirname "$0")/bench_udp.py"
+/usr/bin/python3 "$(dirname "$0")/questions.py"
