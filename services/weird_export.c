@@ -1,5 +1,6 @@
 /* weird_export.c - `weird export`: stored flow records for other programs. json is the lines of
- * `weird records`, of flows alone; csv has a column an element; ipfix is a file of messages (RFC 5655). */
+ * `weird records`, of flows alone; csv has a column an element; ipfix is a file of messages (RFC
+ * 5655). */
 #include "weird.h"
 #include "base/buffer.h"
 #include "flow/value.h"

@@ -1,6 +1,6 @@
 /* series.c - `weir series`: time bins of each combination of keys, drawn as a line of blocks, with
- * the 95th percentile (or another) and the peak. One call of Aggregate with step and percentile; rows
- * come by bin, and are put together by key here. */
+ * the 95th percentile (or another) and the peak. One call of Aggregate with step and percentile;
+ * rows come by bin, and are put together by key here. */
 #include "dbStub.h"
 #include "base/time.h"
 #include "weir/names.h"

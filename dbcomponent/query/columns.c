@@ -77,8 +77,8 @@ enum weir_status columns_get(struct columns *c, ie_key key, const struct vector 
 
 #define SAME_MOST 64u /* octets that a column which is its base takes at most */
 
-/* The column whose values these are: itself, or the base that it is nothing but. UINT32_MAX: none that
- * can be summed. */
+/* The column whose values these are: itself, or the base that it is nothing but. UINT32_MAX: none
+ * that can be summed. */
 static enum weir_status find_summed(struct columns *c, ie_key key, uint32_t *at,
                                     struct weir_error *error)
 {

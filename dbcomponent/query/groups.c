@@ -168,8 +168,9 @@ static bool scatter_record(struct groups *g, const uint64_t *record)
     return scatter_rows(g, words, record, record + 1, record + 2, 1);
 }
 
-/* Moves everything to its part and starts anew with a small table. Rows that seldom met their group will
- * not do better later, and go past the table from now on; so do all when there is little memory. */
+/* Moves everything to its part and starts anew with a small table. Rows that seldom met their group
+ * will not do better later, and go past the table from now on; so do all when there is little
+ * memory. */
 static bool scatter(struct groups *g, bool little)
 {
     if (!g->parts && !(g->parts = parts_new(g->budget, g->words)))
@@ -374,8 +375,8 @@ static bool scatter_rest(struct groups *g)
     return g->loaded || parts_settle(g->parts);
 }
 
-/* An empty table for so many rows, as if none met its group; when the budget does not have it, one that
- * grows. Memory is kept from one part to the next: they are about as large. */
+/* An empty table for so many rows, as if none met its group; when the budget does not have it, one
+ * that grows. Memory is kept from one part to the next: they are about as large. */
 static bool have_room(struct groups *g, uint64_t rows)
 {
     struct groups *t = g->loaded;

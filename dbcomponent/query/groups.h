@@ -58,8 +58,8 @@ uint64_t *groups_add_one(struct groups *g, const uint64_t *words, const struct c
 void groups_scatter(struct groups *g, const uint64_t *mask);
 /* How many parts the groups are to be read in: 1 when they are not scattered. */
 unsigned groups_parts(const struct groups *g);
-/* The groups of a part, compacted, until the next call; *count of them. Afterwards nothing can be added.
- * False: budget or memory. */
+/* The groups of a part, compacted, until the next call; *count of them. Afterwards nothing can be
+ * added. False: budget or memory. */
 bool groups_load(struct groups *g, unsigned part, uint64_t **records, size_t *count);
 /* Every row put aside, and then every group in the table, as rows to `take`. What was read is given
  * back. */

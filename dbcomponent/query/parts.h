@@ -24,16 +24,16 @@ struct parts;
 struct parts *parts_new(struct budget *budget, unsigned words);
 void parts_free(struct parts *p);
 
-/* Puts n <= LOOP_ROWS rows aside, row i in part part[i]; words[w] is an array of n. False: memory, or the
- * temporary file (budget_error() says which). */
+/* Puts n <= LOOP_ROWS rows aside, row i in part part[i]; words[w] is an array of n. False: memory,
+ * or the temporary file (budget_error() says which). */
 bool parts_put(struct parts *p, const uint8_t *part, const uint64_t *const *words,
                const uint64_t *octets, const uint64_t *packets, const uint64_t *flows, uint32_t n);
-/* No more rows will come. When they fill most of the budget they go to the file, to leave memory for
- * grouping them. False: the file. */
+/* No more rows will come. When they fill most of the budget they go to the file, to leave memory
+ * for grouping them. False: the file. */
 bool parts_settle(struct parts *p);
 uint64_t parts_rows(const struct parts *p, unsigned part);
-/* The rows of a part, in runs of at most LOOP_ROWS; as groups_add() wants them. False: that of `take`, or
- * the temporary file. */
+/* The rows of a part, in runs of at most LOOP_ROWS; as groups_add() wants them. False: that of
+ * `take`, or the temporary file. */
 typedef bool (*parts_take)(void *context, const uint64_t *const *words, const uint64_t *octets,
                            const uint64_t *packets, const uint64_t *flows, uint32_t n);
 bool parts_read(struct parts *p, unsigned part, parts_take take, void *context);

@@ -116,7 +116,8 @@ static enum weir_status plan_bins(struct question *q, struct weir_error *error)
     return WEIR_OK;
 }
 
-/* `once`: the filter, which was read already, and the edge-in points. The line's end ends a comment. */
+/* `once`: the filter, which was read already, and the edge-in points. The line's end ends a
+ * comment. */
 static enum weir_status parse_once(struct question *q, const char *text, struct weir_error *error)
 {
     const char *both = arena_print(&q->arena, "observationRole %d and (%s\n)", ROLE_EDGE_IN, text);

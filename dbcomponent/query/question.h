@@ -1,6 +1,7 @@
 /* question.h - one question on its way: read (plan.c), surveyed and scanned (survey.c, scan.c,
  * columns.c) or put to the roll-ups (rollup.c), ranked and written down (finish.c), with its
- * account (account.c). spread.c shares flows out over bins, series.c finds percentiles. query.c is where store.h's calls start. Private to dbcomponent/query.
+ * account (account.c). spread.c shares flows out over bins, series.c finds percentiles. query.c is
+ * where store.h's calls start. Private to dbcomponent/query.
  *
  * Threads: a struct question is filled by one thread; the scan's threads only read it, but for the
  * counters that say atomic. */

@@ -199,8 +199,8 @@ static enum weir_status tally_rows(struct pass *p, struct weir_error *error)
     return status == WEIR_OK ? spread_run(&s, &p->run, start, end, error) : status;
 }
 
-/* A measure of the selected rows: their sum, where that is all that is asked and the column can be added up
- * as it lies; else its vector. */
+/* A measure of the selected rows: their sum, where that is all that is asked and the column can be
+ * added up as it lies; else its vector. */
 static enum weir_status measure(struct pass *p, ie_key key, const struct vector **v, uint64_t *room,
                                 const uint64_t **sum, struct weir_error *error)
 {

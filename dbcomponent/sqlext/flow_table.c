@@ -1,5 +1,5 @@
-/* flow_table.c - the module `flow`, as SQLite calls it: connect, open, filter, next, column. See sqlext.h;
- * columns.c knows values, constraints.c what is asked of them. */
+/* flow_table.c - the module `flow`, as SQLite calls it: connect, open, filter, next, column. See
+ * sqlext.h; columns.c knows values, constraints.c what is asked of them. */
 #include "sqlext/sqlext.h"
 #include "store/seal.h"
 

@@ -80,9 +80,9 @@ struct block_column {
 struct block_encoder; /* keeps scratch memory and zstd contexts from block to block */
 struct block_encoder *block_encoder_new(int zstd_level);
 void block_encoder_free(struct block_encoder *e);
-/* For blocks that stay: what else is packed for speed is entropy-coded where that is smaller (codes of
- * dictionaries, columns that queries seldom read; measures stay packed), and dictionaries are tried
- * every time. A fifth more CPU to encode; columns of codes cost twice as much to decode. */
+/* For blocks that stay: what else is packed for speed is entropy-coded where that is smaller (codes
+ * of dictionaries, columns that queries seldom read; measures stay packed), and dictionaries are
+ * tried every time. A fifth more CPU to encode; columns of codes cost twice as much to decode. */
 void block_encoder_dense(struct block_encoder *e);
 /* Appends the whole block to *out. `batch` may be NULL (account only). The account may be NULL.
  * WEIR_ENOMEM, WEIR_ELIMIT. On failure *out is as before. */
@@ -99,39 +99,42 @@ struct block {
 };
 /* Checks magic, version, every length and the CRCs of header and directory; points into `bytes`,
  * which stay the caller's and must outlive *out. Column CRCs are checked by column_decode() and
- * block_check(). WEIR_EVERSION names both versions; WEIR_EMALFORMED and WEIR_ETRUNCATED say where. */
+ * block_check(). WEIR_EVERSION names both versions; WEIR_EMALFORMED and WEIR_ETRUNCATED say where.
+ * */
 enum weir_status block_open(const uint8_t *bytes, size_t length, struct arena *a,
                             struct block *out, struct weir_error *error);
-/* Every column and the account decode, and every least/most/present is true. For blocks from outside,
- * before they are stored, and for verify. `a` is scratch. */
+/* Every column and the account decode, and every least/most/present is true. For blocks from
+ * outside, before they are stored, and for verify. `a` is scratch. */
 enum weir_status block_check(const struct block *b, struct arena *a, struct weir_error *error);
 const struct block_column *block_find(const struct block *b, ie_key key); /* NULL: no row has it */
 
 /* A directory entry alone, as a store keeps it beside the column's bytes (BLOCK_COLUMN_HEAD_SIZE
  * octets, with its own CRC in front). Reading takes the column bytes along and checks their length;
- * with `bytes` NULL (a store reads directories without columns) `length` is not looked at, out->bytes
- * is NULL and out->length is what the head says. */
+ * with `bytes` NULL (a store reads directories without columns) `length` is not looked at,
+ * out->bytes is NULL and out->length is what the head says. */
 #define BLOCK_COLUMN_HEAD_SIZE 96
 void block_column_write(const struct block_column *c, uint8_t out[BLOCK_COLUMN_HEAD_SIZE]);
 enum weir_status block_column_read(const uint8_t head[BLOCK_COLUMN_HEAD_SIZE], const uint8_t *bytes,
                                    size_t length, struct block_column *out, struct weir_error *error);
 
 /* Decodes one column into memory from `a`; form FLAT, CONSTANT or DICTIONARY, whichever the codec
- * gives for nothing. `base` is the decoded base column when c->base is not 0 (its key must match, and
- * its form be the one column_decode() gave it), else NULL. WEIR_ECHECKSUM, WEIR_EMALFORMED: the
+ * gives for nothing. `base` is the decoded base column when c->base is not 0 (its key must match,
+ * and its form be the one column_decode() gave it), else NULL. WEIR_ECHECKSUM, WEIR_EMALFORMED: the
  * element is named. WEIR_ENOMEM. */
 enum weir_status column_decode(const struct block_column *c, const struct vector *base,
                                struct arena *a, struct vector *out, struct weir_error *error);
-/* The sum of the selected rows (a bit a row; NULL: all), mod 2^64, without decoding them into memory. Only
- * a column of CODEC_FOR, width 8, that every row has: column_can_sum(). Errors as column_decode(). */
+/* The sum of the selected rows (a bit a row; NULL: all), mod 2^64, without decoding them into
+ * memory. Only a column of CODEC_FOR, width 8, that every row has: column_can_sum(). Errors as
+ * column_decode(). */
 bool column_can_sum(const struct block_column *c);
 enum weir_status column_sum(const struct block_column *c, const uint64_t *selected, uint64_t *sum,
                             struct weir_error *error);
-/* Is this CODEC_RELATIVE column its base itself, in every row (when the base is of the same width and in
- * every row)? Scratch from `a`. Errors as column_decode(). */
+/* Is this CODEC_RELATIVE column its base itself, in every row (when the base is of the same width
+ * and in every row)? Scratch from `a`. Errors as column_decode(). */
 enum weir_status column_is_base(const struct block_column *c, struct arena *a, bool *same,
                                 struct weir_error *error);
-/* Any vector as FLAT, memory from `a`; the same vector when it is FLAT already. False: no memory. */
+/* Any vector as FLAT, memory from `a`; the same vector when it is FLAT already. False: no memory.
+ * */
 bool vector_flatten(const struct vector *v, struct arena *a, struct vector *out);
 /* What filter_judge() wants to know. */
 void column_bounds_of(const struct block_column *c, struct column_bounds *out);

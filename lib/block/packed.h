@@ -38,9 +38,9 @@ static inline size_t packed_room(uint32_t count)
  * packed_room(count); what lies past `count` is undefined. WEIR_ETRUNCATED, WEIR_EMALFORMED. */
 enum weir_status packed_read(struct cursor *in, uint32_t count, unsigned width, void *out);
 
-/* The sum, mod 2^64, of those of `count` values of 8 octets whose bit in `selected` is set (NULL: of all;
- * bits past `count` are zero), without storing any. Groups of which none is selected are not looked
- * into. Errors as packed_read(). */
+/* The sum, mod 2^64, of those of `count` values of 8 octets whose bit in `selected` is set (NULL:
+ * of all; bits past `count` are zero), without storing any. Groups of which none is selected are
+ * not looked into. Errors as packed_read(). */
 enum weir_status packed_sum(struct cursor *in, uint32_t count, const uint64_t *selected,
                             uint64_t *sum);
 

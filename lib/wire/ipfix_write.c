@@ -1,5 +1,6 @@
-/* ipfix_write.c - see ipfix_write.h. A row's presence bits over the block's fields are its kind; each
- * kind has a list of fields, and one template a domain. Neighbour: ipfix.c reads what this writes. */
+/* ipfix_write.c - see ipfix_write.h. A row's presence bits over the block's fields are its kind;
+ * each kind has a list of fields, and one template a domain. Neighbour: ipfix.c reads what this
+ * writes. */
 #include "wire/ipfix_write.h"
 #include "base/address.h"
 #include "flow/batch.h"

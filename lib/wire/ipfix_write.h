@@ -30,8 +30,8 @@ struct ipfix_writer;
 struct ipfix_writer *ipfix_writer_new(void); /* NULL: no memory */
 void ipfix_writer_free(struct ipfix_writer *w);
 
-/* Appends the selected rows (NULL: all) of the frame to *out, whole messages. A domain can have 65,280
- * kinds of records: WEIR_ELIMIT past that. WEIR_ENOMEM. */
+/* Appends the selected rows (NULL: all) of the frame to *out, whole messages. A domain can have
+ * 65,280 kinds of records: WEIR_ELIMIT past that. WEIR_ENOMEM. */
 enum weir_status ipfix_write(struct ipfix_writer *w, const struct frame *f, const uint64_t *selected,
                              struct buffer *out, struct weir_error *error);
 

@@ -1,5 +1,5 @@
-/* test_query_spill.c - questions with more groups than their memory holds: put aside in parts, in memory
- * and on disk, they answer as if they had all memory there is. */
+/* test_query_spill.c - questions with more groups than their memory holds: put aside in parts, in
+ * memory and on disk, they answer as if they had all memory there is. */
 #include "dbcomponent/query_data.h"
 
 #include <signal.h>
