@@ -99,8 +99,7 @@ struct block {
 };
 /* Checks magic, version, every length and the CRCs of header and directory; points into `bytes`,
  * which stay the caller's and must outlive *out. Column CRCs are checked by column_decode() and
- * block_check(). WEIR_EVERSION names both versions; WEIR_EMALFORMED and WEIR_ETRUNCATED say where.
- * */
+ * block_check(). WEIR_EVERSION names both versions; WEIR_EMALFORMED and WEIR_ETRUNCATED say where. */
 enum weir_status block_open(const uint8_t *bytes, size_t length, struct arena *a,
                             struct block *out, struct weir_error *error);
 /* Every column and the account decode, and every least/most/present is true. For blocks from
@@ -133,8 +132,7 @@ enum weir_status column_sum(const struct block_column *c, const uint64_t *select
  * and in every row)? Scratch from `a`. Errors as column_decode(). */
 enum weir_status column_is_base(const struct block_column *c, struct arena *a, bool *same,
                                 struct weir_error *error);
-/* Any vector as FLAT, memory from `a`; the same vector when it is FLAT already. False: no memory.
- * */
+/* Any vector as FLAT, memory from `a`; the same vector when it is FLAT already. False: no memory. */
 bool vector_flatten(const struct vector *v, struct arena *a, struct vector *out);
 /* What filter_judge() wants to know. */
 void column_bounds_of(const struct block_column *c, struct column_bounds *out);
