@@ -171,6 +171,9 @@ static enum weir_status compact_kind(struct upkeep *u, enum record_kind kind,
         n = fitting(s + i, count - i, &full);
         size_t from = full || u->thorough ? 0 : worthy_from(s + i, n);
         status = merge_patiently(u, s + i + from, n - from, error);
+        /* Merging takes its time when much came at once; the bound of the file does not wait for it. */
+        if (status == WEIR_OK && n - from > 1 && u->settings.retain_octets)
+            status = upkeep_retain(u, error);
         if (u->progress)
             u->progress(u->context, i + n, count);
     }

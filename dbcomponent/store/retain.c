@@ -366,7 +366,7 @@ enum weir_status upkeep_retain(struct upkeep *u, struct weir_error *error)
     if (status == WEIR_OK && s->retain_octets)
         status = shrink_to(u, s->retain_octets, error);
     if (u->report.records_removed != before)
-        log_info("store", "%llu records were removed, as retention says",
+        log_debug("store", "%llu records were removed, as retention says",
                  (unsigned long long)(u->report.records_removed - before));
     return status;
 }

@@ -208,13 +208,13 @@ _Static_assert(ACCOUNT_COUNTER_COUNT + 7 == 40, "ACCOUNT_SQL_VALUES has one para
     X(SQL_TAG_PREFIX_DELETE, "DELETE FROM tag_prefix WHERE tag = ?1")                              \
     X(SQL_TAG_PREFIXES,                                                                            \
       "SELECT tag, address, length, seal = seal(address, length, tag) FROM tag_prefix"             \
-      " ORDER BY tag, address, length")                                                            \
+      " ORDER BY +tag, address, length") /* + : by the table, whose rows are sealed */             \
     X(SQL_TAG_AS_ADD, "INSERT INTO tag_as VALUES (?1, ?2, seal(?1, ?2)) ON CONFLICT DO NOTHING")   \
     X(SQL_TAG_AS_OWNER,                                                                            \
       "SELECT a.tag, t.name, a.seal = seal(a.number, a.tag) FROM tag_as a"                         \
       " JOIN tag t ON t.id = a.tag WHERE a.number = ?1")                                           \
     X(SQL_TAG_AS_DELETE, "DELETE FROM tag_as WHERE tag = ?1")                                      \
-    X(SQL_TAG_ASES, "SELECT tag, number, seal = seal(number, tag) FROM tag_as ORDER BY tag, number") \
+    X(SQL_TAG_ASES, "SELECT tag, number, seal = seal(number, tag) FROM tag_as ORDER BY +tag, number") \
     X(SQL_DEVICE_ADD, "INSERT INTO device VALUES (?1, ?2, ?3, ?4, seal(?1, ?2, ?3, ?4))")          \
     X(SQL_DEVICE_DELETE, "DELETE FROM device WHERE address = ?1")                                  \
     X(SQL_DEVICES,                                                                                 \

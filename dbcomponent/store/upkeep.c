@@ -41,7 +41,7 @@ static const struct step {
     enum weir_status (*run)(struct upkeep *u, struct weir_error *error);
     unsigned every;
 } steps[] = {
-    {upkeep_retain, 5},      {upkeep_compact, 1}, {upkeep_deliveries, 60},
+    {upkeep_retain, 1}, {upkeep_compact, 1},   {upkeep_deliveries, 60},
     {upkeep_levels, 30}, {upkeep_give_back, 5},
 };
 
