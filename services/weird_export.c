@@ -24,7 +24,7 @@ static enum weir_status flush(struct export *e)
 {
     if (e->out.failed)
         return weir_fail(e->error, WEIR_ENOMEM, NULL, "out of memory for an export");
-    if (fwrite(e->out.bytes, 1, e->out.length, stdout) != e->out.length)
+    if (e->out.length && fwrite(e->out.bytes, 1, e->out.length, stdout) != e->out.length)
         return weir_fail(e->error, WEIR_EIO, NULL, "cannot write: %s", strerror(errno));
     buffer_clear(&e->out);
     return WEIR_OK;
