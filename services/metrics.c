@@ -95,7 +95,7 @@ static void put_collector(struct buffer *page, struct collector *collector)
 static const struct {
     const char *name, *help;
 } counters[] = {
-#define COUNTER_ROW(field, name, help) {"weir_exporter_" #field "_total", help},
+#define COUNTER_ROW(field, text, help) {"weir_exporter_" #field "_total", help},
     ACCOUNT_COUNTERS(COUNTER_ROW)
 #undef COUNTER_ROW
 };

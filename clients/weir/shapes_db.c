@@ -1,6 +1,7 @@
 /* shapes_db.c - tables of fields of the account and the state, as schemas/xsd/weir-types.xsd has
  * them (a test compares). */
 #include "dbStub.h"
+#include "flow/account.h"
 #include "weir/shapes_db.h"
 
 static const char *const loss_states[] = {"complete", "lossy", "unknown"};
@@ -13,39 +14,9 @@ static const struct shape_field counts_fields[] = {
 const struct shape shape_counts = SHAPE(wt__Counts, counts_fields);
 
 static const struct shape_field counters_fields[] = {
-    FIELD(wt__Counters, datagrams, SHAPE_U64),
-    FIELD(wt__Counters, wireOctets, SHAPE_U64),
-    FIELD(wt__Counters, records, SHAPE_U64),
-    FIELD(wt__Counters, optionRecords, SHAPE_U64),
-    FIELD(wt__Counters, missingRecords, SHAPE_U64),
-    FIELD(wt__Counters, recoveredRecords, SHAPE_U64),
-    FIELD(wt__Counters, missingDatagrams, SHAPE_U64),
-    FIELD(wt__Counters, recoveredDatagrams, SHAPE_U64),
-    FIELD(wt__Counters, reordered, SHAPE_U64),
-    FIELD(wt__Counters, duplicates, SHAPE_U64),
-    FIELD(wt__Counters, restarts, SHAPE_U64),
-    FIELD(wt__Counters, unknownGaps, SHAPE_U64),
-    FIELD(wt__Counters, noTemplateSets, SHAPE_U64),
-    FIELD(wt__Counters, parkedSets, SHAPE_U64),
-    FIELD(wt__Counters, unparkedSets, SHAPE_U64),
-    FIELD(wt__Counters, expiredSets, SHAPE_U64),
-    FIELD(wt__Counters, undecodableOctets, SHAPE_U64),
-    FIELD(wt__Counters, undecodableDatagrams, SHAPE_U64),
-    FIELD(wt__Counters, kernelDrops, SHAPE_U64),
-    FIELD(wt__Counters, spoolDrops, SHAPE_U64),
-    FIELD(wt__Counters, deselectedRecords, SHAPE_U64),
-    FIELD(wt__Counters, refusedDatagrams, SHAPE_U64),
-    FIELD(wt__Counters, missingSamples, SHAPE_U64),
-    FIELD(wt__Counters, recoveredSamples, SHAPE_U64),
-    FIELD(wt__Counters, droppedSamples, SHAPE_U64),
-    FIELD(wt__Counters, otherSamples, SHAPE_U64),
-    FIELD(wt__Counters, undecodedLists, SHAPE_U64),
-    FIELD(wt__Counters, reportedMessages, SHAPE_U64),
-    FIELD(wt__Counters, reportedRecords, SHAPE_U64),
-    FIELD(wt__Counters, comparedMessages, SHAPE_U64),
-    FIELD(wt__Counters, comparedRecords, SHAPE_U64),
-    FIELD(wt__Counters, unsentRecords, SHAPE_U64),
-    FIELD(wt__Counters, ignoredPackets, SHAPE_U64),
+#define COUNTER_FIELD(name, text, help) FIELD(wt__Counters, text, SHAPE_U64),
+    ACCOUNT_COUNTERS(COUNTER_FIELD)
+#undef COUNTER_FIELD
 };
 const struct shape shape_counters = SHAPE(wt__Counters, counters_fields);
 

@@ -64,9 +64,6 @@ enum weir_status store_end(struct store *s, enum weir_status status, struct weir
 /* Folds the whole log into the file, as far as readers permit that are there for long: only then does a
  * file that was made shorter get shorter. */
 void store_fold(struct store *s);
-/* A file of a release that could not give space back becomes one that can, if it has much to give: it is
- * written anew, while which nobody writes. */
-enum weir_status store_vacuum_old(struct store *s, struct weir_error *error);
 
 /* Scratch from the pool; NULL when memory ends. */
 struct scratch *append_room_take(struct store *s);

@@ -36,6 +36,11 @@ enum weir_status store_check_file(struct sql *sql, int64_t *version, bool *empty
     if (status != WEIR_OK)
         return status;
     *empty = application == 0 && *version == 0 && objects == 0;
+    if (application == SQL_APPLICATION_ID_UNRELEASED)
+        return weir_fail(error, WEIR_EVERSION, "data",
+                         "%s was written by a Weir from before the first release, which this one "
+                         "does not read: start with another folder",
+                         sql->path);
     if (!*empty && application != SQL_APPLICATION_ID)
         return weir_fail(error, WEIR_ECORRUPT, "data", "%s is a SQLite file but not a Weir store",
                          sql->path);

@@ -387,7 +387,7 @@ static int64_t surplus(const struct upkeep *u, const struct space *now)
 }
 
 /* Pages from the end of the file move into free ones, and the file gets shorter when the log is
- * folded in. Files of releases before schema 5 can not do that until they are vacuumed whole. */
+ * folded in. */
 static enum weir_status give_slice(struct upkeep *u, struct weir_error *error)
 {
     enum weir_status status = store_begin(u->store, error);

@@ -1,6 +1,7 @@
 /* seal.c - the SQL functions seal() and digest() (seal.h). Neighbour: sql.c registers them. */
 #include "store/seal.h"
 #include "block/block.h"
+#include <stdbool.h>
 #include <string.h>
 
 static uint32_t seal_value(uint32_t crc, sqlite3_value *v)
@@ -33,9 +34,16 @@ static uint32_t seal_value(uint32_t crc, sqlite3_value *v)
     return bytes && number ? crc32c(crc, bytes, number) : crc;
 }
 
+static bool is_zero(sqlite3_value *v)
+{
+    return sqlite3_value_type(v) == SQLITE_INTEGER && sqlite3_value_int64(v) == 0;
+}
+
 static uint32_t seal_values(int count, sqlite3_value **values)
 {
     uint32_t crc = 0;
+    while (count > 0 && is_zero(values[count - 1]))
+        count--;
     for (int i = 0; i < count; i++)
         crc = seal_value(crc, values[i]);
     return crc;

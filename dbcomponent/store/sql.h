@@ -23,20 +23,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* "weir" - how file(1) and SQLite's shell tell our files from others. */
-#define SQL_APPLICATION_ID 0x77656972
+/* "Weir" - how file(1) and SQLite's shell tell our files from others. Before the first release it
+ * was "weir", with schemas that no release reads. */
+#define SQL_APPLICATION_ID 0x57656972
+#define SQL_APPLICATION_ID_UNRELEASED 0x77656972
 
 /* How long a writer waits for another process's transaction; readers hardly ever wait. */
 #define SQL_BUSY_MS 10000
 
+/* Table account by its list of counters. Parameters have names because they stand in a statement
+ * twice; SQLite numbers them as it meets them, so :minute_ms is 1, and values are bound in order. */
 #define ACCOUNT_SQL_NAME(name, text, help) ", " #name
+#define ACCOUNT_SQL_PARAMETER(name, text, help) ", :" #name
 #define ACCOUNT_SQL_KEY "minute_ms, exporter, domain, port, protocol"
 #define ACCOUNT_SQL_ALL                                                                            \
     ACCOUNT_SQL_KEY ", first_heard_ms, last_heard_ms" ACCOUNT_COUNTERS(ACCOUNT_SQL_NAME)
 #define ACCOUNT_SQL_VALUES                                                                         \
-    "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,"  \
-    "?26,?27,?28,?29,?30,?31,?32,?33,?34,?35,?36,?37,?38,?39,?40"
-_Static_assert(ACCOUNT_COUNTER_COUNT + 7 == 40, "ACCOUNT_SQL_VALUES has one parameter a column");
+    ":minute_ms, :exporter, :domain, :port, :protocol, :first_heard_ms, :last_heard_ms"            \
+    ACCOUNT_COUNTERS(ACCOUNT_SQL_PARAMETER)
 
 /* Blocks of fewer rows wait to be merged (compact.c). The schema has this number too. */
 #define BLOCK_SMALL 131072
@@ -180,7 +184,8 @@ _Static_assert(ACCOUNT_COUNTER_COUNT + 7 == 40, "ACCOUNT_SQL_VALUES has one para
       "SELECT " ACCOUNT_SQL_ALL ", seal = seal(" ACCOUNT_SQL_ALL ") FROM account"                  \
       " WHERE minute_ms = ?1 AND exporter = ?2 AND domain = ?3 AND port = ?4 AND protocol = ?5")   \
     X(SQL_ACCOUNT_PUT,                                                                             \
-      "INSERT OR REPLACE INTO account VALUES (" ACCOUNT_SQL_VALUES ", seal(" ACCOUNT_SQL_VALUES "))") \
+      "INSERT OR REPLACE INTO account (" ACCOUNT_SQL_ALL ", seal)"                                 \
+      " VALUES (" ACCOUNT_SQL_VALUES ", seal(" ACCOUNT_SQL_VALUES "))")                            \
     X(SQL_ACCOUNT_RANGE,                                                                           \
       "SELECT " ACCOUNT_SQL_ALL ", seal = seal(" ACCOUNT_SQL_ALL ") FROM account"                  \
       " WHERE minute_ms >= ?1 AND minute_ms < ?2 ORDER BY " ACCOUNT_SQL_KEY)                       \

@@ -242,21 +242,6 @@ void store_fold(struct store *s)
     pthread_mutex_unlock(&s->writing);
 }
 
-enum weir_status store_vacuum_old(struct store *s, struct weir_error *error)
-{
-    int64_t able = 1, free_pages = 0, pages = 0;
-    pthread_mutex_lock(&s->writing);
-    enum weir_status status = sql_number(&s->writer, "PRAGMA auto_vacuum", &able, error);
-    if (status == WEIR_OK)
-        status = sql_number(&s->writer, "PRAGMA freelist_count", &free_pages, error);
-    if (status == WEIR_OK)
-        status = sql_number(&s->writer, "PRAGMA page_count", &pages, error);
-    if (status == WEIR_OK && !able && free_pages > pages / 8)
-        status = sql_script(&s->writer, "PRAGMA auto_vacuum = INCREMENTAL; VACUUM", error);
-    pthread_mutex_unlock(&s->writing);
-    return status;
-}
-
 enum weir_status store_end(struct store *s, enum weir_status status, struct weir_error *error)
 {
     sql_release_column(&s->writer);

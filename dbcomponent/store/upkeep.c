@@ -68,8 +68,6 @@ enum weir_status store_upkeep(struct store *s, const struct upkeep_settings *set
     struct upkeep u = {.store = s, .settings = *settings, .thorough = true, .progress = progress,
                        .context = context};
     enum weir_status status = run_steps(&u, 0, error);
-    if (status == WEIR_OK)
-        status = store_vacuum_old(s, error);
     finish(&u);
     if (status == WEIR_OK)
         store_fold(s);

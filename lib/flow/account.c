@@ -9,7 +9,7 @@
 #define CHECKPOINT_SIZE 40u
 
 const struct counter_name account_counter_names[ACCOUNT_COUNTER_COUNT] = {
-#define COUNTER_NAME(name, text, help) {text, help},
+#define COUNTER_NAME(name, text, help) {#text, help},
     ACCOUNT_COUNTERS(COUNTER_NAME)
 #undef COUNTER_NAME
 };

@@ -1,5 +1,6 @@
 /* Opening: new files, files of others, newer files, reading only; identity and incarnations. */
 #include "store_fixture.h"
+#include "store/seal.h"
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -61,7 +62,7 @@ static void test_empty(void)
     CU_ASSERT_EQUAL(status.first_ms, 0);
     CU_ASSERT_EQUAL(status.last_ms, 0);
     CU_ASSERT(status.file_octets > 0);
-    CU_ASSERT(status.schema_version >= 2);
+    CU_ASSERT(status.schema_version >= 1);
     CU_ASSERT_EQUAL(store_catalogue(s, &c, &error), WEIR_OK);
     CU_ASSERT_EQUAL(c.tag_count + c.device_count + c.db_count, 0);
     catalogue_free(&c);
@@ -88,6 +89,47 @@ static void test_newer(void)
     s = fixture_open(folder);
     CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
     store_close(s);
+}
+
+static void test_unreleased(void)
+{
+    const char *folder = fixture_folder();
+    struct weir_error error = {0};
+    store_close(fixture_open(folder));
+    run_sql(folder, "PRAGMA application_id = 0x77656972");
+    CU_ASSERT_EQUAL(open_status(folder, STORE_CREATE, &error), WEIR_EVERSION);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "before the first release"));
+    CU_ASSERT_EQUAL(open_status(folder, STORE_READ_ONLY, &error), WEIR_EVERSION);
+    run_sql(folder, "PRAGMA application_id = 0x57656972"); /* nothing was changed meanwhile */
+    struct store *s = fixture_open(folder);
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    store_close(s);
+}
+
+/* A column that a later schema appends, 0 in old rows, leaves their seals right; nothing else does. */
+static void test_seal_of_zeros(void)
+{
+    static const struct {
+        const char *one, *other;
+        int same;
+    } cases[] = {
+        {"1, x'00'", "1, x'00', 0, 0", 1}, {"5, 0", "5", 1},       {"0, 0", "0", 1},
+        {"1, 2", "1, 2, 1", 0},            {"1, 2", "1, 2, NULL", 0}, {"1", "1, 0.0", 0},
+        {"1, 2", "0, 1, 2", 0},            {"1, 0, 2", "1, 2", 0}, {"1", "1, ''", 0},
+    };
+    sqlite3 *db;
+    CU_ASSERT_EQUAL_FATAL(sqlite3_open(":memory:", &db), SQLITE_OK);
+    CU_ASSERT_EQUAL_FATAL(seal_register(db), SQLITE_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[96];
+        sqlite3_stmt *statement;
+        snprintf(text, sizeof text, "SELECT seal(%s) = seal(%s)", cases[i].one, cases[i].other);
+        CU_ASSERT_EQUAL_FATAL(sqlite3_prepare_v2(db, text, -1, &statement, NULL), SQLITE_OK);
+        CU_ASSERT_EQUAL(sqlite3_step(statement), SQLITE_ROW);
+        CU_ASSERT_EQUAL(sqlite3_column_int(statement, 0), cases[i].same);
+        sqlite3_finalize(statement);
+    }
+    sqlite3_close(db);
 }
 
 static void write_file(const char *folder, const char *text, size_t length)
@@ -196,6 +238,8 @@ int main(void)
         {"identity and incarnation", test_identity},
         {"an empty store", test_empty},
         {"a newer file", test_newer},
+        {"a file from before the first release", test_unreleased},
+        {"seals and zeros at the end", test_seal_of_zeros},
         {"files of others", test_of_others},
         {"reading only", test_read_only},
         {"a medium that can not be written", test_read_only_medium},
