@@ -7,9 +7,6 @@
 #include "ingest/recall.h"
 #include "base/time.h"
 #include "select/selection.h"
-#include "wire/netflow1.h"
-#include "wire/netflow5.h"
-#include "wire/netflow7.h"
 #include <stdlib.h>
 
 #define PARK_OCTETS (16u << 20)
@@ -382,17 +379,14 @@ void ingest_configure(struct ingest *in, struct knowledge *k)
 
 /* ---- life ---- */
 
-static enum weir_status (*const fixed_templates[FIXED_COUNT])(struct wire_template **) = {
-    [FIXED_V1] = netflow1_template, [FIXED_V5] = netflow5_template, [FIXED_V7] = netflow7_template};
-
 static bool make_parts(struct ingest *in)
 {
     in->sessions = sessions_new(in->settings.exporters_most, sets_session_leaves, in);
     in->book = account_book_new();
     in->scratch = wire_scratch_new();
     bool made = rows_make(in) == WEIR_OK;
-    for (int i = 0; made && i < FIXED_COUNT; i++) {
-        made = fixed_templates[i](&in->fixed[i].wire) == WEIR_OK;
+    for (int i = 0; made && i < NETFLOW_FIXED_COUNT; i++) {
+        made = netflow_fixed_template((enum netflow_fixed)i, &in->fixed[i].wire) == WEIR_OK;
         if (made)
             record_plan_make(&in->fixed[i].plan, in->fixed[i].wire);
     }
@@ -441,7 +435,7 @@ void ingest_free(struct ingest *in)
     wire_scratch_free(in->scratch);
     buffer_free(&in->definitions);
     selection_work_free(in->selection);
-    for (int i = 0; i < FIXED_COUNT; i++)
+    for (int i = 0; i < NETFLOW_FIXED_COUNT; i++)
         wire_template_free(in->fixed[i].wire);
     wire_template_free(in->valued.wire);
     batch_free(in->batches[RECORD_FLOW]);

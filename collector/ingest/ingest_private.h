@@ -13,12 +13,11 @@
 #include "ingest/packets.h"
 #include "ingest/park.h"
 #include "select/knowledge.h"
+#include "wire/netflow_fixed.h"
 #include "wire/sets.h"
 #include "wire/sflow.h"
 #include <pthread.h>
 #include <stdatomic.h>
-
-enum fixed_template { FIXED_V1, FIXED_V5, FIXED_V7, FIXED_COUNT };
 
 struct ingest {
     struct ingest_settings settings;
@@ -29,7 +28,7 @@ struct ingest {
     struct account_row nowhere; /* counted in when there is no memory for a row */
     struct wire_scratch *scratch;
     struct buffer definitions;  /* scratch of lists.h */
-    struct known_template fixed[FIXED_COUNT]; /* protocols whose records have one shape */
+    struct known_template fixed[NETFLOW_FIXED_COUNT]; /* whose records have one shape */
     struct known_template valued;             /* of records that are sets of values (rows.c) */
     struct wire_columns valued_columns;
     struct batch *batches[2];   /* by enum record_kind; NULL when memory ended */

@@ -3,10 +3,8 @@
  * samples. */
 #include "ingest/protocols.h"
 #include "wire/ipfix.h"
-#include "wire/netflow1.h"
-#include "wire/netflow5.h"
-#include "wire/netflow7.h"
 #include "wire/netflow9.h"
+#include "wire/netflow_fixed.h"
 #include "wire/sflow.h"
 #include <string.h>
 
@@ -15,39 +13,13 @@ static int64_t from_seconds(uint32_t seconds, uint32_t nanoseconds)
     return (int64_t)seconds * 1000 + nanoseconds / 1000000;
 }
 
-static enum weir_status open_netflow1(struct opened *o)
+static enum weir_status open_fixed(struct opened *o)
 {
-    struct netflow1_header h;
-    enum weir_status status = netflow1_read_header(&o->content, &h);
+    struct netflow_fixed_header h;
+    enum weir_status status = netflow_fixed_read_header(&o->content, &h);
     if (status != WEIR_OK)
         return status;
-    o->count = h.count;
-    o->header_ms = from_seconds(h.unix_secs, h.unix_nsecs);
-    o->message.sys_up_time_ms = h.sys_up_time_ms;
-    o->message.has_up_time = true;
-    return WEIR_OK;
-}
-
-static enum weir_status open_netflow7(struct opened *o)
-{
-    struct netflow7_header h;
-    enum weir_status status = netflow7_read_header(&o->content, &h);
-    if (status != WEIR_OK)
-        return status;
-    o->sequence = h.sequence;
-    o->count = h.count;
-    o->header_ms = from_seconds(h.unix_secs, h.unix_nsecs);
-    o->message.sys_up_time_ms = h.sys_up_time_ms;
-    o->message.has_up_time = true;
-    return WEIR_OK;
-}
-
-static enum weir_status open_netflow5(struct opened *o)
-{
-    struct netflow5_header h;
-    enum weir_status status = netflow5_read_header(&o->content, &h);
-    if (status != WEIR_OK)
-        return status;
+    o->format = h.format;
     o->sequence = h.sequence;
     o->count = h.count;
     o->key.domain = (uint32_t)h.engine_type << 8 | h.engine_id;
@@ -105,10 +77,9 @@ static enum weir_status open_sflow(struct opened *o)
 
 /* Records of one shape. The count is the exporter's word for the sequence; what the datagram holds
  * is decoded. */
-static void decode_fixed(struct ingest *in, const struct opened *o, enum fixed_template which,
-                         struct message_sum *sum)
+static void decode_fixed(struct ingest *in, const struct opened *o, struct message_sum *sum)
 {
-    struct known_template *known = &in->fixed[which];
+    struct known_template *known = &in->fixed[o->format];
     struct cursor content = o->content;
     size_t said = (size_t)o->count * known->wire->least, there = cursor_left(&content);
     struct cursor records = cursor_sub(&content, said < there ? said : there);
@@ -119,21 +90,6 @@ static void decode_fixed(struct ingest *in, const struct opened *o, enum fixed_t
     if (rest)
         ingest_counts(in, &o->message)->undecodable_octets += rest;
     sum->flow_records = o->count;
-}
-
-static void decode_netflow1(struct ingest *in, const struct opened *o, struct message_sum *sum)
-{
-    decode_fixed(in, o, FIXED_V1, sum);
-}
-
-static void decode_netflow5(struct ingest *in, const struct opened *o, struct message_sum *sum)
-{
-    decode_fixed(in, o, FIXED_V5, sum);
-}
-
-static void decode_netflow7(struct ingest *in, const struct opened *o, struct message_sum *sum)
-{
-    decode_fixed(in, o, FIXED_V7, sum);
 }
 
 static void decode_sflow(struct ingest *in, const struct opened *o, struct message_sum *sum)
@@ -167,11 +123,11 @@ static void decode_ipfix(struct ingest *in, const struct opened *o, struct messa
 }
 
 static const struct protocol protocols[] = {
-    {5, NETFLOW5_HEADER, open_netflow5, decode_netflow5, 0},
+    {5, NETFLOW5_HEADER, open_fixed, decode_fixed, 0},
     {9, NETFLOW9_HEADER, open_netflow9, decode_netflow9, 0},
     {10, IPFIX_HEADER, open_ipfix, decode_ipfix, 0},
-    {1, NETFLOW1_HEADER, open_netflow1, decode_netflow1, NETFLOW1_RECORD},
-    {7, NETFLOW7_HEADER, open_netflow7, decode_netflow7, NETFLOW7_RECORD},
+    {1, NETFLOW1_HEADER, open_fixed, decode_fixed, NETFLOW1_RECORD},
+    {7, NETFLOW7_HEADER, open_fixed, decode_fixed, NETFLOW7_RECORD},
 };
 static const struct protocol sflow = {SFLOW5, SFLOW_HEADER_LEAST, open_sflow, decode_sflow, 0};
 

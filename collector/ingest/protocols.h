@@ -16,6 +16,7 @@ struct opened {
     struct message message;
     uint32_t sequence;
     uint16_t count; /* NetFlow v1, v5, v7: records the exporter says it sent */
+    enum netflow_fixed format; /* of these */
     struct sflow_header sflow;
     int64_t header_ms;
     struct cursor content;

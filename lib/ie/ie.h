@@ -104,7 +104,7 @@ static inline uint16_t ie_key_nth(ie_key k) { return (uint16_t)k; }
 #define WEIR_LIST_TEMPLATES WEIR(21) /* octetArray: what the record's RFC 6313 lists stand on (flow/structured.h) */
 /* NetFlow v9 option scopes (RFC 3954 section 6.1) have numbers of their own: scope type n is WEIR(100 + n). */
 #define WEIR_V9_SCOPE(type) WEIR(100 + (type))
-/* What NetFlow v7 says and IANA has no number for (wire/netflow7.h); 140 to 199 are for such elements. */
+/* What NetFlow v7 says and IANA has no number for (wire/netflow_fixed.h); 140 to 199 are for such elements. */
 #define WEIR_V7_INVALID_FIELDS WEIR(140)  /* unsigned8 */
 #define WEIR_V7_FLAGS WEIR(141)           /* unsigned16 */
 #define WEIR_V7_BYPASSED_ROUTER WEIR(142) /* ipv4Address */

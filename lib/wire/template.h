@@ -1,5 +1,5 @@
-/* template.h - templates as programs of column moves: what NetFlow v9, IPFIX and (with one fixed
- * template) NetFlow v5 share. Bytes to columns and nothing else: no exporters, no account, no
+/* template.h - templates as programs of column moves: what NetFlow v9, IPFIX and (with fixed
+ * templates) NetFlow v1, v5 and v7 share. Bytes to columns and nothing else: no exporters, no account, no
  * clock.
  *
  *   template record ─▶ specs ─▶ wire_template_new() ─▶ struct wire_template

@@ -1,9 +1,6 @@
-/* test_sflow.c - sFlow version 5 as values: samples, every kind of record, damage. NetFlow v1 and
- * v7 at the end, which are fixed templates. */
+/* test_sflow.c - sFlow version 5 as values: samples, every kind of record, damage. */
 #include "packet_writer.h"
 #include "unit.h"
-#include "wire/netflow1.h"
-#include "wire/netflow7.h"
 #include "wire/sflow.h"
 #include <stdlib.h>
 
@@ -283,86 +280,10 @@ static void columns(void)
     CU_ASSERT_EQUAL(wire_values_append(&v, &place, b, &row), WEIR_EBUSY);
     CU_ASSERT_EQUAL(batch_rows(b), 1);
     batch_free(b);
-}
-
-/* ---- NetFlow v1 and v7 ---- */
-
-static uint64_t field(struct batch *b, const struct wire_template *t, ie_key key)
-{
-    const struct column *c = batch_column_at(b, t->fields[wire_template_find(t, key)].column);
-    struct vector one = {.width = c->width, .values = c->values};
-    return vector_u64(&one, 0);
-}
-
-/* One record whose octets count up from 1, so that each field has a value of its own. */
-static struct wire_template *decode_counted(enum weir_status (*make)(struct wire_template **),
-                                            uint32_t length, struct batch *b)
-{
-    uint8_t record[64];
-    struct wire_template *t;
-    uint32_t first, rows;
-    for (uint8_t i = 0; i < sizeof record; i++)
-        record[i] = (uint8_t)(i + 1);
-    CU_ASSERT_EQUAL_FATAL(make(&t), WEIR_OK);
-    CU_ASSERT_EQUAL(t->least, length);
-    struct cursor c = cursor_over(record, length);
-    CU_ASSERT_EQUAL(wire_decode(t, NULL, &c, b, &first, &rows), WEIR_OK);
-    CU_ASSERT_EQUAL(rows, 1);
-    return t;
-}
-
-static void check_common(struct batch *b, const struct wire_template *t)
-{
-    CU_ASSERT_TRUE(field(b, t, IANA(8)) == 0x01020304 && field(b, t, IANA(12)) == 0x05060708);
-    CU_ASSERT_TRUE(field(b, t, IANA(15)) == 0x090a0b0c && field(b, t, IANA(10)) == 0x0d0e);
-    CU_ASSERT_TRUE(field(b, t, IANA(14)) == 0x0f10 && field(b, t, IANA(2)) == 0x11121314);
-    CU_ASSERT_TRUE(field(b, t, IANA(1)) == 0x15161718 && field(b, t, IANA(22)) == 0x191a1b1c);
-    CU_ASSERT_TRUE(field(b, t, IANA(21)) == 0x1d1e1f20 && field(b, t, IANA(7)) == 0x2122);
-    CU_ASSERT_EQUAL(field(b, t, IANA(11)), 0x2324);
-}
-
-static void netflow1(void)
-{
-    struct batch *b = batch_new(64, RECORD_FLOW);
-    struct wire_template *t = decode_counted(netflow1_template, 48, b);
-    check_common(b, t);
-    CU_ASSERT_TRUE(field(b, t, IANA(4)) == 39 && field(b, t, IANA(5)) == 40 &&
-                   field(b, t, IANA(6)) == 41);
-    wire_template_free(t);
-    batch_free(b);
-    static const uint8_t head[16] = {0, 1, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5};
-    struct netflow1_header h;
-    struct cursor c = cursor_over(head, 16);
-    CU_ASSERT_EQUAL(netflow1_read_header(&c, &h), WEIR_OK);
-    CU_ASSERT_TRUE(h.count == 2 && h.sys_up_time_ms == 3 && h.unix_secs == 4 && h.unix_nsecs == 5);
-    c = cursor_over(head, 15);
-    CU_ASSERT_EQUAL(netflow1_read_header(&c, &h), WEIR_ETRUNCATED);
-}
-
-static void netflow7(void)
-{
-    struct batch *b = batch_new(64, RECORD_FLOW);
-    struct wire_template *t = decode_counted(netflow7_template, 52, b);
-    check_common(b, t);
-    CU_ASSERT_TRUE(field(b, t, WEIR_V7_INVALID_FIELDS) == 37 && field(b, t, IANA(6)) == 38);
-    CU_ASSERT_TRUE(field(b, t, IANA(4)) == 39 && field(b, t, IANA(5)) == 40);
-    CU_ASSERT_TRUE(field(b, t, IANA(16)) == 0x292a && field(b, t, IANA(17)) == 0x2b2c);
-    CU_ASSERT_TRUE(field(b, t, IANA(9)) == 0x2d && field(b, t, IANA(13)) == 0x2e);
-    CU_ASSERT_EQUAL(field(b, t, WEIR_V7_FLAGS), 0x2f30);
-    CU_ASSERT_EQUAL(field(b, t, WEIR_V7_BYPASSED_ROUTER), 0x31323334);
-    wire_template_free(t);
-    batch_free(b);
-    static const uint8_t head[24] = {0, 7, 0, 2, [7] = 3, [11] = 4, [15] = 5, [19] = 6};
-    struct netflow7_header h;
-    struct cursor c = cursor_over(head, 24);
-    CU_ASSERT_EQUAL(netflow7_read_header(&c, &h), WEIR_OK);
-    CU_ASSERT_TRUE(h.count == 2 && h.sys_up_time_ms == 3 && h.sequence == 6 &&
-                   cursor_left(&c) == 0);
     buffer_free(&w.b);
 }
 
 UNIT_MAIN("sFlow", {"headers and samples", headers_and_samples}, {"interfaces", interfaces},
           {"the raw header wins", raw_header_wins}, {"sampled packets", sampled_packets},
           {"switch, router, gateway", extended_routing}, {"other extended data", extended_others},
-          {"other samples", other_samples}, {"damage", damage}, {"values to columns", columns},
-          {"NetFlow v1", netflow1}, {"NetFlow v7", netflow7})
+          {"other samples", other_samples}, {"damage", damage}, {"values to columns", columns})

@@ -1,9 +1,7 @@
-/* test_wire.c - NetFlow v5, v9 and IPFIX bytes, made by hand, against the columns they must
- * become. */
+/* test_wire.c - NetFlow v9 and IPFIX bytes, made by hand, against the columns they must become. */
 #include "base/buffer.h"
 #include "unit.h"
 #include "wire/ipfix.h"
-#include "wire/netflow5.h"
 #include "wire/netflow9.h"
 #include <stdlib.h>
 #include <string.h>
@@ -66,56 +64,13 @@ static struct wire_template *template_of(const struct wire_spec *specs, size_t n
     return t;
 }
 
-/* ---- NetFlow v5 ---- */
-
-static const uint8_t v5[] = {
-    0, 5, 0, 1, 0, 0, 0x10, 0, 0x5f, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 9, 3, 4, 0x40, 0x64, /* header */
-    192, 0, 2, 1, 198, 51, 100, 2, 203, 0, 113, 3, 0, 11, 0, 12, 0, 0, 0, 13, 0, 1, 0, 14,
-    0, 0, 0x0f, 0, 0, 0, 0x0f, 0x80, 0x12, 0x34, 0x01, 0xbb, 0xee, 0x1b, 17, 0x2e,
-    0xfd, 0xe8, 0, 5, 24, 25, 0xee, 0xee,
-};
-
-static void netflow5_fields(void)
-{
-    struct netflow5_header h;
-    struct cursor c = cursor_over(v5, sizeof v5);
-    struct wire_template *t = NULL;
-    set_up(RECORD_FLOW);
-    CU_ASSERT_EQUAL(netflow5_read_header(&c, &h), WEIR_OK);
-    CU_ASSERT_EQUAL(h.count, 1);
-    CU_ASSERT_EQUAL(h.sys_up_time_ms, 4096);
-    CU_ASSERT_EQUAL(h.unix_secs, 0x5f000001);
-    CU_ASSERT_EQUAL(h.unix_nsecs, 7);
-    CU_ASSERT_EQUAL(h.sequence, 9);
-    CU_ASSERT_EQUAL(h.engine_type, 3);
-    CU_ASSERT_EQUAL(h.engine_id, 4);
-    CU_ASSERT_EQUAL(h.sampling_mode, 1);
-    CU_ASSERT_EQUAL(h.sampling_interval, 100);
-    CU_ASSERT_EQUAL(netflow5_template(&t), WEIR_OK);
-    CU_ASSERT_EQUAL(t->least, NETFLOW5_RECORD);
-    CU_ASSERT_EQUAL(decode(t, c.at, cursor_left(&c)), 1);
-    static const struct {
-        uint16_t id;
-        uint32_t value;
-    } expected[] = {{8, 0xc0000201}, {12, 0xc6336402}, {15, 0xcb007103}, {10, 11}, {14, 12},
-                    {2, 13}, {1, 65550}, {22, 0xf00}, {21, 0xf80}, {7, 0x1234}, {11, 443},
-                    {6, 0x1b}, {4, 17}, {5, 0x2e}, {16, 65000}, {17, 5}, {9, 24}, {13, 25}};
-    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
-        CU_ASSERT_EQUAL(number(IANA(expected[i].id), 0), expected[i].value);
-    CU_ASSERT_EQUAL(batch_column_count(batch), sizeof expected / sizeof *expected);
-    wire_template_free(t);
-    tear_down();
-}
-
 static void headers_cut_short(void)
 {
-    struct netflow5_header h5;
     struct netflow9_header h9;
     struct ipfix_header h10;
     for (size_t length = 0; length < 24; length++) {
         uint8_t *bytes = calloc(1, length ? length : 1); /* flush against the end */
-        struct cursor a = cursor_over(bytes, length), b = a, c = a;
-        CU_ASSERT_EQUAL(netflow5_read_header(&a, &h5), WEIR_ETRUNCATED);
+        struct cursor b = cursor_over(bytes, length), c = b;
         CU_ASSERT_EQUAL(netflow9_read_header(&b, &h9), length < 20 ? WEIR_ETRUNCATED : WEIR_EVERSION);
         CU_ASSERT_EQUAL(ipfix_read_header(&c, &h10), length < 16 ? WEIR_ETRUNCATED : WEIR_EVERSION);
         free(bytes);
@@ -506,7 +461,7 @@ static void widened_columns(void)
     wire_template_free(wide);
 }
 
-UNIT_MAIN("wire", {"NetFlow v5 fields", netflow5_fields}, {"headers cut short", headers_cut_short},
+UNIT_MAIN("wire", {"headers cut short", headers_cut_short},
           {"IPFIX message lengths", ipfix_lengths}, {"set lengths", set_lengths},
           {"reduced and wide numbers", reduced_and_wide_numbers}, {"signed numbers", signed_numbers},
           {"floats", floats}, {"misfits", misfits}, {"repeated elements", repeated_elements},
