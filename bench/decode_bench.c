@@ -24,12 +24,7 @@ struct recording {
 static struct batch *recycle(void *context, struct batch *full, struct account *account)
 {
     (void)context;
-    if (account)
-        account_free(account);
-    free(account);
-    if (full)
-        batch_reset(full);
-    return full;
+    return ingest_give_back(full, account);
 }
 
 static bool record_one(struct recording *r, const struct datagram *d)

@@ -1,5 +1,6 @@
 /* pool.c - see pool.h. */
 #include "deliver/pool.h"
+#include "ingest/ingest.h"
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -70,17 +71,6 @@ static void queue_job(struct pool *p, struct pool_job *job)
     pthread_cond_broadcast(&p->changed);
 }
 
-/* Nobody will encode it: its records are lost, and the ingest goes on with the same batch. */
-static struct batch *give_back(struct batch *full, struct account *account)
-{
-    if (account)
-        account_free(account);
-    free(account);
-    if (full)
-        batch_reset(full);
-    return full;
-}
-
 struct batch *pool_exchange(struct pool *p, struct batch *full, struct account *account)
 {
     struct pool_job *job = calloc(1, sizeof *job);
@@ -89,7 +79,7 @@ struct batch *pool_exchange(struct pool *p, struct batch *full, struct account *
     if (!job || p->stopped) {
         pthread_mutex_unlock(&p->lock);
         free(job);
-        return give_back(full, account);
+        return ingest_give_back(full, account); /* nobody will encode it: its records are lost */
     }
     job->batch = full;
     if (account)

@@ -8,6 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct batch *ingest_give_back(struct batch *full, struct account *account)
+{
+    if (account)
+        account_free(account);
+    free(account);
+    if (full)
+        batch_reset(full);
+    return full;
+}
+
 /* The account since the last time, with checkpoints; NULL when there is none, or no memory (then it
  * stays in the book for the next time). */
 static struct account *take_account(struct ingest *in)

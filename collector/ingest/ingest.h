@@ -41,6 +41,9 @@ struct ingest_output {
     struct batch *(*take)(void *context, struct batch *full, struct account *account);
     void *context;
 };
+/* How a take() ends that is done with both, or wants neither: frees `account`, empties `full` and
+ * returns it. Each may be NULL. */
+struct batch *ingest_give_back(struct batch *full, struct account *account);
 
 struct heard;
 struct ingest_settings {

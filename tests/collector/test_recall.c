@@ -18,15 +18,9 @@ static uint64_t flows, options;
 static struct batch *take(void *context, struct batch *full, struct account *account)
 {
     (void)context;
-    if (account) {
-        account_free(account);
-        free(account);
-    }
-    if (full) {
+    if (full)
         *(batch_kind(full) == RECORD_FLOW ? &flows : &options) += batch_rows(full);
-        batch_reset(full);
-    }
-    return full;
+    return ingest_give_back(full, account);
 }
 
 static struct ingest *new_ingest(int64_t template_ms)

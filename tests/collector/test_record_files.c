@@ -41,18 +41,14 @@ static void keep(struct batch *b)
 static struct batch *take(void *context, struct batch *full, struct account *account)
 {
     (void)context;
-    if (full) {
+    if (full)
         keep(full);
-        batch_reset(full);
-    }
     if (account) {
         for (size_t i = 0; i < account->row_count; i++)
             account_counts_add(&out.counts, &account->rows[i].counts);
         CU_ASSERT_EQUAL(account->checkpoint_count, 0); /* a file's session ends with it */
-        account_free(account);
-        free(account);
     }
-    return full;
+    return ingest_give_back(full, account);
 }
 
 static enum weir_status give_records(void *context, const struct ingest_origin *from,

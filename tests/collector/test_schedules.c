@@ -52,12 +52,7 @@ static struct batch *take(void *context, struct batch *full, struct account *acc
 {
     for (size_t i = 0; account && i < account->row_count; i++)
         keep(context, &account->rows[i]);
-    if (account)
-        account_free(account);
-    free(account);
-    if (full)
-        batch_reset(full);
-    return full;
+    return ingest_give_back(full, account);
 }
 
 /* ---- into it ---- */

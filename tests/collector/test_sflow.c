@@ -59,12 +59,8 @@ static struct batch *take(void *context, struct batch *full, struct account *acc
             account_counts_add(&out.counts, &account->rows[i].counts);
         for (size_t i = 0; i < account->checkpoint_count; i++)
             out.checkpoints[out.checkpoint_count++ % 16] = account->checkpoints[i];
-        account_free(account);
-        free(account);
     }
-    if (full)
-        batch_reset(full);
-    return full;
+    return ingest_give_back(full, account);
 }
 
 static void start(uint32_t batch_rows)

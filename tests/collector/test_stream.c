@@ -125,14 +125,9 @@ static struct batch *take(void *context, struct batch *full, struct account *acc
         out.expired += c->expired_sets;
         out.no_template += c->no_template_sets;
     }
-    if (account) {
+    if (account)
         out.checkpoints += account->checkpoint_count;
-        account_free(account);
-        free(account);
-    }
-    if (full)
-        batch_reset(full);
-    return full;
+    return ingest_give_back(full, account);
 }
 
 static struct ingest *in;

@@ -22,15 +22,9 @@ static inline struct batch *fuzz_take(void *context, struct batch *full, struct 
 {
     uint64_t *records = context;
     *records += full ? fuzz_records(full) : 0;
-    if (account) {
-        for (size_t i = 0; i < account->row_count; i++)
-            *records -= account->rows[i].counts.records + account->rows[i].counts.option_records;
-        account_free(account);
-        free(account);
-    }
-    if (full)
-        batch_reset(full);
-    return full;
+    for (size_t i = 0; account && i < account->row_count; i++)
+        *records -= account->rows[i].counts.records + account->rows[i].counts.option_records;
+    return ingest_give_back(full, account);
 }
 
 /* Overwrites the first octets, so that the target's own decoder is met. 105: sFlow version 5. */
