@@ -126,16 +126,6 @@ static int hold_state(struct flow_table *t, struct flow_cursor *c, struct weir_e
     return code;
 }
 
-static bool bounds_in_block(void *context, ie_key key, struct column_bounds *out)
-{
-    const struct block_record *b = context;
-    *out = (struct column_bounds){.key = key};
-    for (uint32_t i = 0; i < b->count; i++)
-        if (b->columns[i].key == key)
-            column_bounds_of(&b->columns[i], out);
-    return true;
-}
-
 /* Room for the columns of the table, and the four that srcIP and dstIP are made of. */
 static bool make_room(struct flow_table *t, struct flow_cursor *c)
 {
@@ -163,7 +153,7 @@ static enum weir_status take_block(struct flow_table *t, struct flow_cursor *c, 
         block_record_read(&t->reader.sql, c->blocks[c->next++].rowid, &c->arena, b, error);
     if (status != WEIR_OK || b->head.rows == 0)
         return status;
-    enum filter_verdict verdict = filter_judge(c->filter, bounds_in_block, b);
+    enum filter_verdict verdict = filter_judge(c->filter, block_bounds, b);
     if (verdict == FILTER_NONE)
         return WEIR_OK;
     const ie_key *keys = filter_keys(c->filter, &count);

@@ -143,6 +143,16 @@ static uint32_t place_of(const struct block_record *b, ie_key key)
     return low < b->count && b->columns[low].key == key ? low : UINT32_MAX;
 }
 
+bool block_bounds(void *context, ie_key key, struct column_bounds *out)
+{
+    const struct block_record *b = context;
+    uint32_t place = place_of(b, key);
+    *out = (struct column_bounds){.key = key};
+    if (place != UINT32_MAX)
+        column_bounds_of(&b->columns[place], out);
+    return true;
+}
+
 /* A base of a base of … : columns refer to others without a circle, which `state` makes sure of. */
 static enum weir_status decode_at(struct decoding *d, uint32_t place, struct weir_error *error)
 {

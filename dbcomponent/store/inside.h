@@ -102,6 +102,9 @@ enum weir_status block_column_load(struct sql *sql, int64_t id, uint32_t place,
 enum weir_status block_decode(struct sql *sql, struct block_record *b, const ie_key *keys,
                               size_t count, struct arena *a, struct frame *out,
                               struct weir_error *error);
+/* What a column of the block (`context`, a struct block_record) is known to hold: for
+ * filter_judge(). */
+bool block_bounds(void *context, ie_key key, struct column_bounds *out);
 /* The columns' heads as they are stored; NULL: no memory. */
 uint8_t *block_directory(const struct block_record *b, struct arena *a, size_t *length);
 

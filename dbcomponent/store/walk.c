@@ -20,21 +20,11 @@ static enum weir_status no_memory(struct walk *w)
     return weir_fail(w->error, WEIR_ENOMEM, "", "out of memory while walking the blocks");
 }
 
-static bool bounds_in_block(void *context, ie_key key, struct column_bounds *out)
-{
-    const struct block_record *b = context;
-    *out = (struct column_bounds){.key = key};
-    for (uint32_t i = 0; i < b->count; i++)
-        if (b->columns[i].key == key)
-            column_bounds_of(&b->columns[i], out);
-    return true;
-}
-
 static enum weir_status open_block(struct walk *w, int64_t id, struct block_record *b, bool *keep)
 {
     arena_reset(&w->arena);
     enum weir_status status = block_record_read(w->sql, id, &w->arena, b, w->error);
-    *keep = status == WEIR_OK && filter_judge(w->filter, bounds_in_block, b) != FILTER_NONE;
+    *keep = status == WEIR_OK && filter_judge(w->filter, block_bounds, b) != FILTER_NONE;
     return status;
 }
 
