@@ -166,6 +166,12 @@ void progress_clear(void)
     drawn = false;
 }
 
+void progress_draw_store(void *context, uint64_t done, uint64_t all)
+{
+    const struct progress *p = context;
+    progress_draw(p->what, done, all, p->start_us);
+}
+
 /* ---- start ---- */
 
 static void log_line_to_stderr(void *context, const struct log_line *line)

@@ -30,17 +30,6 @@ int weird_records(struct weird_settings *s, int operands, char **operand)
     return status == WEIR_OK ? 0 : weird_complain(&error, 1);
 }
 
-struct work {
-    const char *what;
-    uint64_t start_us;
-};
-
-static void draw(void *context, uint64_t done, uint64_t all)
-{
-    struct work *work = context;
-    progress_draw(work->what, done, all, work->start_us);
-}
-
 static void tell_difference(void *context, const char *text)
 {
     (void)context;
@@ -51,7 +40,7 @@ static void tell_difference(void *context, const char *text)
 int weird_verify(struct weird_settings *s, int operands, char **operand)
 {
     struct weir_error error = {0};
-    struct work work = {"verifying", clock_monotonic_us()};
+    struct progress work = {"verifying", clock_monotonic_us()};
     struct store *store;
     struct store_status state = {0};
     uint64_t differences = 0;
@@ -59,7 +48,7 @@ int weird_verify(struct weird_settings *s, int operands, char **operand)
         return weird_usage("verify: '%s' is too much", operand[0]);
     if (store_open(s->data, STORE_READ_ONLY, &store, &error) != WEIR_OK)
         return weird_complain(&error, 1);
-    enum weir_status status = store_verify(store, tell_difference, draw, &work, &differences, &error);
+    enum weir_status status = store_verify(store, tell_difference, progress_draw_store, &work, &differences, &error);
     if (status == WEIR_OK)
         status = store_status(store, &state, &error);
     progress_clear();
@@ -85,14 +74,14 @@ static enum weir_status open_to_write(const char *data, struct store **out, stru
 int weird_retag(struct weird_settings *s, int operands, char **operand)
 {
     struct weir_error error = {0};
-    struct work work = {"retagging", clock_monotonic_us()};
+    struct progress work = {"retagging", clock_monotonic_us()};
     struct store *store;
     uint64_t changed = 0;
     if (operands > 0)
         return weird_usage("retag: '%s' is too much", operand[0]);
     if (open_to_write(s->data, &store, &error) != WEIR_OK)
         return weird_complain(&error, 1);
-    enum weir_status status = store_retag(store, draw, &work, &changed, &error);
+    enum weir_status status = store_retag(store, progress_draw_store, &work, &changed, &error);
     progress_clear();
     store_close(store);
     if (status != WEIR_OK)

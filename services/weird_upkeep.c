@@ -13,23 +13,12 @@ struct upkeep_settings weird_upkeep_settings(const struct weird_settings *s)
                                     .retain_rollups_ms = s->retain_rollups_days * DAY_MS};
 }
 
-struct work {
-    const char *what;
-    uint64_t start_us;
-};
-
-static void draw(void *context, uint64_t done, uint64_t all)
-{
-    struct work *work = context;
-    progress_draw(work->what, done, all, work->start_us);
-}
-
 enum weir_status weird_tidy(const struct weird_settings *s, struct store *store,
                             struct upkeep_report *report, struct weir_error *error)
 {
-    struct work work = {"compacting", clock_monotonic_us()};
+    struct progress work = {"compacting", clock_monotonic_us()};
     struct upkeep_settings settings = weird_upkeep_settings(s);
-    enum weir_status status = store_upkeep(store, &settings, draw, &work, report, error);
+    enum weir_status status = store_upkeep(store, &settings, progress_draw_store, &work, report, error);
     progress_clear();
     return status;
 }
@@ -62,12 +51,12 @@ int weird_backup(struct weird_settings *s, int operands, char **operand)
 {
     struct weir_error error = {0};
     struct store *store;
-    struct work work = {"copying", clock_monotonic_us()};
+    struct progress work = {"copying", clock_monotonic_us()};
     if (operands != 1)
         return weird_usage("backup: one file to make is expected");
     if (store_open(s->data, STORE_READ_ONLY, &store, &error) != WEIR_OK)
         return weird_complain(&error, 1);
-    enum weir_status status = store_backup(store, operand[0], draw, &work, &error);
+    enum weir_status status = store_backup(store, operand[0], progress_draw_store, &work, &error);
     progress_clear();
     store_close(store);
     return status == WEIR_OK ? 0 : weird_complain(&error, 1);

@@ -152,19 +152,24 @@ static void put_key(struct buffer *out, const struct wt__Key *k, bool numeric)
     buffer_put_u8(out, ',');
 }
 
+/* The end of a row or percentile. */
+static void put_sums(struct buffer *out, const uint64_t sums[6])
+{
+    static const char *const names[] = {"octets",          "packets",          "flows",
+                                        "estimatedOctets", "estimatedPackets", "estimatedFlows"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        buffer_print(out, "%s\"%s\":%llu", i ? "," : "", names[i], (unsigned long long)sums[i]);
+    buffer_put_u8(out, '}');
+}
+
 static void put_percentile(struct buffer *out, const struct wt__Percentile *row,
                            const bool *numeric)
 {
     buffer_put_u8(out, '{');
     for (int i = 0; i < row->__sizekey; i++)
         put_key(out, &row->key[i], i < KEYS_MOST && numeric[i]);
-    buffer_print(out,
-                 "\"octets\":%llu,\"packets\":%llu,\"flows\":%llu,\"estimatedOctets\":%llu,"
-                 "\"estimatedPackets\":%llu,\"estimatedFlows\":%llu}",
-                 (unsigned long long)row->octets, (unsigned long long)row->packets,
-                 (unsigned long long)row->flows, (unsigned long long)row->estimatedOctets,
-                 (unsigned long long)row->estimatedPackets,
-                 (unsigned long long)row->estimatedFlows);
+    put_sums(out, (uint64_t[]){row->octets, row->packets, row->flows, row->estimatedOctets,
+                               row->estimatedPackets, row->estimatedFlows});
 }
 
 static void put_row(struct buffer *out, const struct wt__Row *row, const bool *numeric)
@@ -174,13 +179,8 @@ static void put_row(struct buffer *out, const struct wt__Row *row, const bool *n
         put_key(out, &row->key[i], i < KEYS_MOST && numeric[i]);
     if (row->bin)
         buffer_print(out, "\"bin\":%lld,", (long long)*row->bin);
-    buffer_print(out,
-                 "\"octets\":%llu,\"packets\":%llu,\"flows\":%llu,\"estimatedOctets\":%llu,"
-                 "\"estimatedPackets\":%llu,\"estimatedFlows\":%llu}",
-                 (unsigned long long)row->octets, (unsigned long long)row->packets,
-                 (unsigned long long)row->flows, (unsigned long long)row->estimatedOctets,
-                 (unsigned long long)row->estimatedPackets,
-                 (unsigned long long)row->estimatedFlows);
+    put_sums(out, (uint64_t[]){row->octets, row->packets, row->flows, row->estimatedOctets,
+                               row->estimatedPackets, row->estimatedFlows});
 }
 
 void totals_json(struct buffer *out, const void *context)
