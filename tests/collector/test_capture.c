@@ -1,7 +1,7 @@
 /* UDP payloads out of IP packets, and captures written here octet by octet. */
 #include "base/buffer.h"
 #include "ingest/capture.h"
-#include <CUnit/Basic.h>
+#include "unit.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,17 +213,7 @@ static void names_what_it_cannot_read(void)
     buffer_free(&file);
 }
 
-int main(void)
-{
-    if (CU_initialize_registry() != CUE_SUCCESS)
-        return 1;
-    CU_pSuite suite = CU_add_suite("capture", NULL, NULL);
-    CU_add_test(suite, "UDP in IPv4 and IPv6", finds_udp);
-    CU_add_test(suite, "fragments, cuts and other protocols are refused", refuses_what_is_not_whole);
-    CU_add_test(suite, "every link type", reads_every_link);
-    CU_add_test(suite, "errors name the file", names_what_it_cannot_read);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failures != 0;
-}
+UNIT_MAIN("capture", {"UDP in IPv4 and IPv6", finds_udp},
+          {"fragments, cuts and other protocols are refused", refuses_what_is_not_whole},
+          {"every link type", reads_every_link},
+          {"errors name the file", names_what_it_cannot_read})

@@ -1,6 +1,6 @@
 /* The outbox: order, the spool on disk, what an earlier run left, limits. */
 #include "deliver/outbox.h"
-#include <CUnit/Basic.h>
+#include "unit.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -191,21 +191,20 @@ static void says_what_is_wrong(void)
 
 int main(void)
 {
-    snprintf(folder, sizeof folder, "/tmp/weir-outbox-XXXXXX");
-    if (!mkdtemp(folder) || CU_initialize_registry() != CUE_SUCCESS)
-        return 1;
-    CU_pSuite suite = CU_add_suite("outbox", NULL, NULL);
-    CU_add_test(suite, "blocks come out in order", in_order);
-    CU_add_test(suite, "the spool survives its process", survives_its_process);
-    CU_add_test(suite, "the spool respects its limit", respects_its_limit);
-    CU_add_test(suite, "the spool has one owner", has_one_owner);
-    CU_add_test(suite, "memory is bounded by waiting", waits_when_memory_is_full);
-    CU_add_test(suite, "stop lets everyone go", stop_lets_go);
-    CU_add_test(suite, "a folder that cannot be made is named", says_what_is_wrong);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
+    static const struct unit_test tests[] = {
+        {"blocks come out in order", in_order},
+        {"the spool survives its process", survives_its_process},
+        {"the spool respects its limit", respects_its_limit},
+        {"the spool has one owner", has_one_owner},
+        {"memory is bounded by waiting", waits_when_memory_is_full},
+        {"stop lets everyone go", stop_lets_go},
+        {"a folder that cannot be made is named", says_what_is_wrong},
+    };
     char command[96];
+    snprintf(folder, sizeof folder, "/tmp/weir-outbox-XXXXXX");
+    if (!mkdtemp(folder))
+        return 1;
+    int code = unit_main("outbox", tests, sizeof tests / sizeof *tests);
     snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command) != 0 || failures != 0;
+    return system(command) != 0 || code != 0;
 }

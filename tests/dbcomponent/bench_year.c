@@ -82,7 +82,7 @@ static void run(void) /* as a test, for the fixture asserts */
 
 int main(int argc, char **argv)
 {
-    static const struct fixture_test tests[] = {{"a year", run}, {NULL, NULL}};
+    static const struct unit_test tests[] = {{"a year", run}, {NULL, NULL}};
     if (argc < 2) {
         puts("bench_year FOLDER [TAGS]");
         return 2;

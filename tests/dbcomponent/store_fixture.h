@@ -6,8 +6,7 @@
 #include "block/block.h"
 #include "store/container.h"
 #include "store.h"
-#include <CUnit/Basic.h>
-#include <CUnit/CUnit.h>
+#include "unit.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,26 +241,15 @@ static inline uint64_t fixture_verify(struct store *s, store_difference differs,
     return differences;
 }
 
-/* Runs the tests of one program: name and function, ended by NULL. */
-struct fixture_test {
-    const char *name;
-    void (*run)(void);
-};
-
-static inline int fixture_main(const char *suite_name, const struct fixture_test *tests)
+/* Runs the tests of one program, ended by a row without name, and removes its folders. */
+static inline int fixture_main(const char *suite_name, const struct unit_test *tests)
 {
-    if (CU_initialize_registry() != CUE_SUCCESS)
-        return 2;
-    CU_pSuite suite = CU_add_suite(suite_name, NULL, NULL);
-    for (; suite && tests->name; tests++)
-        if (!CU_add_test(suite, tests->name, tests->run))
-            return 2;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
+    size_t count = 0;
+    while (tests[count].name)
+        count++;
+    int code = unit_main(suite_name, tests, count);
     fixture_remove();
-    return failures != 0;
+    return code;
 }
 
 #endif

@@ -535,25 +535,17 @@ static void sources_are_said(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
+        {"make a store", make_store},
         {"blocks equal a recomputation", blocks_equal_recomputation},
         {"roll-ups equal a recomputation", rollups_equal_recomputation},
         {"every key alone", every_key_alone},
         {"keys of every shape together", all_keys_of_a_flow},
         {"the answer says its source", sources_are_said},
         {"upkeep changes no answer", upkeep_changes_nothing},
+        {"close it", drop_store},
     };
     naive = calloc(BLOCKS * ROWS_MOST, sizeof *naive);
-    if (!naive || CU_initialize_registry() != CUE_SUCCESS)
-        return 1;
-    CU_pSuite suite = CU_add_suite_with_setup_and_teardown("query", NULL, NULL, NULL, NULL);
-    CU_add_test(suite, "make a store", make_store);
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-        CU_add_test(suite, tests[i].name, tests[i].run);
-    CU_add_test(suite, "close it", drop_store);
-    CU_basic_set_mode(CU_BRM_NORMAL);
-    CU_basic_run_tests();
-    unsigned failures = CU_get_number_of_failures() + (CU_get_number_of_tests_run() == 0);
-    CU_cleanup_registry();
+    int code = naive ? unit_main("query", tests, sizeof tests / sizeof *tests) : 1;
     free(naive);
-    return failures != 0;
+    return code;
 }

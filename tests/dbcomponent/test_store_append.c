@@ -370,7 +370,7 @@ static void test_own(void)
 
 int main(void)
 {
-    static const struct fixture_test tests[] = {
+    static const struct unit_test tests[] = {
         {"roll-ups equal a plain recomputation", test_rollups},
         {"roll-ups of an interval", test_rollup_interval},
         {"a block delivered twice is stored once", test_twice},

@@ -358,7 +358,7 @@ static void test_domains(void)
 
 int main(void)
 {
-    static const struct fixture_test tests[] = {
+    static const struct unit_test tests[] = {
         {"tags", test_tags},
         {"tags that are refused", test_tags_refused},
         {"a tag of 17,000 prefixes", test_many_prefixes},

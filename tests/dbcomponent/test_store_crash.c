@@ -95,7 +95,7 @@ static void test_kill_at_birth(void)
 
 int main(void)
 {
-    static const struct fixture_test tests[] = {
+    static const struct unit_test tests[] = {
         {"SIGKILL during appends", test_kill},
         {"SIGKILL while the file is made", test_kill_at_birth},
         {NULL, NULL},

@@ -99,7 +99,7 @@ static void test_tmpfs(void)
 
 int main(void)
 {
-    static const struct fixture_test tests[] = {
+    static const struct unit_test tests[] = {
         {"files may not grow", test_limit},
         {"a full file system", test_tmpfs},
         {NULL, NULL},

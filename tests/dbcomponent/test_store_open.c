@@ -234,7 +234,7 @@ static void test_read_only_medium(void)
 
 int main(void)
 {
-    static const struct fixture_test tests[] = {
+    static const struct unit_test tests[] = {
         {"identity and incarnation", test_identity},
         {"an empty store", test_empty},
         {"a newer file", test_newer},

@@ -174,7 +174,7 @@ static void test_log(void)
 
 int main(void)
 {
-    static const struct fixture_test tests[] = {
+    static const struct unit_test tests[] = {
         {"readers see whole transactions", test_readers},
         {"writers queue", test_writers},
         {"the log among overlapping readers", test_log},

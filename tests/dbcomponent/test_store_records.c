@@ -184,7 +184,7 @@ static void test_ends(void)
 
 int main(void)
 {
-    static const struct fixture_test tests[] = {
+    static const struct unit_test tests[] = {
         {"lines", test_lines},
         {"the end of a walk", test_ends},
         {NULL, NULL},

@@ -205,7 +205,7 @@ static void test_rule(void)
 
 int main(void)
 {
-    static const struct fixture_test tests[] = {
+    static const struct unit_test tests[] = {
         {"tags of stored flows and roll-ups", test_retag},
         {"which address, which AS", test_rule},
         {NULL, NULL},

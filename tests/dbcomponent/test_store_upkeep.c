@@ -386,7 +386,7 @@ static void test_backup(void)
 
 int main(void)
 {
-    static const struct fixture_test tests[] = {
+    static const struct unit_test tests[] = {
         {"merging", test_merge},
         {"a reader meanwhile", test_reader_meanwhile},
         {"blocks that do not go together", test_odd_blocks},

@@ -285,7 +285,7 @@ static void test_by_hand(void)
 
 int main(void)
 {
-    static const struct fixture_test tests[] = {
+    static const struct unit_test tests[] = {
         {"flipped bits", test_flips},
         {"flipped bits after upkeep", test_flips_kept_up},
         {"changes by hand", test_by_hand},

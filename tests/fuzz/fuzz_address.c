@@ -1,20 +1,15 @@
 /* fuzz_address.c - addresses and prefixes from any text: what is accepted prints, and the print is
  * accepted and means the same. */
 #include "base/address.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = malloc(size + 1), printed[PREFIX_TEXT_SIZE];
+    char *text = fuzz_text(data, size), printed[PREFIX_TEXT_SIZE];
     if (!text)
         return 0;
-    if (size)
-        memcpy(text, data, size);
-    text[size] = '\0';
     struct weir_error error;
     struct address a, a_back;
     if (address_parse(text, "address", &a, &error) == WEIR_OK &&

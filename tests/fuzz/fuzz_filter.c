@@ -1,8 +1,6 @@
 /* fuzz_filter.c - any text as a filter; what parses is evaluated and judged on a small frame. */
 #include "flow/filter.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz_text.h"
 
 static const uint8_t addresses[2][16] = {{0x20, 0x01, 0x0d, 0xb8, [15] = 1},
                                          {[10] = 0xff, [11] = 0xff, 10, 0, 0, 1}};
@@ -54,7 +52,7 @@ static bool bounds_of(void *context, ie_key key, struct column_bounds *out)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = malloc(size + 1);
+    char *text = fuzz_text(data, size);
     struct frame frame = {3, sizeof vectors / sizeof vectors[0], vectors};
     struct arena arena = {0};
     struct filter *f;
@@ -62,9 +60,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t selected[1];
     if (!text)
         return 0;
-    if (size)
-        memcpy(text, data, size);
-    text[size] = '\0';
     if (filter_parse(text, tag_of, NULL, &f, &error) == WEIR_OK) {
         uint32_t n = filter_select(f, &frame, &arena, selected);
         if (n > 3 || selected[0] > 7 || (filter_is_all(f) && n != 3))

@@ -1,21 +1,16 @@
 /* fuzz_time.c - times and durations from any text; a time that has four digits of year is printed
  * and read back to the same millisecond. */
 #include "base/time.h"
-
+#include "fuzz_text.h"
 #include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = malloc(size + 1), printed[TIME_TEXT_SIZE];
+    char *text = fuzz_text(data, size), printed[TIME_TEXT_SIZE];
     if (!text)
         return 0;
-    if (size)
-        memcpy(text, data, size);
-    text[size] = '\0';
     struct weir_error error;
     int64_t ms, back;
     if (time_parse(text, "from", &ms, &error) == WEIR_OK) {

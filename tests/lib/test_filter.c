@@ -3,8 +3,8 @@
  * word. */
 #include "flow/filter.h"
 #include "filter_grid.h"
+#include "unit.h"
 
-#include <CUnit/Basic.h>
 #include <stdio.h>
 
 #define V4(a, b, c, d) ((uint64_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
@@ -581,20 +581,7 @@ static void test_memory_ends(void)
     grid_free(&g);
 }
 
-int main(void)
-{
-    CU_initialize_registry();
-    CU_pSuite suite = CU_add_suite("filter", NULL, NULL);
-    CU_add_test(suite, "selections", test_selections);
-    CU_add_test(suite, "errors", test_errors);
-    CU_add_test(suite, "tag without resolver", test_tag_without_resolver);
-    CU_add_test(suite, "limits", test_limits);
-    CU_add_test(suite, "depth", test_depth);
-    CU_add_test(suite, "keys", test_keys);
-    CU_add_test(suite, "is all", test_is_all);
-    CU_add_test(suite, "memory ends", test_memory_ends);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed ? 1 : 0;
-}
+UNIT_MAIN("filter", {"selections", test_selections}, {"errors", test_errors},
+          {"tag without resolver", test_tag_without_resolver}, {"limits", test_limits},
+          {"depth", test_depth}, {"keys", test_keys}, {"is all", test_is_all},
+          {"memory ends", test_memory_ends})

@@ -6,8 +6,8 @@
 #include "flow/filter.h"
 #include "flow/filter_private.h"
 #include "filter_grid.h"
+#include "unit.h"
 
-#include <CUnit/Basic.h>
 #include <stdio.h>
 
 #define ROUNDS    3000
@@ -513,14 +513,4 @@ static void test_judge_orders(void)
                     FILTER_SOME);
 }
 
-int main(void)
-{
-    CU_initialize_registry();
-    CU_pSuite suite = CU_add_suite("filter, random", NULL, NULL);
-    CU_add_test(suite, "random", test_random);
-    CU_add_test(suite, "judge orders", test_judge_orders);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed ? 1 : 0;
-}
+UNIT_MAIN("filter, random", {"random", test_random}, {"judge orders", test_judge_orders})
