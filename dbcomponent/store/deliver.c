@@ -251,7 +251,7 @@ enum weir_status upkeep_deliveries(struct upkeep *u, struct weir_error *error)
     if (status != WEIR_OK)
         return status;
     struct query q = query_start(&r->sql, SQL_COLLECTORS);
-    status = upkeep_numbers(&q, &u->list, &collectors, &count, error);
+    status = query_numbers(&q, &u->list, &collectors, &count, error);
     reader_close(r);
     for (size_t i = 0; status == WEIR_OK && i < count; i++) {
         uint64_t from = 0;

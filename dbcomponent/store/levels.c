@@ -182,7 +182,7 @@ static enum weir_status list_missing(struct upkeep *u, int level, int64_t **star
     query_bind_i64(&q, finer);
     query_bind_i64(&q, size);
     query_bind_i64(&q, slot_of(settled > 0 ? settled : 0, size) - 1);
-    status = upkeep_numbers(&q, &u->list, starts, count, error);
+    status = query_numbers(&q, &u->list, starts, count, error);
     reader_close(r);
     return status;
 }
@@ -236,7 +236,7 @@ static enum weir_status list_segments(struct sql *sql, int64_t resolution_ms, st
     query_bind_i64(&q, resolution_ms);
     query_bind_i64(&q, when.from_ms);
     query_bind_i64(&q, when.to_ms - resolution_ms);
-    return upkeep_numbers(&q, a, starts, count, error);
+    return query_numbers(&q, a, starts, count, error);
 }
 
 /* Those that lie whole in `when`, and between them the next finer level. */

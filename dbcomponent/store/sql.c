@@ -271,3 +271,26 @@ enum weir_status query_end(struct query *q, struct weir_error *error)
     }
     return status;
 }
+
+enum weir_status query_numbers(struct query *q, struct arena *a, int64_t **out, size_t *count,
+                               struct weir_error *error)
+{
+    size_t room = 0;
+    bool memory = true;
+    *out = NULL;
+    *count = 0;
+    while (memory && query_row(q)) {
+        if (*count == room) {
+            room = room ? room * 2 : 256;
+            int64_t *more = arena_alloc(a, room * sizeof *more);
+            memory = more != NULL;
+            if (memory && *count)
+                memcpy(more, *out, *count * sizeof *more);
+            *out = more;
+        }
+        if (memory)
+            (*out)[(*count)++] = query_i64(q, 0);
+    }
+    enum weir_status status = query_end(q, error);
+    return memory ? status : weir_fail(error, WEIR_ENOMEM, "", "out of memory for a list");
+}

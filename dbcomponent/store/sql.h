@@ -17,6 +17,7 @@
 #ifndef WEIR_DB_SQL_H
 #define WEIR_DB_SQL_H
 
+#include "base/arena.h"
 #include "base/status.h"
 #include "flow/account.h"
 #include <sqlite3.h>
@@ -337,5 +338,8 @@ bool query_octets(struct query *q, int column, void *out, size_t size);
 /* The last column, `seal = seal(…)`: when it is not true the query fails with SQLITE_CORRUPT. */
 bool query_sealed(struct query *q);
 enum weir_status query_end(struct query *q, struct weir_error *error);
+/* The first column of every row that is left, from `a`; the query is ended. */
+enum weir_status query_numbers(struct query *q, struct arena *a, int64_t **out, size_t *count,
+                               struct weir_error *error);
 
 #endif

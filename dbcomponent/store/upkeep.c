@@ -10,29 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum weir_status upkeep_numbers(struct query *q, struct arena *a, int64_t **out, size_t *count,
-                                struct weir_error *error)
-{
-    size_t room = 0;
-    bool memory = true;
-    *out = NULL;
-    *count = 0;
-    while (memory && query_row(q)) {
-        if (*count == room) {
-            room = room ? room * 2 : 256;
-            int64_t *more = arena_alloc(a, room * sizeof *more);
-            memory = more != NULL;
-            if (memory && *count)
-                memcpy(more, *out, *count * sizeof *more);
-            *out = more;
-        }
-        if (memory)
-            (*out)[(*count)++] = query_i64(q, 0);
-    }
-    enum weir_status status = query_end(q, error);
-    return memory ? status : weir_fail(error, WEIR_ENOMEM, "", "out of memory for a list");
-}
-
 /* ---- rounds ---- */
 
 /* In the order that gives most: what leaves need not be merged before. Some are due every second, some

@@ -40,8 +40,4 @@ enum weir_status upkeep_give_back(struct upkeep *u, struct weir_error *error);
 enum weir_status upkeep_deliveries(struct upkeep *u, struct weir_error *error);
 enum weir_status upkeep_levels(struct upkeep *u, struct weir_error *error);
 
-/* Rows of a list of numbers: the first column of each row, from `a`. The query is ended. */
-enum weir_status upkeep_numbers(struct query *q, struct arena *a, int64_t **out, size_t *count,
-                                struct weir_error *error);
-
 #endif

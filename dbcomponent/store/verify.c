@@ -61,27 +61,10 @@ static enum weir_status numbers(struct sql *sql, enum sql_statement which, int64
                                 struct arena *a, int64_t **out, size_t *count,
                                 struct weir_error *error)
 {
-    size_t room = 0;
-    bool memory = true;
-    *out = NULL;
-    *count = 0;
     struct query q = query_start(sql, which);
     if (sqlite3_bind_parameter_count(q.statement))
         query_bind_i64(&q, parameter);
-    while (memory && query_row(&q)) {
-        if (*count == room) {
-            room = room ? room * 2 : 1024;
-            int64_t *more = arena_alloc(a, room * sizeof *more);
-            memory = more != NULL;
-            if (memory && *count)
-                memcpy(more, *out, *count * sizeof *more);
-            *out = more;
-        }
-        if (memory)
-            (*out)[(*count)++] = query_i64(&q, 0);
-    }
-    enum weir_status status = query_end(&q, error);
-    return memory ? status : weir_fail(error, WEIR_ENOMEM, "", "out of memory for a list");
+    return query_numbers(&q, a, out, count, error);
 }
 
 /* ---- the file ---- */
@@ -265,10 +248,18 @@ static void tell_group(struct verifying *v, const struct rollup_group *g)
         (long long)g->counts.flows);
 }
 
+/* What is left of one side less the other. */
+static void tell_groups(struct verifying *v, struct rollups *r)
+{
+    size_t count;
+    const struct rollup_group *groups = rollups_sorted(r, &count);
+    for (size_t i = 0; i < count; i++)
+        tell_group(v, &groups[i]);
+}
+
 static enum weir_status check_period(struct verifying *v, int64_t period_ms,
                                      struct weir_error *error)
 {
-    size_t count;
     struct rollups *r = v->scratch.rollups;
     rollups_clear(r);
     enum weir_status status = rollups_load(&v->own, r, period_ms, 0, SEGMENT_TIER_MOST, 1, error);
@@ -276,9 +267,7 @@ static enum weir_status check_period(struct verifying *v, int64_t period_ms,
         status = rollups_load(v->sql, r, period_ms, 0, SEGMENT_TIER_MOST, -1, error);
     if (status != WEIR_OK)
         return status;
-    const struct rollup_group *groups = rollups_sorted(r, &count);
-    for (size_t i = 0; i < count; i++)
-        tell_group(v, &groups[i]);
+    tell_groups(v, r);
     return WEIR_OK;
 }
 
@@ -331,7 +320,6 @@ static enum weir_status check_kept(struct verifying *v, struct weir_error *error
 static enum weir_status check_slot(struct verifying *v, int level, int64_t start_ms,
                                    struct weir_error *error)
 {
-    size_t count;
     struct rollups *r = v->scratch.rollups;
     rollups_clear(r);
     enum weir_status status = levels_sum(v->sql, r, level, start_ms, error);
@@ -339,9 +327,7 @@ static enum weir_status check_slot(struct verifying *v, int level, int64_t start
         status = levels_load(v->sql, r, level, start_ms, -1, error);
     if (status != WEIR_OK)
         return status;
-    const struct rollup_group *groups = rollups_sorted(r, &count);
-    for (size_t i = 0; i < count; i++)
-        tell_group(v, &groups[i]);
+    tell_groups(v, r);
     return WEIR_OK;
 }
 
