@@ -1,10 +1,9 @@
 /* test_wire.c - NetFlow v9 and IPFIX bytes, made by hand, against the columns they must become. */
 #include "base/buffer.h"
-#include "unit.h"
+#include "cells.h"
 #include "wire/ipfix.h"
 #include "wire/netflow9.h"
 #include <stdlib.h>
-#include <string.h>
 
 static struct wire_scratch *scratch;
 static struct batch *batch;
@@ -23,28 +22,18 @@ static void tear_down(void)
 
 static struct column *column(ie_key key)
 {
-    for (size_t i = 0; i < batch_column_count(batch); i++)
-        if (batch_column_at(batch, i)->key == key)
-            return batch_column_at(batch, i);
-    return NULL;
+    return cells_find(batch, key);
 }
 
+/* UINT64_MAX: there is no such column. */
 static uint64_t number(ie_key key, uint32_t row)
 {
-    const struct column *c = column(key);
-    if (!c)
-        return UINT64_MAX;
-    struct vector v = {.width = c->width, .values = c->values};
-    return vector_u64(&v, row);
+    return column(key) ? cells_number(batch, key, row) : UINT64_MAX;
 }
 
 static bool octets_are(ie_key key, uint32_t row, const void *bytes, uint32_t length)
 {
-    const struct column *c = column(key);
-    if (!c || c->width)
-        return false;
-    struct octets o = ((const struct octets *)c->values)[row];
-    return o.length == length && (length == 0 || memcmp(o.bytes, bytes, length) == 0);
+    return column(key) && cells_octets_are(batch, key, row, bytes, length);
 }
 
 /* Decodes a whole set and says how many records it had. */
