@@ -9,7 +9,8 @@
  *
  * Codecs are chosen by content, per column: constant; frame of reference + bit packing; dictionary;
  * relative to another column (v5's flowEndSysUpTime is flowEnd minus a boot time that hardly changes;
- * WEIR_OCTETS is octetDeltaCount itself); byte-split + zstd; octets + zstd. Every codec is exact.
+ * WEIR_OCTETS is octetDeltaCount itself); byte-split + zstd; octets + zstd; dictionaries in order, on
+ * which ranges are answered without decoding. Every codec is exact.
  *
  * Decoding validates: there is no unchecked twin. Any bytes give a column or an error; no length
  * field is believed before it was checked against what is there, and a decoded column is never larger
@@ -28,7 +29,7 @@
 #include "flow/filter.h"
 #include "flow/vector.h"
 
-#define BLOCK_VERSION 1
+#define BLOCK_VERSION 2 /* the newest; a block has the least that knows its codecs */
 #define BLOCK_ROWS_MOST (1u << 20)
 #define BLOCK_BYTES_MOST (256u << 20)
 #define BLOCK_OCTETS_MOST (256u << 20)
@@ -43,6 +44,7 @@ enum codec {
     CODEC_RUNS = 6,       /* runs of equal values: lengths, and the values coded by another codec */
     CODEC_MIXED = 7,      /* a bit a row: of the few common values, or of the many rare ones (ports) */
     CODEC_MAP = 8,        /* inside RELATIVE: a value for each dictionary value of the base (AS, address) */
+    CODEC_ORDERED = 9, /* version 2: distinct values in ascending order, common ones apart */
     CODEC_COUNT
 };
 
@@ -80,9 +82,9 @@ struct block_column {
 struct block_encoder; /* keeps scratch memory and zstd contexts from block to block */
 struct block_encoder *block_encoder_new(int zstd_level);
 void block_encoder_free(struct block_encoder *e);
-/* For blocks that stay: what else is packed for speed is entropy-coded where that is smaller (codes
- * of dictionaries, columns that queries seldom read; measures stay packed), and dictionaries are
- * tried every time. A fifth more CPU to encode; columns of codes cost twice as much to decode. */
+/* For blocks that stay: dictionaries are tried every time; those of addresses and other numbers that
+ * queries read are put in order (CODEC_ORDERED), which is smaller, and faster to read; what queries
+ * seldom read is entropy-coded where that is smaller. Measures stay packed. */
 void block_encoder_dense(struct block_encoder *e);
 /* Appends the whole block to *out. `batch` may be NULL (account only). The account may be NULL.
  * WEIR_ENOMEM, WEIR_ELIMIT. On failure *out is as before. */
@@ -128,6 +130,13 @@ enum weir_status column_decode(const struct block_column *c, const struct vector
 bool column_can_sum(const struct block_column *c);
 enum weir_status column_sum(const struct block_column *c, const uint64_t *selected, uint64_t *sum,
                             struct weir_error *error);
+/* A column of numbers that can answer ranges as it lies, CODEC_ORDERED: column_can_filter(). Its
+ * vector is ENCODED and good for filter_select() alone, whose false then is for
+ * column_encoded_status() to explain: WEIR_OK is memory. Errors as column_decode(). */
+bool column_can_filter(const struct block_column *c);
+enum weir_status column_encoded(const struct block_column *c, struct arena *a, struct vector *out,
+                                struct weir_error *error);
+enum weir_status column_encoded_status(const struct vector *v);
 /* Is this CODEC_RELATIVE column its base itself, in every row (when the base is of the same width
  * and in every row)? Scratch from `a`. Errors as column_decode(). */
 enum weir_status column_is_base(const struct block_column *c, struct arena *a, bool *same,

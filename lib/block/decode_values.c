@@ -1,7 +1,7 @@
 /* decode_values.c - payloads back to values: the mirror of encode_values.c, for bytes of any
  * origin. See codec.h; called by column.c. Every length is checked against what is there, or
  * against the number of values the caller expects, before memory is taken for it. */
-#include "block/codec.h"
+#include "block/ordered.h"
 #include <string.h>
 
 struct place {
@@ -251,6 +251,14 @@ static enum weir_status decode_mixed(const struct place *p, uint32_t count, uint
     return WEIR_OK;
 }
 
+static enum weir_status decode_ordered(const struct place *p, uint32_t count, uint8_t width,
+                                       struct part *out)
+{
+    struct ordered o;
+    enum weir_status s = ordered_open(p->in, count, width, p->d->arena, &o);
+    return s ? s : ordered_decode(&o, p->d->arena, out);
+}
+
 /* MAP stands in RELATIVE only, and is column.c's. */
 static enum weir_status decode_misplaced(const struct place *p, uint32_t count, uint8_t width,
                                          struct part *out)
@@ -276,6 +284,7 @@ static const struct {
     {decode_constant, NEST_PLAIN},  {decode_for, NEST_PLAIN},   {decode_dictionary, NEST_PART},
     {decode_relative, NEST_COLUMN}, {decode_split, NEST_PLAIN}, {decode_octets, NEST_PLAIN},
     {decode_runs, NEST_RESIDUAL},   {decode_mixed, NEST_RUN},   {decode_misplaced, NEST_COLUMN},
+    {decode_ordered, NEST_RESIDUAL},
 };
 
 static enum weir_status decode_at(const struct place *p, uint8_t codec, uint32_t count,

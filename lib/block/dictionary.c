@@ -16,6 +16,7 @@
 #define SLOTS_LEAST 1024u
 #define SLOTS_USUAL 32768u /* for long columns: 256 KiB, cleared in no time, seldom outgrown */
 #define RANKS       1280u  /* see rank_of() */
+#define CLASSES_LEAST 64u  /* of fewer values, classes are no use */
 
 static inline uint64_t mix(uint64_t v)
 {
@@ -273,7 +274,7 @@ static inline void copy_value(void *to, uint32_t i, const void *from, uint32_t j
  * returned, by a radix sort; NULL: not wanted, or no memory, which costs size alone. */
 static const uint64_t *order_by_value(struct dictionary *d, size_t size)
 {
-    if (!d->by_value || size != 4 || d->count < 2)
+    if ((!d->by_value && !d->in_classes) || size != 4 || d->count < 2)
         return NULL;
     for (int i = 0; i < 2; i++)
         if (!d->order[i] && !(d->order[i] = malloc(DICTIONARY_MOST * sizeof(uint64_t))))
@@ -296,13 +297,60 @@ static const uint64_t *order_by_value(struct dictionary *d, size_t size)
     return from;
 }
 
-/* Sorts values and counts by falling count; places[old] is the new code. */
-static void rank(struct dictionary *d, size_t size)
+static unsigned bits_below(uint32_t count) /* of a number below `count` */
 {
-    const uint64_t *order = order_by_value(d, size);
-    uint32_t start[RANKS + 1] = {0};
+    return count > 1 ? 32u - (unsigned)__builtin_clz(count - 1) : 0;
+}
+
+/* Which values are common, so that the bits of all rows are fewest, one of which says which kind it
+ * is: those of the first ranks, as many as are returned. Rank r has start[r] values in rows_of[r]
+ * rows. */
+static uint32_t choose_common(struct dictionary *d, const uint32_t *start, const uint64_t *rows_of)
+{
+    uint64_t rows = 0, hits = 0;
+    uint32_t common = 0, classes = 0;
+    for (uint32_t r = 0; r <= RANKS; r++)
+        rows += rows_of[r];
+    uint64_t best = rows * bits_below(d->count);
+    d->common = d->common_rows = 0;
+    for (uint32_t r = 0; r <= RANKS && common + start[r] < d->count; r++) {
+        common += start[r];
+        hits += rows_of[r];
+        uint64_t cost = rows + hits * bits_below(common) +
+                        (rows - hits) * bits_below(d->count - common);
+        /* Numbers of whole octets are read without unpacking. */
+        cost += bits_below(common) == 8 ? 0 : cost / 64;
+        if (start[r] && cost < best) {
+            best = cost;
+            classes = r + 1;
+            d->common = common;
+            d->common_rows = (uint32_t)hits;
+        }
+    }
+    return classes;
+}
+
+/* Common values in ascending order, then the others; `start`: values of each rank. */
+static void part_by_value(struct dictionary *d, size_t size, const uint64_t *order,
+                          const uint32_t *start)
+{
+    uint64_t rows_of[RANKS + 1] = {0};
     for (uint32_t c = 0; c < d->count; c++)
-        start[RANKS - rank_of(d->counts[c])]++;
+        rows_of[RANKS - rank_of(d->counts[c])] += d->counts[c];
+    uint32_t classes = choose_common(d, start, rows_of), next[2] = {0, d->common};
+    for (uint32_t i = 0; i < d->count; i++) {
+        uint32_t c = (uint16_t)order[i];
+        uint32_t to = next[RANKS - rank_of(d->counts[c]) >= classes]++;
+        d->places[c] = (uint16_t)to;
+        d->sorted_counts[to] = d->counts[c];
+        copy_value(d->sorted, to, d->values, c, size);
+    }
+}
+
+/* The other way: by falling count. */
+static void part_by_rank(struct dictionary *d, size_t size, const uint64_t *order, uint32_t *start)
+{
+    d->common = UINT32_MAX;
     for (uint32_t r = 0, at = 0; r <= RANKS; r++) {
         uint32_t n = start[r];
         start[r] = at;
@@ -315,6 +363,19 @@ static void rank(struct dictionary *d, size_t size)
         d->sorted_counts[to] = d->counts[c];
         copy_value(d->sorted, to, d->values, c, size);
     }
+}
+
+/* Sorts values and counts; places[old] is the new code. */
+static void rank(struct dictionary *d, size_t size)
+{
+    const uint64_t *order = order_by_value(d, size);
+    uint32_t start[RANKS + 1] = {0};
+    for (uint32_t c = 0; c < d->count; c++)
+        start[RANKS - rank_of(d->counts[c])]++;
+    if (d->in_classes && order && d->count >= CLASSES_LEAST)
+        part_by_value(d, size, order, start);
+    else
+        part_by_rank(d, size, order, start);
     void *values = d->values;
     d->values = d->sorted;
     d->sorted = values;

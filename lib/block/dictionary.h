@@ -3,7 +3,10 @@
  * Codes are numbered by falling frequency (nearly: large counts are compared to 1 part in 64), so
  * that common values have small codes and packing with exceptions makes them short. Equally frequent ones
  * come in the order of their first row, or by value when `by_value` says so: numbers that ascend are
- * short themselves. */
+ * short themselves.
+ *
+ * In classes: codes below `common` are the values that occur most, in ascending order, and the other
+ * codes the rest, in ascending order too (ordered.h). For numbers of four octets. */
 #ifndef WEIR_BLOCK_DICTIONARY_H
 #define WEIR_BLOCK_DICTIONARY_H
 
@@ -20,6 +23,8 @@ struct dictionary {
     uint16_t *codes;  /* of every row */
     uint32_t count;
     bool by_value;    /* for the caller to set */
+    bool in_classes;  /* likewise: ORDERED, if there are enough values for it */
+    uint32_t common, common_rows; /* of a dictionary in classes; common is UINT32_MAX in others */
     /* private */
     uint64_t *slots;
     uint32_t slot_count, slot_room, code_room;

@@ -235,7 +235,7 @@ static void put_values(struct block_encoder *e, const struct column *c, size_t c
         put_nested(e, v, &advice, out);
     } else {
         entry->codec = (uint8_t)encode_values(&e->values, v, &advice, out);
-        if (entry->codec == CODEC_DICTIONARY)
+        if (entry->codec == CODEC_DICTIONARY || entry->codec == CODEC_ORDERED)
             mapper_keep(&e->mapper, c, &e->values.dictionary, v->count);
     }
 }
@@ -306,7 +306,7 @@ struct draft {
     size_t start; /* of the block in the buffer */
     size_t columns, columns_end;
     uint32_t rows;
-    uint8_t kind;
+    uint8_t kind, version;
     uint64_t first_ms, last_ms;
 };
 
@@ -317,7 +317,7 @@ static void write_header(const struct draft *d, const struct block_id *id, struc
     size_t account = out->length - d->columns_end;
     memset(h, 0, HEADER_SIZE);
     memcpy(h + HEADER_MAGIC, BLOCK_MAGIC, 8);
-    h[HEADER_VERSION] = BLOCK_VERSION;
+    h[HEADER_VERSION] = d->version;
     h[HEADER_KIND] = d->kind;
     put32(h + HEADER_ROWS, d->rows);
     memcpy(h + HEADER_COLLECTOR, id->collector, 16);
@@ -358,6 +358,7 @@ static enum weir_status write_block(struct block_encoder *e, const struct block_
                                     struct buffer *out, struct weir_error *error)
 {
     mapper_clear(&e->mapper);
+    e->values.ordered = false;
     struct draft d = {.start = out->length, .columns = collect_columns(e, batch)};
     if (d.columns == SIZE_MAX)
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to encode a block");
@@ -379,6 +380,7 @@ static enum weir_status write_block(struct block_encoder *e, const struct block_
         return weir_fail(error, WEIR_ELIMIT, "length",
                          "a block of %zu octets; at most %u are allowed", out->length - d.start,
                          BLOCK_BYTES_MOST);
+    d.version = e->values.ordered ? 2 : 1;
     write_header(&d, id, out);
     return WEIR_OK;
 }

@@ -3,6 +3,7 @@
  * whatever is chosen is exact. */
 #include "block/codec.h"
 #include "block/mixed.h"
+#include "block/ordered.h"
 #include "block/runs.h"
 #include <math.h>
 #include <stdlib.h>
@@ -226,9 +227,20 @@ static double guess_distinct(struct value_encoder *e, const struct values *v)
 #define NEVER           1e9 /* bits: what is not possible */
 #define DICTIONARY_WAIT 15
 
+/* In classes: a bit that says which, the number, and the gap between values. */
+static double ordered_bits(const struct dictionary *d, const struct values *v)
+{
+    double common = d->common ? 1 + log2(d->common) : 0, rare = log2(d->count - d->common) + 1;
+    double rows = v->count, hits = d->common_rows;
+    double gap = log2((double)(v->most - v->least) / d->count + 1) + 2;
+    return (d->common ? 1 : 0) + (hits * common + (rows - hits) * rare + gap * d->count) / rows;
+}
+
 /* Bits a row with the dictionary as counted. */
 static double dictionary_bits(const struct dictionary *d, const struct values *v, double each)
 {
+    if (d->common != UINT32_MAX)
+        return ordered_bits(d, v);
     return code_bits(d, v->count) + (each * d->count + 300.0) / v->count;
 }
 
@@ -287,6 +299,10 @@ static enum codec write_dictionary(struct value_encoder *e, const struct values 
                                    struct buffer *out)
 {
     const struct dictionary *d = &e->dictionary;
+    if (d->common != UINT32_MAX) {
+        ordered_write(e, v, out);
+        return CODEC_ORDERED;
+    }
     struct values found = {
         .at = d->values, .count = d->count, .width = v->width, .least = v->least, .most = v->most};
     struct values codes = {.at = d->codes, .count = v->count, .width = 2, .most = d->count - 1};
@@ -349,6 +365,7 @@ static enum codec encode_numbers(struct value_encoder *e, const struct values *v
         double rival = split < plan.bits ? split : plan.bits;
         bool mixable = nesting < NEST_PART && plan.bits > 4 && v->count > SAMPLE_WHOLE &&
                        (v->width <= 2 || !advice->hot);
+        e->dictionary.in_classes = e->dense && advice->hot && nesting == NEST_COLUMN;
         double coded = try_dictionary(e, v, rival, advice);
         if (mixable && coded > MIXED_GAIN_HOT * rival) {
             (void)guess_distinct(e, v); /* for its sample */
@@ -367,6 +384,7 @@ static enum codec encode_numbers(struct value_encoder *e, const struct values *v
 static enum codec encode_strings(struct value_encoder *e, const struct values *v,
                                  const struct advice *advice, struct buffer *out)
 {
+    e->dictionary.in_classes = false;
     double flat = v->width ? value_bits(v) * price_of(e, advice->hot) : value_bits(v) + 8;
     if (try_dictionary(e, v, flat, advice) < flat)
         return write_dictionary(e, v, advice->hot, out);

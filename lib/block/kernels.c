@@ -232,6 +232,49 @@ INLINE uint16_t most_code_body(const uint16_t *codes, size_t count)
     return hi[0];
 }
 
+#define MATCH_BODY(name, type)                                                                     \
+    INLINE void name(const type *numbers, type low, type span, uint64_t *out)                      \
+    {                                                                                              \
+        for (unsigned w = 0; w < PACK_GROUP / 64; w++) {                                           \
+            uint64_t word = 0;                                                                     \
+            for (unsigned i = 0; i < 64; i++)                                                      \
+                word |= (uint64_t)((type)(numbers[64 * w + i] - low) <= span) << i;                \
+            out[w] = word;                                                                         \
+        }                                                                                          \
+    }
+MATCH_BODY(match8_body, uint8_t)
+MATCH_BODY(match16_body, uint16_t)
+
+/* The low bits of `value` go where the bits of `mask` are, in order. */
+static uint64_t deposit_plain(uint64_t value, uint64_t mask)
+{
+    uint64_t out = 0;
+    for (; mask; mask &= mask - 1, value >>= 1)
+        out |= (mask & (0 - mask)) & (0 - (value & 1));
+    return out;
+}
+
+INLINE uint64_t bits_at(const uint64_t *bits, uint64_t at)
+{
+    const uint64_t *w = bits + at / 64;
+    return at % 64 ? w[0] >> (at % 64) | w[1] << (64 - at % 64) : w[0];
+}
+
+INLINE void expand_body(const uint64_t *bits, const uint64_t *common, const uint64_t *rare,
+                        const uint64_t *care, uint32_t words, uint64_t *out,
+                        uint64_t (*deposit)(uint64_t, uint64_t))
+{
+    uint64_t in_common = 0;
+    for (uint32_t w = 0; w < words; w++) {
+        uint64_t in_rare = 64 * (uint64_t)w - in_common;
+        if (!care || care[w]) {
+            uint64_t all = common ? deposit(bits_at(common, in_common), bits[w]) : 0;
+            out[w] |= all | (rare ? deposit(bits_at(rare, in_rare), ~bits[w]) : 0);
+        }
+        in_common += (uint64_t)__builtin_popcountll(bits[w]);
+    }
+}
+
 /* ---- a set: the bodies above, compiled for one target ---- */
 #define SET_STORE(set, target, bits, w, from)                                                      \
     target static void set##_store##bits##_##w(const from *in, uint64_t add, void *out)            \
@@ -269,7 +312,13 @@ INLINE uint16_t most_code_body(const uint16_t *codes, size_t count)
     {                                                                                              \
         name##_1, name##_2, name##_4, name##_8                                                     \
     }
-#define SET(set, target, unpack_32, unpack_64, merge_of_2)                                         \
+#define SET(set, target, unpack_32, unpack_64, merge_of_2, match_8, match_16, deposit)             \
+    target static void set##_expand(const uint64_t *bits, const uint64_t *common,                  \
+                                    const uint64_t *rare, const uint64_t *care, uint32_t words,    \
+                                    uint64_t *out)                                                 \
+    {                                                                                              \
+        expand_body(bits, common, rare, care, words, out, deposit);                                \
+    }                                                                                              \
     SET_MERGE(set, target, 1)                                                                      \
     SET_MERGE(set, target, 4)                                                                      \
     SET_MERGE(set, target, 8)                                                                      \
@@ -301,11 +350,25 @@ INLINE uint16_t most_code_body(const uint16_t *codes, size_t count)
                    BY_WIDTH(set##_rebase_8)},                                                      \
         .merge = {set##_merge_1, merge_of_2, set##_merge_4, set##_merge_8},                        \
         .sum32 = set##_sum32,                                                                      \
+        .match8 = match_8,                                                                         \
+        .match16 = match_16,                                                                       \
+        .expand = set##_expand,                                                                    \
         .most_code = set##_most_code,                                                              \
     };
 
+static void match8_plain(const uint8_t *numbers, uint8_t low, uint8_t span, uint64_t *out)
+{
+    match8_body(numbers, low, span, out);
+}
+
+static void match16_plain(const uint16_t *numbers, uint16_t low, uint16_t span, uint64_t *out)
+{
+    match16_body(numbers, low, span, out);
+}
+
 SET_MERGE(plain, , 2)
-SET(plain, , unpack32_plain, unpack64_plain, plain_merge_2)
+SET(plain, , unpack32_plain, unpack64_plain, plain_merge_2, match8_plain, match16_plain,
+    deposit_plain)
 
 #if defined(__x86_64__)
 /* ---- unpacking, AVX2 ----
@@ -437,7 +500,49 @@ TARGET_AVX2 static void merge_2_avx2(const uint64_t *bits, const void *common, c
         o[row] = bits[row / 64] >> (row % 64) & 1 ? *c++ : *r++;
 }
 
-SET(avx2, TARGET_AVX2, unpack32_avx2, unpack64_avx2, merge_2_avx2)
+/* x <= span, unsigned: the larger of the two is span. */
+TARGET_AVX2 static void match8_avx2(const uint8_t *numbers, uint8_t low, uint8_t span, uint64_t *out)
+{
+    const __m256i lows = _mm256_set1_epi8((char)low), spans = _mm256_set1_epi8((char)span);
+    for (unsigned w = 0; w < PACK_GROUP / 64; w++) {
+        uint64_t word = 0;
+        for (unsigned i = 0; i < 64; i += 32) {
+            const void *at = numbers + 64 * w + i;
+            __m256i v = _mm256_sub_epi8(_mm256_loadu_si256(at), lows);
+            v = _mm256_cmpeq_epi8(_mm256_max_epu8(v, spans), spans);
+            word |= (uint64_t)(uint32_t)_mm256_movemask_epi8(v) << i;
+        }
+        out[w] = word;
+    }
+}
+
+TARGET_AVX2 static void match16_avx2(const uint16_t *numbers, uint16_t low, uint16_t span,
+                                     uint64_t *out)
+{
+    const __m256i lows = _mm256_set1_epi16((short)low), spans = _mm256_set1_epi16((short)span);
+    for (unsigned w = 0; w < PACK_GROUP / 64; w++) {
+        uint64_t word = 0;
+        for (unsigned i = 0; i < 64; i += 32) {
+            const void *first = numbers + 64 * w + i, *second = numbers + 64 * w + i + 16;
+            __m256i a = _mm256_sub_epi16(_mm256_loadu_si256(first), lows);
+            __m256i b = _mm256_sub_epi16(_mm256_loadu_si256(second), lows);
+            a = _mm256_cmpeq_epi16(_mm256_max_epu16(a, spans), spans);
+            b = _mm256_cmpeq_epi16(_mm256_max_epu16(b, spans), spans);
+            /* Packing works in halves: put them in order again. */
+            a = _mm256_permute4x64_epi64(_mm256_packs_epi16(a, b), 0xd8);
+            word |= (uint64_t)(uint32_t)_mm256_movemask_epi8(a) << i;
+        }
+        out[w] = word;
+    }
+}
+
+TARGET_AVX2 static uint64_t deposit_avx2(uint64_t value, uint64_t mask)
+{
+    return _pdep_u64(value, mask);
+}
+
+SET(avx2, TARGET_AVX2, unpack32_avx2, unpack64_avx2, merge_2_avx2, match8_avx2, match16_avx2,
+    deposit_avx2)
 
 bool kernels_have_avx2(void)
 {
@@ -445,7 +550,8 @@ bool kernels_have_avx2(void)
            __builtin_cpu_supports("popcnt");
 }
 #else
-SET(avx2, , unpack32_plain, unpack64_plain, plain_merge_2)
+SET(avx2, , unpack32_plain, unpack64_plain, plain_merge_2, match8_plain, match16_plain,
+    deposit_plain)
 bool kernels_have_avx2(void)
 {
     return false;

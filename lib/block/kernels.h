@@ -49,6 +49,15 @@ struct kernels {
                      void *out);
     /* Of PACK_GROUP values, those whose bit is set, added up. */
     uint64_t (*sum32)(const uint32_t *values, const uint64_t selected[PACK_GROUP / 64]);
+    /* Which of PACK_GROUP numbers are in [low, low + span]. */
+    void (*match8)(const uint8_t *numbers, uint8_t low, uint8_t span, uint64_t out[PACK_GROUP / 64]);
+    void (*match16)(const uint16_t *numbers, uint16_t low, uint16_t span,
+                    uint64_t out[PACK_GROUP / 64]);
+    /* The reverse of packing bits together: row i has the next bit of `common` when bit i of `bits`
+     * is 1, else the next of `rare` (NULL: zeros); ORed into `out`. As long as the parts are, one
+     * more word of them can be read. Where a word of `care` is zero, `out` is left alone. */
+    void (*expand)(const uint64_t *bits, const uint64_t *common, const uint64_t *rare,
+                   const uint64_t *care, uint32_t words, uint64_t *out);
     uint16_t (*most_code)(const uint16_t *codes, size_t count);
 };
 extern const struct kernels kernels_plain;

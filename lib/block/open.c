@@ -21,9 +21,10 @@ static enum weir_status check_header(const uint8_t *h, size_t length, struct wei
     if (memcmp(h + HEADER_MAGIC, BLOCK_MAGIC, 8) != 0)
         return bad(error, "magic", "does not begin with the magic of a Weir block");
     unsigned version = load_le16(h + HEADER_VERSION);
-    if (version != BLOCK_VERSION)
+    if (version < 1 || version > BLOCK_VERSION)
         return weir_fail(error, WEIR_EVERSION, "version",
-                         "block: version %u; this Weir reads version %d", version, BLOCK_VERSION);
+                         "block: version %u; this Weir reads versions 1 to %d", version,
+                         BLOCK_VERSION);
     if (load_le32(h + HEADER_CRC) != crc32c(0, h, HEADER_CRC))
         return weir_fail(error, WEIR_ECHECKSUM, "header",
                          "block: checksum of the header does not match");
@@ -79,6 +80,8 @@ static enum weir_status read_directory(const uint8_t *entry, const struct block_
             block_column_read(entry, at, said < left ? said : left, &columns[i], error);
         if (s)
             return s;
+        if (columns[i].codec == CODEC_ORDERED && head->version < 2)
+            return bad(error, "directory", "a codec that version 1 does not have");
         if (columns[i].rows != head->rows)
             return bad(error, "directory", "a column has other rows than the block");
         if (i && columns[i].key <= columns[i - 1].key)

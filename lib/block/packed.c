@@ -274,24 +274,36 @@ static bool unpack_group(const struct kernels *k, const struct group *g, const u
     return true;
 }
 
-enum weir_status packed_read(struct cursor *in, uint32_t count, unsigned width, void *out)
+enum weir_status packed_open(struct cursor *in, unsigned width, struct packed_reader *r)
 {
-    const struct kernels *k = kernels_best();
     uint64_t reference = cursor_u64_le(in);
-    unsigned reference_octets = cursor_u8(in);
+    uint8_t octets = cursor_u8(in);
+    *r = (struct packed_reader){reference, octets, (uint8_t)width};
     if (in->failed)
         return WEIR_ETRUNCATED;
-    if (reference_octets > 8)
-        return WEIR_EMALFORMED;
+    return octets > 8 ? WEIR_EMALFORMED : WEIR_OK;
+}
+
+enum weir_status packed_next(const struct packed_reader *r, struct cursor *in, unsigned count,
+                             void *out)
+{
+    struct group g = {.count = count};
+    if (!read_group(in, r->reference_octets, r->width, &g))
+        return in->failed ? WEIR_ETRUNCATED : WEIR_EMALFORMED;
+    bool fine = !out || unpack_group(kernels_best(), &g, in->end, r->reference + g.reference,
+                                     r->width, out);
+    return fine ? WEIR_OK : WEIR_EMALFORMED;
+}
+
+enum weir_status packed_read(struct cursor *in, uint32_t count, unsigned width, void *out)
+{
+    struct packed_reader r;
+    enum weir_status s = packed_open(in, width, &r);
     uint8_t *at = out;
-    for (uint32_t first = 0; first < count; first += PACK_GROUP, at += PACK_GROUP * width) {
-        struct group g = {.count = count - first < PACK_GROUP ? count - first : PACK_GROUP};
-        if (!read_group(in, reference_octets, width, &g))
-            return in->failed ? WEIR_ETRUNCATED : WEIR_EMALFORMED;
-        if (!unpack_group(k, &g, in->end, reference + g.reference, width, at))
-            return WEIR_EMALFORMED;
-    }
-    return WEIR_OK;
+    for (uint32_t first = 0; s == WEIR_OK && first < count;
+         first += PACK_GROUP, at += PACK_GROUP * width)
+        s = packed_next(&r, in, count - first < PACK_GROUP ? count - first : PACK_GROUP, at);
+    return s;
 }
 
 /* ---- adding up ---- */

@@ -38,6 +38,16 @@ static inline size_t packed_room(uint32_t count)
  * packed_room(count); what lies past `count` is undefined. WEIR_ETRUNCATED, WEIR_EMALFORMED. */
 enum weir_status packed_read(struct cursor *in, uint32_t count, unsigned width, void *out);
 
+/* The same, a group at a time: opens what packed_read() reads, then each call fills PACK_GROUP values
+ * of `out`, of which the next group has some; `out` NULL: steps over it. */
+struct packed_reader {
+    uint64_t reference;
+    uint8_t reference_octets, width;
+};
+enum weir_status packed_open(struct cursor *in, unsigned width, struct packed_reader *r);
+enum weir_status packed_next(const struct packed_reader *r, struct cursor *in, unsigned count,
+                             void *out);
+
 /* The sum, mod 2^64, of those of `count` values of 8 octets whose bit in `selected` is set (NULL:
  * of all; bits past `count` are zero), without storing any. Groups of which none is selected are
  * not looked into. Errors as packed_read(). */

@@ -55,6 +55,10 @@ bool filter_is_all(const struct filter *f); /* matches every record without look
 /* The elements it looks at; the caller provides them (those a block has) in the frame. */
 const ie_key *filter_keys(const struct filter *f, size_t *count);
 
+/* Is all that it asks of `key`, a number, whether it is there and whether it lies in a few ranges?
+ * Then an ENCODED vector will do. */
+bool filter_only_ranges(const struct filter *f, ie_key key);
+
 /* Sets bit r of `selected` (frame->rows rounded up to 64, in words; bits past rows are zero) for
  * each row that matches and returns how many do. Scratch memory comes from `a` and is left to the
  * caller's arena_reset(). UINT32_MAX: memory ended. */

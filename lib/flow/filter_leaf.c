@@ -3,7 +3,8 @@
  *   CONSTANT    the leaf is asked once
  *   DICTIONARY  the leaf is asked of the distinct values; rows follow by their codes
  *   FLAT        numbers: a few ranges are passes of a vector loop, many are looked up; anything
- * else a value at a time, where the caller cares
+ *               else a value at a time, where the caller cares
+ *   ENCODED     the column is asked, a range after the other
  *
  * Presence is joined last: a row without the element never matches. Loops: filter_kernel.c; the
  * tree: filter_select.c. */
@@ -350,6 +351,18 @@ static bool select_dictionary(const struct leaf *leaf, const struct vector *v, s
     return select_codes(v, hits, a, care, out);
 }
 
+static bool select_encoded(const struct leaf *leaf, const struct vector *v, struct arena *a,
+                           const uint64_t *care, uint64_t *out)
+{
+    uint64_t most = most_of_width(v->width);
+    for (uint32_t i = 0; i < leaf->count && leaf->ranges[i].low <= most; i++) {
+        uint64_t high = leaf->ranges[i].high < most ? (uint64_t)leaf->ranges[i].high : most;
+        if (!v->encoded->select(v->encoded, (uint64_t)leaf->ranges[i].low, high, care, a, out))
+            return false;
+    }
+    return true;
+}
+
 static bool select_form(const struct leaf *leaf, const struct vector *v, struct arena *a,
                         const uint64_t *care, uint64_t *out)
 {
@@ -362,6 +375,8 @@ static bool select_form(const struct leaf *leaf, const struct vector *v, struct 
         return true;
     case VECTOR_DICTIONARY:
         return select_dictionary(leaf, v, a, care, out);
+    case VECTOR_ENCODED:
+        return select_encoded(leaf, v, a, care, out);
     case VECTOR_FLAT:
         break;
     }
@@ -393,5 +408,25 @@ bool leaf_select(const struct leaf *leaf, const struct evaluation *e, const uint
     else if (!select_form(leaf, v, e->arena, care, out))
         return false;
     join_presence(v, out);
+    return true;
+}
+
+static bool is_input(const struct leaf *leaf, ie_key key)
+{
+    for (int k = 0; leaf->kind == LEAF_DERIVED && k < DERIVED_INPUTS; k++)
+        if (derived_inputs[leaf->derived][k] == key)
+            return true;
+    return false;
+}
+
+bool filter_only_ranges(const struct filter *f, ie_key key)
+{
+    for (uint32_t i = 0; i < f->leaf_count; i++) {
+        const struct leaf *leaf = &f->leaves[i];
+        bool ranges = leaf->kind == LEAF_RANGES && leaf->order == ORDER_UNSIGNED &&
+                      leaf->count <= LEAF_FEW;
+        if (is_input(leaf, key) || (leaf->key == key && leaf->kind != LEAF_HAS && !ranges))
+            return false;
+    }
     return true;
 }

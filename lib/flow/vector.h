@@ -7,6 +7,8 @@
  *   form FLAT        row r has value  values[r]
  *   form CONSTANT    every row has    values[0]
  *   form DICTIONARY  row r has value  values[codes[r]], values distinct, code_count of them
+ *   form ENCODED     a column still packed, which only answers ranges (struct encoded); for filters,
+ *                    where filter_only_ranges() allows it, and for nobody else
  *
  * Fixed width (1, 2, 4, 8): host order, unsigned (signed types: two's complement of that width).
  * Width 16: sixteen octets a value, network order. Width 0: `values` is an array of struct octets.
@@ -22,7 +24,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum vector_form { VECTOR_FLAT, VECTOR_CONSTANT, VECTOR_DICTIONARY };
+enum vector_form { VECTOR_FLAT, VECTOR_CONSTANT, VECTOR_DICTIONARY, VECTOR_ENCODED };
+
+struct arena;
+/* What an ENCODED vector answers: `select` ORs into out[] a bit for each row that has the element
+ * with a number in [low, high]; where a word of `care` is zero, that of out[] may be left alone
+ * (NULL: all matter). Scratch from `a`. False: memory ended, or the column's octets make no sense;
+ * who made the vector knows which. */
+struct encoded {
+    bool (*select)(struct encoded *e, uint64_t low, uint64_t high, const uint64_t *care,
+                   struct arena *a, uint64_t *out);
+};
 
 struct octets {
     const uint8_t *bytes;
@@ -37,6 +49,7 @@ struct vector {
     uint32_t code_count;     /* DICTIONARY: distinct values, at most 65536 */
     const void *values;
     const uint16_t *codes;   /* DICTIONARY: `rows` of them */
+    struct encoded *encoded; /* ENCODED */
     const uint64_t *present; /* bit r%64 of word r/64; NULL = all; bits past `rows` are zero */
 };
 

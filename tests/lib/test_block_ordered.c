@@ -1,0 +1,307 @@
+/* test_block_ordered.c - CODEC_ORDERED: bytes written by hand, columns through a dense encoder and
+ * back, ranges answered on packed numbers against a walk over the rows, and what has to be refused. */
+#include "block/ordered.h"
+#include "block/header.h"
+#include "unit.h"
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t state = 20261121;
+static uint64_t next(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    return state ^= state << 17;
+}
+
+/* ---- by hand ---- */
+
+/* 9 rows of width 4. Common: 10, 20 (firsts: 10; gaps 0, 10). Rare: 5, 6, 300 (gaps 0, 1, 294).
+ * Rows: 10 20 5 10 300 6 20 20 5; common bits 1 1 0 1 0 0 1 1 0; common numbers 0 1 0 1 1 of a bit;
+ * rare numbers 0 2 1 0 of two bits. */
+#define HAND_HEAD 5, 0, 0, 0, 2, 0, 0, 0
+#define HAND_COMMON 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0xa0
+#define HAND_RARE 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 8, 0x02, 2, 147
+#define HAND_ROWS 0xcb, 0x00, 0x1a, 0x18
+static const uint8_t hand[] = {HAND_HEAD, HAND_COMMON, HAND_RARE, HAND_ROWS};
+static const uint32_t hand_rows[9] = {10, 20, 5, 10, 300, 6, 20, 20, 5};
+
+/* In memory of just its length, so that a read past it is seen. */
+static enum weir_status decode(const uint8_t *bytes, size_t length, uint32_t rows, struct arena *a,
+                               struct vector *out)
+{
+    uint8_t *flush = arena_alloc(a, length ? length : 1);
+    memcpy(flush, bytes, length);
+    struct block_column c = {.key = IANA(8), .width = 4, .codec = CODEC_ORDERED, .rows = rows,
+                             .present_rows = rows, .bytes = flush, .length = (uint32_t)length};
+    c.crc = crc32c(0, flush, length);
+    return column_decode(&c, NULL, a, out, NULL);
+}
+
+static void by_hand(void)
+{
+    struct arena a = {0};
+    struct vector v;
+    CU_ASSERT_EQUAL_FATAL(decode(hand, sizeof hand, 9, &a, &v), WEIR_OK);
+    CU_ASSERT_EQUAL(v.form, VECTOR_DICTIONARY);
+    CU_ASSERT_EQUAL(v.code_count, 5);
+    for (uint32_t row = 0; row < 9; row++)
+        CU_ASSERT_EQUAL(vector_u64(&v, row), hand_rows[row]);
+    arena_free(&a);
+}
+
+static void refuses(void)
+{
+    static const struct {
+        size_t at;
+        uint8_t value;
+        bool fine;
+    } wrong[] = {
+        {0, 0, false},     /* no values; more than rows; more than may be */
+        {0, 10, false},    {2, 2, false},
+        {4, 5, false},     /* common ones: all of them, and more */
+        {4, 6, false},     {20, 9, false}, /* a group reference of nine octets */
+        {23, 0x0a, false}, /* a gap before the first of a group; one that is zero */
+        {23, 0x00, false}, {41, 3, false}, /* an exception past the end */
+        {42, 0, false},    {42, 1, true},  /* a gap of 0, of 2 */
+        {43, 0, false},    {44, 2, false}, /* bit map: none, one past the rows; another row */
+        {44, 1, true},     {46, 0xff, false}, /* a number that no value has */
+        {45, 0xfa, true},  /* bits behind the numbers are not looked at */
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct arena a = {0};
+        struct vector v;
+        uint8_t bytes[sizeof hand];
+        memcpy(bytes, hand, sizeof hand);
+        bytes[wrong[i].at] = wrong[i].value;
+        CU_ASSERT_EQUAL(decode(bytes, sizeof bytes, 9, &a, &v) == WEIR_OK, wrong[i].fine);
+        arena_free(&a);
+    }
+    for (size_t cut = 0; cut < sizeof hand; cut++) {
+        struct arena a = {0};
+        struct vector v;
+        CU_ASSERT_NOT_EQUAL(decode(hand, cut, 9, &a, &v), WEIR_OK);
+        arena_free(&a);
+    }
+}
+
+/* ---- through the encoder ---- */
+
+struct shape {
+    uint32_t rows, hosts;
+    unsigned skew; /* 0: all alike */
+    uint32_t base, step;
+    unsigned hole; /* every hole-th row lacks it; 0: none */
+};
+
+static uint32_t address(const struct shape *s)
+{
+    uint64_t host = next() % s->hosts;
+    for (unsigned i = 0; i < s->skew; i++)
+        host = next() % (host + 1);
+    return s->base + (uint32_t)host * s->step;
+}
+
+static struct batch *make_batch(const struct shape *s)
+{
+    struct batch *b = batch_new((s->rows + 63) / 64 * 64, RECORD_FLOW);
+    size_t index;
+    batch_append(b, s->rows);
+    CU_ASSERT_EQUAL_FATAL(batch_column(b, IANA(8), 4, &index), WEIR_OK);
+    uint32_t *values = (uint32_t *)(void *)batch_column_at(b, index)->values;
+    for (uint32_t row = 0; row < s->rows; row++) {
+        if (s->hole && row % s->hole == 0)
+            continue;
+        values[row] = address(s);
+        batch_mark(b, index, row, 1);
+    }
+    return b;
+}
+
+static struct buffer encode(struct batch *b, bool dense)
+{
+    const struct block_id id = {.sequence = 3};
+    struct block_encoder *e = block_encoder_new(1);
+    struct buffer out = {0};
+    if (dense)
+        block_encoder_dense(e);
+    CU_ASSERT_EQUAL_FATAL(block_encode(e, &id, b, NULL, &out, NULL), WEIR_OK);
+    block_encoder_free(e);
+    return out;
+}
+
+/* Ranges with ends on values, between them and past them; each against every row. */
+static void ranges_agree(const struct block_column *c, const uint32_t *values,
+                         const uint64_t *present, struct arena *a)
+{
+    uint32_t words = (c->rows + 63) / 64;
+    struct vector v;
+    CU_ASSERT_EQUAL_FATAL(column_encoded(c, a, &v, NULL), WEIR_OK);
+    for (unsigned round = 0; round < 40; round++) {
+        uint64_t low = values[next() % c->rows] + next() % 3 - 1;
+        uint64_t high = round % 3 ? low + (next() >> (next() % 40 + 24)) : low;
+        low = round == 0 ? 0 : low;
+        high = round <= 1 ? UINT32_MAX : round == 2 ? UINT64_MAX : high;
+        uint64_t *out = arena_zero(a, words * 8), *care = arena_alloc(a, words * 8);
+        for (uint32_t w = 0; w < words; w++)
+            care[w] = round % 4 == 3 && next() % 2 ? 0 : next();
+        CU_ASSERT(v.encoded->select(v.encoded, low, high, round % 4 == 3 ? care : NULL, a, out));
+        uint32_t wrong = 0;
+        for (uint32_t row = 0; row < words * 64; row++) {
+            bool has = row < c->rows && (!present || (present[row / 64] >> (row % 64) & 1));
+            bool want = has && values[row] >= low && values[row] <= high;
+            bool matters = round % 4 != 3 || care[row / 64];
+            wrong += matters && (out[row / 64] >> (row % 64) & 1) != want;
+        }
+        CU_ASSERT_EQUAL(wrong, 0);
+    }
+}
+
+static void both_ways(const struct shape *s)
+{
+    struct batch *b = make_batch(s);
+    const struct column *from = batch_column_at(b, 0);
+    const uint32_t *values = (const uint32_t *)(const void *)from->values;
+    const uint64_t *present = from->present_rows < s->rows ? from->present : NULL;
+    struct buffer bytes = encode(b, true);
+    struct arena a = {0};
+    struct block block;
+    struct vector v;
+    CU_ASSERT_EQUAL_FATAL(block_open(bytes.bytes, bytes.length, &a, &block, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(block_check(&block, &a, NULL), WEIR_OK);
+    const struct block_column *c = block_find(&block, IANA(8));
+    CU_ASSERT_EQUAL_FATAL(c->codec, CODEC_ORDERED);
+    CU_ASSERT_EQUAL(block.head.version, 2);
+    CU_ASSERT_EQUAL_FATAL(column_decode(c, NULL, &a, &v, NULL), WEIR_OK);
+    uint32_t wrong = 0;
+    for (uint32_t row = 0; row < s->rows; row++)
+        wrong += vector_has(&v, row) != (!present || (present[row / 64] >> (row % 64) & 1)) ||
+                 vector_u64(&v, row) != values[row];
+    CU_ASSERT_EQUAL(wrong, 0);
+    ranges_agree(c, values, present, &a);
+    bytes.bytes[HEADER_VERSION] = 1; /* which does not have the codec */
+    uint32_t crc = crc32c(0, bytes.bytes, HEADER_CRC);
+    memcpy(bytes.bytes + HEADER_CRC, &crc, 4);
+    CU_ASSERT_EQUAL(block_open(bytes.bytes, bytes.length, &a, &block, NULL), WEIR_EMALFORMED);
+    buffer_free(&bytes), arena_free(&a), batch_free(b);
+}
+
+static const struct shape shapes[] = {
+    {70000, 20000, 3, 0x0a000000, 7, 0},  /* bits: 8 and 15 or so */
+    {70000, 20000, 3, 0x0a000000, 7, 3},  {70001, 1000, 0, 0xff000000, 9999, 0}, /* no classes */
+    {70001, 9000, 0, 0, 70000, 5},       {5000, 900, 5, 0xc0000000, 9001, 0},
+    {200000, 65000, 2, 1, 65000, 0},      {200000, 65000, 5, 0x7fffff00, 3, 7},
+    {4097, 300, 2, 5, 12345, 2},
+};
+
+static void columns(void)
+{
+    const struct kernels *sets[] = {kernels_best(), &kernels_plain};
+    for (size_t k = 0; k < 2; k++) {
+        kernels_force(sets[k]);
+        for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+            both_ways(&shapes[i]);
+    }
+    kernels_force(NULL);
+}
+
+static void plain_encoders_keep_version_1(void)
+{
+    struct batch *b = make_batch(&shapes[0]);
+    struct buffer bytes = encode(b, false);
+    struct arena a = {0};
+    struct block block;
+    CU_ASSERT_EQUAL_FATAL(block_open(bytes.bytes, bytes.length, &a, &block, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(block.head.version, 1);
+    CU_ASSERT(!column_can_filter(block_find(&block, IANA(8))));
+    buffer_free(&bytes), arena_free(&a), batch_free(b);
+}
+
+/* Octets changed behind a true checksum: an error, or rows whose ranges are those of their values. */
+static void flips(void)
+{
+    const struct shape s = {3000, 500, 3, 0x0a000000, 77, 0};
+    struct batch *b = make_batch(&s);
+    struct buffer bytes = encode(b, true);
+    struct arena keep = {0}, a = {0};
+    struct block block;
+    CU_ASSERT_EQUAL_FATAL(block_open(bytes.bytes, bytes.length, &keep, &block, NULL), WEIR_OK);
+    struct block_column c = *block_find(&block, IANA(8));
+    uint8_t *copy = malloc(c.length);
+    uint32_t refused = 0;
+    for (unsigned round = 0; round < 4000; round++, arena_reset(&a)) {
+        struct vector v, encoded;
+        memcpy(copy, block_find(&block, IANA(8))->bytes, c.length);
+        for (unsigned i = 0; i <= next() % 3; i++)
+            copy[next() % (round % 2 ? 900 : c.length)] ^= (uint8_t)(1u << next() % 8);
+        c.bytes = copy;
+        c.crc = crc32c(0, copy, c.length);
+        enum weir_status opened = column_encoded(&c, &a, &encoded, NULL);
+        enum weir_status decoded = column_decode(&c, NULL, &a, &v, NULL);
+        refused += decoded != WEIR_OK;
+        uint64_t *out = arena_zero(&a, (s.rows + 63) / 64 * 8);
+        uint64_t low = s.base + next() % 40000, high = low + next() % 5000;
+        if (opened != WEIR_OK) {
+            CU_ASSERT_NOT_EQUAL(decoded, WEIR_OK);
+            continue;
+        }
+        bool fine = encoded.encoded->select(encoded.encoded, low, high, NULL, &a, out);
+        CU_ASSERT(fine || column_encoded_status(&encoded) == WEIR_EMALFORMED);
+        for (uint32_t row = 0; fine && decoded == WEIR_OK && row < s.rows; row++) {
+            bool want = vector_u64(&v, row) >= low && vector_u64(&v, row) <= high;
+            if ((out[row / 64] >> (row % 64) & 1) != want)
+                CU_FAIL_FATAL("a range is not that of the values");
+        }
+    }
+    CU_ASSERT(refused > 400);
+    free(copy), buffer_free(&bytes), arena_free(&a), arena_free(&keep), batch_free(b);
+}
+
+/* ---- the loops ---- */
+
+static void loops_agree(void)
+{
+    static uint8_t narrow[PACK_GROUP];
+    static uint16_t wide[PACK_GROUP];
+    if (!kernels_have_avx2())
+        return;
+    for (unsigned round = 0; round < 500; round++) {
+        uint64_t one[4], two[4], bits[5], parts[2][6], care[5], got[2][5] = {{0}};
+        for (unsigned i = 0; i < PACK_GROUP; i++)
+            wide[i] = (uint16_t)next(), narrow[i] = (uint8_t)next();
+        uint16_t low = (uint16_t)next(), span = (uint16_t)(round % 5 ? next() >> next() % 16 : 0);
+        kernels_plain.match8(narrow, (uint8_t)low, (uint8_t)span, one);
+        kernels_avx2.match8(narrow, (uint8_t)low, (uint8_t)span, two);
+        CU_ASSERT_EQUAL(memcmp(one, two, sizeof one), 0);
+        for (unsigned i = 0; i < PACK_GROUP; i++)
+            CU_ASSERT_EQUAL(one[i / 64] >> (i % 64) & 1,
+                            (uint8_t)(narrow[i] - (uint8_t)low) <= (uint8_t)span);
+        kernels_plain.match16(wide, low, span, one);
+        kernels_avx2.match16(wide, low, span, two);
+        CU_ASSERT_EQUAL(memcmp(one, two, sizeof one), 0);
+        for (unsigned i = 0; i < PACK_GROUP; i++)
+            CU_ASSERT_EQUAL(one[i / 64] >> (i % 64) & 1, (uint16_t)(wide[i] - low) <= span);
+        for (unsigned w = 0; w < 5; w++) {
+            bits[w] = round % 7 ? next() & next() : round % 2 ? UINT64_MAX : 0;
+            care[w] = next() % 3;
+            parts[0][w] = next(), parts[1][w] = next();
+        }
+        parts[0][5] = parts[1][5] = 0;
+        const uint64_t *rare = round % 3 ? parts[1] : NULL, *cared = round % 2 ? care : NULL;
+        kernels_plain.expand(bits, parts[0], rare, cared, 5, got[0]);
+        kernels_avx2.expand(bits, parts[0], rare, cared, 5, got[1]);
+        CU_ASSERT_EQUAL(memcmp(got[0], got[1], sizeof got[0]), 0);
+        for (uint32_t row = 0, at[2] = {0}; row < 320; row++) {
+            bool hit = bits[row / 64] >> (row % 64) & 1;
+            uint32_t i = at[hit]++;
+            uint64_t want = hit ? parts[0][i / 64] >> (i % 64) & 1
+                                : rare ? rare[i / 64] >> (i % 64) & 1 : 0;
+            if (!cared || care[row / 64])
+                CU_ASSERT_EQUAL(got[0][row / 64] >> (row % 64) & 1, want);
+        }
+    }
+}
+
+UNIT_MAIN("block, dictionaries in order", {"by hand", by_hand}, {"refuses", refuses},
+          {"columns and ranges", columns}, {"version 1", plain_encoders_keep_version_1},
+          {"flips with true checksums", flips}, {"loops agree", loops_agree})
