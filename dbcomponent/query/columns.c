@@ -73,6 +73,28 @@ enum weir_status columns_get(struct columns *c, ie_key key, const struct vector 
     return WEIR_OK;
 }
 
+/* ---- ranges ---- */
+
+enum weir_status columns_get_encoded(struct columns *c, ie_key key, const struct vector **out,
+                                     struct weir_error *error)
+{
+    uint32_t at = find(c->block, key);
+    if (at == UINT32_MAX || c->states[at] != UNTOUCHED ||
+        !column_can_filter(&c->block->columns[at]) ||
+        c->block->columns[at].rows != c->block->stored.rows)
+        return columns_get(c, key, out, error);
+    struct block_column column = c->block->columns[at];
+    struct vector *v = arena_alloc(c->arena, sizeof *v);
+    *out = v;
+    if (!v)
+        return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory while scanning a block");
+    enum weir_status status =
+        reader_load(c->reader, c->block->stored.rowid, &column, c->arena, error);
+    if (status == WEIR_OK)
+        status = column_encoded(&column, c->arena, v, error);
+    return status == WEIR_OK ? status : columns_blame(c, status, error);
+}
+
 /* ---- sums ---- */
 
 #define SAME_MOST 64u /* octets that a column which is its base takes at most */

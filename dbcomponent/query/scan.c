@@ -49,17 +49,45 @@ static enum weir_status no_memory(struct weir_error *error)
     return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory while scanning a block");
 }
 
-/* Puts the column into the frame, if the block has it. */
+/* Puts the column into the frame, if the block has it; in the place of its encoded form, if that is
+ * there. */
 static enum weir_status bring(struct pass *p, struct frame *frame, ie_key key,
                               struct weir_error *error)
 {
-    const struct vector *v;
-    if (frame_find(frame, key))
+    const struct vector *v, *there = frame_find(frame, key);
+    if (there && there->form != VECTOR_ENCODED)
         return WEIR_OK;
     enum weir_status status = columns_get(&p->columns, key, &v, error);
     if (status == WEIR_OK && v)
-        p->frame[frame->count++] = *v;
+        p->frame[there ? (uint32_t)(there - p->frame) : frame->count++] = *v;
     return status;
+}
+
+/* The same for the filter alone. */
+static enum weir_status bring_for_filter(struct pass *p, ie_key key, struct weir_error *error)
+{
+    const struct vector *v;
+    if (!filter_only_ranges(p->question->filter, key))
+        return bring(p, &p->run.frame, key, error);
+    enum weir_status status = columns_get_encoded(&p->columns, key, &v, error);
+    if (status == WEIR_OK && v)
+        p->frame[p->run.frame.count++] = *v;
+    return status;
+}
+
+/* Why a filter came to no end. */
+static enum weir_status filter_failed(struct pass *p, struct weir_error *error)
+{
+    char name[IE_NAME_SIZE];
+    for (uint32_t i = 0; i < p->run.frame.count; i++) {
+        const struct vector *v = &p->frame[i];
+        enum weir_status s = v->form == VECTOR_ENCODED ? column_encoded_status(v) : WEIR_OK;
+        if (s == WEIR_OK)
+            continue;
+        weir_fail(error, s, NULL, "column %s: %s", ie_key_print(v->key, name), weir_status_text(s));
+        return columns_blame(&p->columns, s, error);
+    }
+    return no_memory(error);
 }
 
 static enum weir_status select_by_filter(struct pass *p, struct weir_error *error)
@@ -67,7 +95,7 @@ static enum weir_status select_by_filter(struct pass *p, struct weir_error *erro
     size_t count;
     const ie_key *keys = filter_keys(p->question->filter, &count);
     for (size_t i = 0; i < count; i++) {
-        enum weir_status status = bring(p, &p->run.frame, keys[i], error);
+        enum weir_status status = bring_for_filter(p, keys[i], error);
         if (status != WEIR_OK)
             return status;
     }
@@ -77,7 +105,7 @@ static enum weir_status select_by_filter(struct pass *p, struct weir_error *erro
     p->run.selected_count =
         filter_select(p->question->filter, &p->run.frame, &p->worker->arena, bits);
     if (p->run.selected_count == UINT32_MAX)
-        return no_memory(error);
+        return filter_failed(p, error);
     p->run.selected = bits;
     return WEIR_OK;
 }
