@@ -51,33 +51,40 @@ struct collector_settings {
                                   (RFC 7011 section 8.4); 0: a day, below 0: never */
 };
 
-/* Copies the settings (their strings may go once it has returned, but for the spool's); the sink's context must outlive the collector. Spooled blocks of an earlier
- * run are delivered first. */
+/* Copies the settings (their strings may go once it has returned, but for the spool's); the sink's
+ * context must outlive the collector. Spooled blocks of an earlier run are delivered first.
+ * WEIR_ENOMEM. WEIR_EBUSY: another process has the spool; WEIR_EFULL, WEIR_EIO: it can not be used.
+ * WEIR_EARGUMENT names the option of tls whose file can not be used. On error *out is untouched. */
 enum weir_status collector_new(const struct collector_settings *settings, const struct sink *sink,
                                struct collector **out, struct weir_error *error);
-/* Sequence positions of an earlier run, so that what was lost while no one listened is counted; newer ones in
- * the spool win over those given. Before collector_start(). */
+/* Sequence positions of an earlier run, so that what was lost while no one listened is counted;
+ * newer ones in the spool win over those given. Before collector_start(). Copies. */
 void collector_resume(struct collector *c, const struct account_checkpoint *checkpoints, size_t n);
-/* Takes effect between two batches. Copies everything. */
+/* Takes effect between two batches. Copies everything. On error the old snapshot stays in force:
+ * WEIR_ENOMEM; WEIR_EEXISTS, WEIR_EARGUMENT of prefix_table_new() (flow/prefix.h); WEIR_ESYNTAX of a
+ * filter; and what is wrong with a key's file, as collector_key_make(). */
 enum weir_status collector_update(struct collector *c, const struct catalogue_snapshot *snapshot,
                                   struct weir_error *error);
 
 /* ---- live ---- */
-/* Binds to "ADDRESS:PORT" ("[::1]:2055", "*:2055"; port 0 picks one that is free for all that is asked) and writes
- * the port bound. `how`: a sum of enum collector_transport. Before collector_start().
- * UDP: every protocol is told apart by its first bytes on any port. TCP and TLS carry IPFIX (RFC 7011
- * sections 10.4 and 11). A connection ends when it sends something else, when a message or a TLS handshake
- * is not whole in time, or after a long silence. TLS needs settings.tls: WEIR_EARGUMENT without. */
+/* Binds to "ADDRESS:PORT" ("[::1]:2055", "*:2055"; port 0 picks one that is free for all that is
+ * asked) and writes the port bound, host order. `how`: a sum of enum collector_transport. Before
+ * collector_start().
+ * UDP: every protocol is told apart by its first bytes on any port. TCP and TLS carry IPFIX (RFC
+ * 7011 sections 10.4 and 11). A connection ends when it sends something else, when a message or a
+ * TLS handshake is not whole in time, or after a long silence. TLS needs settings.tls:
+ * WEIR_EARGUMENT without. WEIR_ESYNTAX: `where` says nothing. WEIR_EBUSY (in use), WEIR_EDENIED,
+ * WEIR_EIO. */
 enum collector_transport { COLLECTOR_UDP = 1, COLLECTOR_TCP = 2, COLLECTOR_TLS = 4 };
 enum weir_status collector_listen(struct collector *c, unsigned how, const char *where,
                                   uint16_t *port, struct weir_error *error);
-/* Whether collector_listen() would understand `where`, and whether the files of `tls` can be used; nothing is
- * bound. Either may be NULL. */
+/* Whether collector_listen() would understand `where`, and whether the files of `tls` can be used;
+ * nothing is bound. Either may be NULL. WEIR_ESYNTAX, WEIR_EARGUMENT. */
 enum weir_status collector_check(const char *where, const struct collector_tls *tls,
                                  struct weir_error *error);
 enum weir_status collector_start(struct collector *c, struct weir_error *error);
 /* Ends the threads, hands on every batch and waits for the sink to take all blocks (at most
- * `patience_ms`; what then remains stays in the spool, or is an error without one). */
+ * `patience_ms`; what then remains stays in the spool, or is WEIR_EUNAVAILABLE without one). */
 enum weir_status collector_stop(struct collector *c, int64_t patience_ms, struct weir_error *error);
 void collector_free(struct collector *c);
 
@@ -121,8 +128,8 @@ struct import_report {
 };
 typedef void (*import_progress)(void *context, uint64_t octets_done, uint64_t octets_all,
                                 uint64_t records);
-/* Each path: a pcap or pcapng of export datagrams (each source address an exporter; any UDP payload that
- * looks like an export protocol counts), a folder of raw datagrams (read in name order) or one raw
+/* Each path: a pcap or pcapng of export datagrams (each source address an exporter; any UDP payload
+ * that looks like an export protocol counts), a folder of raw datagrams (read in name order) or one raw
  * datagram, an IPFIX file (RFC 5655), a file of flow-tools, or one of nfcapd (through the program
  * nfdump); told apart by content. Ends with everything in the sink and
  * the delivery threads ended: the collector can only be freed then. A file that cannot be read as

@@ -22,7 +22,8 @@ struct store;
 
 enum store_mode { STORE_CREATE, STORE_READ_ONLY };
 /* Opens (and creates, migrates) the store in directory `data`: one file, weir.db.
- * WEIR_EVERSION: the file is of a newer Weir. WEIR_ECORRUPT, WEIR_EIO, WEIR_EDENIED name the file. */
+ * WEIR_EVERSION: the file is of a newer Weir, of one from before the first release, or (read only)
+ * of an older one. WEIR_ECORRUPT, WEIR_EIO, WEIR_EDENIED name the file. */
 enum weir_status store_open(const char *data, enum store_mode mode, struct store **out,
                             struct weir_error *error);
 void store_close(struct store *s);

@@ -5,7 +5,9 @@
  *
  * What is read more widely than the RFC says, because exporters send it: a field length of 65535 is
  * variable length as in IPFIX (no fixed field of that length fits a datagram); field types from
- * 32768 are plain numbers (v9 has no enterprise bit). */
+ * 32768 are plain numbers (v9 has no enterprise bit).
+ *
+ * Pure functions; any thread. */
 #ifndef WEIR_WIRE_NETFLOW9_H
 #define WEIR_WIRE_NETFLOW9_H
 
@@ -25,6 +27,7 @@ struct netflow9_header {
 
 /* WEIR_ETRUNCATED, WEIR_EVERSION. The cursor then stands at the first FlowSet. */
 enum weir_status netflow9_read_header(struct cursor *datagram, struct netflow9_header *out);
+/* wire_template_reader (sets.h), of template FlowSets and of options template FlowSets. */
 bool netflow9_read_template(struct cursor *content, struct wire_definition *out);
 /* Scope fields get the keys WEIR_V9_SCOPE(type) and stay octets. */
 bool netflow9_read_options_template(struct cursor *content, struct wire_definition *out);

@@ -14,7 +14,9 @@
  *
  * Records become the IPFIX elements that mean the same (template.h moves them). Three fields of
  * version 7 have no such element and are kept under Weir's own numbers: which fields of the record
- * are not valid (flags1), flags of the switch (flags2), the router it bypassed (router_sc). */
+ * are not valid (flags1), flags of the switch (flags2), the router it bypassed (router_sc).
+ *
+ * Pure functions; any thread. */
 #ifndef WEIR_WIRE_NETFLOW_FIXED_H
 #define WEIR_WIRE_NETFLOW_FIXED_H
 

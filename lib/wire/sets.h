@@ -1,6 +1,6 @@
 /* sets.h - a message as a row of sets: NetFlow v9 FlowSets (RFC 3954 section 5.2) and IPFIX Sets
  * (RFC 7011 section 3.3) have the same shape, id and length in four octets, length counting
- * them. */
+ * them. NETWORK BYTE ORDER. Pure functions; any thread. */
 #ifndef WEIR_WIRE_SETS_H
 #define WEIR_WIRE_SETS_H
 
