@@ -145,8 +145,12 @@ static int tags(size_t prefixes, size_t flows)
     struct prefix_table *table = random_table(prefixes, &state);
     uint32_t *addresses = malloc(2 * flows * sizeof *addresses);
     uint32_t *found = calloc(2 * flows, sizeof *found);
-    if (!table || !addresses || !found)
+    if (!table || !addresses || !found) {
+        prefix_table_free(table);
+        free(addresses);
+        free(found);
         return 1;
+    }
     for (size_t i = 0; i < 2 * flows; i++) /* inside a random prefix, so that every look-up finds one */
         addresses[i] = network(draw(&state) % prefixes, 24) | (uint32_t)(draw(&state) & 0xff);
     uint64_t start = clock_thread_cpu_us();

@@ -417,8 +417,9 @@ static int start(const char *path, struct program *p)
     if (p->complaints < 0)
         return errno;
     if (pipe2(ends, O_CLOEXEC) != 0) {
+        int code = errno;
         close(p->complaints);
-        return errno;
+        return code;
     }
     int code = spawn(path, ends[1], p->complaints, &p->id);
     close(ends[1]);
@@ -449,7 +450,7 @@ static bool finish(struct program *p, char complaint[TEXT_SIZE])
 enum weir_status nfcapd_read(const char *path, const struct record_sink *sink,
                              struct weir_error *error)
 {
-    struct program p;
+    struct program p = {0};
     char complaint[TEXT_SIZE];
     uint64_t records = 0;
     int code = start(path, &p);
