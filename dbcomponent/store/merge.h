@@ -1,21 +1,15 @@
-/* merge.h - several blocks as one: decoded, sorted, encoded densely. Nothing is written here.
- *
- * Order of the rows: exporter and domain, export time, then what the flows of one message share most
- * of: TCP flags, type of service, destination port. Measured on weirgen's flows, blocks of 262,144,
- * octets a flow: as they came 15.0, by exporter and addresses 15.0, by exporter, protocol and ports
- * 14.9, as here 12.7 (with dense encoding). Sorting across messages loses at the times what it wins
- * elsewhere: nearly every column of Weir's own (export time, system up time, boot time, template) and
- * flow end are cheap only next to their message.
+/* merge.h - several blocks as one: decoded, arranged (block/arrange.h has the order of the rows, and why),
+ * encoded densely. Columns that say the same in any order are copied as they are (unchanged.h). Nothing is
+ * written here.
  *
  * Threads: a merger belongs to one thread. */
 #ifndef WEIR_DB_MERGE_H
 #define WEIR_DB_MERGE_H
 
+#include "block/arrange.h"
 #include "store/inside.h"
 
-/* Rows of a merged block, at most. Twice as many would save 3 % of the octets, and their columns no
- * longer fit into a second-level cache when they are scanned. */
-#define MERGE_ROWS_MOST 262144u
+#define MERGE_ROWS_MOST ARRANGED_ROWS_MOST /* of a merged block */
 
 struct merger;
 struct merger *merger_new(void); /* NULL when memory ends */

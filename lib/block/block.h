@@ -91,6 +91,13 @@ void block_encoder_dense(struct block_encoder *e);
 enum weir_status block_encode(struct block_encoder *e, const struct block_id *id,
                               struct batch *batch, const struct account *account,
                               struct buffer *out, struct weir_error *error);
+/* The same for columns that are in no batch: `count` of them, sorted by key, each with a row that has it.
+ * Values are aligned to 64 octets and zero in rows that lack the element; `present` may be NULL where
+ * present_rows == rows. */
+enum weir_status block_encode_columns(struct block_encoder *e, const struct block_id *id,
+                                      enum record_kind kind, struct column *columns, size_t count,
+                                      uint32_t rows, const struct account *account,
+                                      struct buffer *out, struct weir_error *error);
 
 /* ---- reading ---- */
 struct block {

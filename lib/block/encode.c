@@ -272,17 +272,24 @@ static int by_key(const void *a, const void *b)
     return ka < kb ? -1 : ka > kb;
 }
 
+static bool reserve_columns(struct block_encoder *e, size_t count)
+{
+    if (count > e->column_room) {
+        struct column **more = realloc(e->columns, count * sizeof(struct column *));
+        if (!more)
+            return false;
+        e->columns = more;
+        e->column_room = count;
+    }
+    return true;
+}
+
 /* The columns that a row has, sorted, in e->columns; SIZE_MAX: no memory. */
 static size_t collect_columns(struct block_encoder *e, struct batch *batch)
 {
     size_t all = batch ? batch_column_count(batch) : 0, count = 0;
-    if (all > e->column_room) {
-        struct column **more = realloc(e->columns, all * sizeof(struct column *));
-        if (!more)
-            return SIZE_MAX;
-        e->columns = more;
-        e->column_room = all;
-    }
+    if (!reserve_columns(e, all))
+        return SIZE_MAX;
     for (size_t i = 0; i < all; i++) {
         struct column *c = batch_column_at(batch, i);
         if (c->present_rows)
@@ -353,49 +360,70 @@ static enum weir_status write_columns(struct block_encoder *e, struct draft *d, 
     return WEIR_OK;
 }
 
+/* The columns are in e->columns. */
 static enum weir_status write_block(struct block_encoder *e, const struct block_id *id,
-                                    struct batch *batch, const struct account *account,
+                                    struct draft *d, const struct account *account,
                                     struct buffer *out, struct weir_error *error)
 {
     mapper_clear(&e->mapper);
     e->values.ordered = false;
-    struct draft d = {.start = out->length, .columns = collect_columns(e, batch)};
-    if (d.columns == SIZE_MAX)
+    d->start = out->length;
+    if (d->columns == SIZE_MAX)
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to encode a block");
-    d.rows = batch ? batch_rows(batch) : 0;
-    d.kind = (uint8_t)(batch ? batch_kind(batch) : RECORD_FLOW);
-    if (d.rows > BLOCK_ROWS_MOST)
+    if (d->rows > BLOCK_ROWS_MOST)
         return weir_fail(error, WEIR_ELIMIT, "rows", "a batch of %u rows; a block holds at most %u",
-                         (unsigned)d.rows, BLOCK_ROWS_MOST);
-    buffer_extend(out, HEADER_SIZE + d.columns * BLOCK_COLUMN_HEAD_SIZE);
-    enum weir_status s = out->failed ? WEIR_OK : write_columns(e, &d, out, error);
+                         (unsigned)d->rows, BLOCK_ROWS_MOST);
+    buffer_extend(out, HEADER_SIZE + d->columns * BLOCK_COLUMN_HEAD_SIZE);
+    enum weir_status s = out->failed ? WEIR_OK : write_columns(e, d, out, error);
     if (s)
         return s;
-    d.columns_end = out->length;
+    d->columns_end = out->length;
     if (account)
         account_write(out, account);
     if (out->failed)
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to encode a block");
-    if (out->length - d.start > BLOCK_BYTES_MOST)
+    if (out->length - d->start > BLOCK_BYTES_MOST)
         return weir_fail(error, WEIR_ELIMIT, "length",
-                         "a block of %zu octets; at most %u are allowed", out->length - d.start,
+                         "a block of %zu octets; at most %u are allowed", out->length - d->start,
                          BLOCK_BYTES_MOST);
-    d.version = e->values.ordered ? 2 : 1;
-    write_header(&d, id, out);
+    d->version = e->values.ordered ? 2 : 1;
+    write_header(d, id, out);
     return WEIR_OK;
+}
+
+static enum weir_status encode_draft(struct block_encoder *e, const struct block_id *id,
+                                     struct draft *d, const struct account *account,
+                                     struct buffer *out, struct weir_error *error)
+{
+    size_t before = out->length;
+    if (out->failed)
+        return weir_fail(error, WEIR_ENOMEM, NULL, "the buffer has failed before");
+    enum weir_status s = write_block(e, id, d, account, out, error);
+    if (s) {
+        out->length = before;
+        out->failed = false;
+    }
+    return s;
 }
 
 enum weir_status block_encode(struct block_encoder *e, const struct block_id *id,
                               struct batch *batch, const struct account *account,
                               struct buffer *out, struct weir_error *error)
 {
-    size_t before = out->length;
-    if (out->failed)
-        return weir_fail(error, WEIR_ENOMEM, NULL, "the buffer has failed before");
-    enum weir_status s = write_block(e, id, batch, account, out, error);
-    if (s) {
-        out->length = before;
-        out->failed = false;
-    }
-    return s;
+    struct draft d = {.columns = collect_columns(e, batch),
+                      .rows = batch ? batch_rows(batch) : 0,
+                      .kind = (uint8_t)(batch ? batch_kind(batch) : RECORD_FLOW)};
+    return encode_draft(e, id, &d, account, out, error);
+}
+
+enum weir_status block_encode_columns(struct block_encoder *e, const struct block_id *id,
+                                      enum record_kind kind, struct column *columns, size_t count,
+                                      uint32_t rows, const struct account *account,
+                                      struct buffer *out, struct weir_error *error)
+{
+    struct draft d = {.columns = reserve_columns(e, count) ? count : SIZE_MAX,
+                      .rows = rows, .kind = (uint8_t)kind};
+    for (size_t i = 0; d.columns != SIZE_MAX && i < count; i++)
+        e->columns[i] = &columns[i];
+    return encode_draft(e, id, &d, account, out, error);
 }
