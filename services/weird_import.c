@@ -1,4 +1,5 @@
 /* weird_import.c - `weird import FILE…`: files through collector and store, as fast as it goes. */
+#include "block/arrange.h"
 #include "collector.h"
 #include "weird.h"
 #include <inttypes.h>
@@ -30,9 +31,12 @@ static enum weir_status new_collector(struct weird_settings *s, struct import_st
 {
     struct catalogue catalogue;
     struct collector_settings settings = {.batch_rows = (uint32_t)s->batch_rows & ~63u,
-                                          .known_only = s->known_only};
+                                          .known_only = s->known_only,
+                                          .lasting = s->compact};
     char keys[KEY_FOLDER_SIZE];
     struct sink sink = {to_store, state};
+    if (s->compact && !settings.batch_rows)
+        settings.batch_rows = ARRANGED_ROWS_MOST;
     enum weir_status status =
         store_incarnation(state->store, settings.id, &settings.incarnation, error);
     if (status == WEIR_OK)

@@ -68,7 +68,7 @@ static const struct option_row rows[] = {
      &settings.retain_size, 0, INT64_C(1) << 60},
     {"retain-rollups-days", "N", "roll-ups of flows that left leave too (0: they stay)", OPTION_NUMBER,
      &settings.retain_rollups_days, 0, 1000000},
-    {"compact", NULL, "import: then do what weird compact does", OPTION_FLAG, &settings.compact, 0, 0},
+    {"compact", NULL, "import: make blocks as weird compact does; then merge what is left", OPTION_FLAG, &settings.compact, 0, 0},
     {"batch-rows", "N", "records a block holds at most, a multiple of 64 (65536)", OPTION_NUMBER,
      &settings.batch_rows, 64, 1 << 20},
     {"filter", "FILTER", "records, export: only those that match", OPTION_TEXT, &settings.filter, 0, 0},

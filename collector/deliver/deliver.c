@@ -3,6 +3,7 @@
 #include "deliver/deliver.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "block/arrange.h"
 #include "block/block.h"
 #include "deliver/outbox.h"
 #include "deliver/pool.h"
@@ -25,6 +26,8 @@ struct deliver {
     struct pool *pool;
     struct outbox *outbox;
     struct block_encoder *encoder;
+    struct arranger *arranger; /* settings.lasting; else NULL */
+    struct arena arena;        /* of the encoder thread, for one block */
     uint32_t next_block; /* low half of block sequences; encoder thread only */
     pthread_t encoder_thread, sender_thread;
     bool encoder_runs, sender_runs;
@@ -180,6 +183,23 @@ static void count_block(struct deliver *d, size_t octets)
     pthread_mutex_unlock(&d->lock);
 }
 
+static enum weir_status encode(struct deliver *d, const struct block_id *id, struct pool_job *job,
+                               struct buffer *block, struct weir_error *error)
+{
+    struct arranged arranged;
+    if (!d->arranger || !job->batch || !batch_rows(job->batch))
+        return block_encode(d->encoder, id, job->batch, &job->account, block, error);
+    arena_reset(&d->arena);
+    const struct frame frame = batch_frame(job->batch, &d->arena);
+    if (!frame.vectors)
+        return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to arrange %u records", frame.rows);
+    enum weir_status status = arrange(d->arranger, &frame, 1, NULL, 0, &arranged, error);
+    if (status != WEIR_OK)
+        return status;
+    return block_encode_columns(d->encoder, id, batch_kind(job->batch), arranged.columns,
+                                arranged.count, arranged.rows, &job->account, block, error);
+}
+
 static void encode_job(struct deliver *d, struct pool_job *job, struct buffer *block)
 {
     struct weir_error error = {0};
@@ -188,8 +208,7 @@ static void encode_job(struct deliver *d, struct pool_job *job, struct buffer *b
     uint64_t records = job->batch && batch_kind(job->batch) == RECORD_FLOW ? batch_rows(job->batch) : 0;
     pick_up_carried(d, &job->account);
     buffer_clear(block);
-    enum weir_status status =
-        block_encode(d->encoder, &id, job->batch, &job->account, block, &error);
+    enum weir_status status = encode(d, &id, job, block, &error);
     size_t octets = block->length;
     if (status != WEIR_OK)
         log_error(ROOM, "a batch of %" PRIu64 " records is lost: %s", records, error.message);
@@ -346,8 +365,12 @@ enum weir_status deliver_new(const struct collector_settings *settings, const st
     pthread_mutex_init(&d->lock, NULL);
     d->pool = pool_new(settings->batch_rows);
     d->encoder = block_encoder_new(settings->zstd_level);
+    if (settings->lasting)
+        d->arranger = arranger_new();
+    if (settings->lasting && d->encoder)
+        block_encoder_dense(d->encoder);
     enum weir_status status =
-        d->pool && d->encoder ? outbox_new(settings->spool, settings->spool_most, &d->outbox, error)
+        d->pool && d->encoder && (d->arranger || !settings->lasting) ? outbox_new(settings->spool, settings->spool_most, &d->outbox, error)
                               : weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the encoder");
     if (status == WEIR_OK)
         status = outbox_each(d->outbox, note_left, d, error);
@@ -421,6 +444,8 @@ void deliver_free(struct deliver *d)
         return;
     outbox_free(d->outbox);
     block_encoder_free(d->encoder);
+    arranger_free(d->arranger);
+    arena_free(&d->arena);
     pool_free(d->pool);
     account_free(&d->carried);
     account_free(&d->left);

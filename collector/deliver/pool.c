@@ -10,6 +10,7 @@ struct pool {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     uint32_t batch_rows;
+    unsigned batches_most; /* of a kind */
     struct batch *spare[KINDS][POOL_BATCHES_MOST];
     unsigned spare_count[KINDS];
     unsigned made[KINDS]; /* by this pool or brought by an ingest */
@@ -26,6 +27,7 @@ struct pool *pool_new(uint32_t batch_rows)
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->changed, NULL);
     p->batch_rows = batch_rows ? batch_rows : BATCH_ROWS_DEFAULT;
+    p->batches_most = p->batch_rows <= 2 * BATCH_ROWS_DEFAULT ? POOL_BATCHES_MOST : POOL_LARGE_MOST;
     p->last = &p->first;
     return p;
 }
@@ -51,7 +53,7 @@ void pool_free(struct pool *p)
 /* With the lock held. A new batch while the round is not complete, else one that came back. */
 static struct batch *empty_batch(struct pool *p, enum record_kind kind)
 {
-    if (!p->spare_count[kind] && p->made[kind] < POOL_BATCHES_MOST) {
+    if (!p->spare_count[kind] && p->made[kind] < p->batches_most) {
         struct batch *b = batch_new(p->batch_rows, kind);
         if (b) {
             p->made[kind]++;

@@ -3,8 +3,8 @@
  *   free batches ──pool_exchange──▶ being filled ──pool_exchange──▶ jobs ──pool_next──▶ encoder
  *        ▲──────────────────────────────── pool_return ◀────────────────────────────────┘
  *
- * At most POOL_BATCHES_MOST batches of a kind exist, and one more for each ingest after the first, whatever
- * the load.
+ * At most POOL_BATCHES_MOST (large ones: POOL_LARGE_MOST) batches of a kind exist, and one more for each
+ * ingest after the first, whatever the load.
  *
  * Threads: pool_exchange() by any number; pool_next() and pool_return() by the encoder; others by any. */
 #ifndef WEIR_COLLECTOR_POOL_H
@@ -14,6 +14,7 @@
 #include "flow/batch.h"
 
 #define POOL_BATCHES_MOST 6u
+#define POOL_LARGE_MOST 3u /* of large ones: one is filled, one waits, one is encoded */
 
 struct pool;
 struct pool_job {

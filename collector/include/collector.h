@@ -31,6 +31,8 @@ struct collector_settings {
     uint8_t id[16];            /* names this collector in every block; random, kept by the caller */
     uint32_t incarnation;      /* grows at every start; block sequences are incarnation << 32 | n */
     uint32_t batch_rows;       /* 0: BATCH_ROWS_DEFAULT */
+    bool lasting;              /* blocks are arranged and encoded as compaction would, so that they need
+                                  none: slower to make, smaller; worth it with large batches */
     int64_t flush_ms;          /* a batch is handed on at the latest after this; 0: 1000 */
     int64_t receive_buffer;    /* SO_RCVBUF asked for, octets; 0: as much as the kernel gives */
     int zstd_level;            /* 0: 1 */
