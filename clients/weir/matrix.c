@@ -156,15 +156,10 @@ enum outcome word_matrix(struct request *r)
         report_open(&report);
         if (r->output->write != output_json)
             outcome = fill_report(r, &report, &answer, measure);
-        report.json = totals_json;
-        report.json_context = &answer;
-        if (r->settings->time) {
-            report.elapsed_us = (int64_t)answer.elapsedMicroseconds;
-            report.cpu_us = (int64_t)answer.cpuMicroseconds;
-        }
         if (outcome == OUTCOME_DONE)
-            outcome = request_answer(r, &report);
-        report_close(&report);
+            outcome = totals_answer(r, &report, &answer);
+        else
+            report_close(&report);
     }
     session_close(&s);
     return outcome;

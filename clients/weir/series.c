@@ -255,15 +255,7 @@ static enum outcome answer_series(struct request *r, struct totals_keys *keys, s
         fill_report(r, &report, keys, &answer, measure, top);
     else if (r->output->write == output_csv)
         totals_report(r, &report, keys, &answer);
-    report.json = totals_json;
-    report.json_context = &answer;
-    if (r->settings->time) {
-        report.elapsed_us = (int64_t)answer.elapsedMicroseconds;
-        report.cpu_us = (int64_t)answer.cpuMicroseconds;
-    }
-    outcome = request_answer(r, &report);
-    report_close(&report);
-    return outcome;
+    return totals_answer(r, &report, &answer);
 }
 
 enum outcome word_series(struct request *r)

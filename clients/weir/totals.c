@@ -303,6 +303,20 @@ void totals_report(struct request *r, struct report *report, const struct totals
     tag_names_free(&tags);
 }
 
+enum outcome totals_answer(struct request *r, struct report *report,
+                           const struct _db__AggregateResponse *a)
+{
+    report->json = totals_json;
+    report->json_context = a;
+    if (r->settings->time) {
+        report->elapsed_us = (int64_t)a->elapsedMicroseconds;
+        report->cpu_us = (int64_t)a->cpuMicroseconds;
+    }
+    enum outcome outcome = request_answer(r, report);
+    report_close(report);
+    return outcome;
+}
+
 enum outcome word_totals(struct request *r)
 {
     struct totals_keys keys;
@@ -318,14 +332,7 @@ enum outcome word_totals(struct request *r)
         report_open(&report);
         if (r->output->write != output_json)
             totals_report(r, &report, &keys, &answer);
-        report.json = totals_json;
-        report.json_context = &answer;
-        if (r->settings->time) {
-            report.elapsed_us = (int64_t)answer.elapsedMicroseconds;
-            report.cpu_us = (int64_t)answer.cpuMicroseconds;
-        }
-        outcome = request_answer(r, &report);
-        report_close(&report);
+        outcome = totals_answer(r, &report, &answer);
     }
     session_close(&s);
     return outcome;

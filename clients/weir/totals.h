@@ -27,6 +27,10 @@ void totals_json(struct buffer *out, const void *context);
 /* The sheet of `weir totals`, and its notes. */
 void totals_report(struct request *r, struct report *report, const struct totals_keys *keys,
                    const struct _db__AggregateResponse *a);
+/* Ends a word: the rest of a report whose sheet and notes are filled in (JSON, times), its answer;
+ * closes it. */
+enum outcome totals_answer(struct request *r, struct report *report,
+                           const struct _db__AggregateResponse *a);
 struct tag_names;
 /* The cell of a row's key number i, called `key`; `tags` may be NULL: no names. */
 void totals_key_cell(struct sheet *sheet, const struct tag_names *tags, const char *key,
