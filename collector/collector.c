@@ -237,6 +237,9 @@ struct import {
     uint64_t octets;
     uint64_t told; /* progress is told a thousand times, not once a datagram */
     int64_t ticked_ms;
+    uint32_t refused;
+    enum weir_status first_status; /* of the first file that was refused */
+    struct weir_error first;
 };
 
 static enum weir_status import_datagram(void *context, const struct datagram *d)
@@ -277,6 +280,27 @@ static void import_file_ends(void *context, struct transport *t)
     ingest_end_transport(workers_first(i->collector->workers), t, true);
 }
 
+/* The first one is what the import ends with; the others are said at once. */
+static bool import_refused(void *context, enum weir_status why, const struct weir_error *error)
+{
+    struct import *i = context;
+    if (why == WEIR_ENOMEM || deliver_failed(i->collector->deliver, NULL))
+        return false;
+    if (i->refused++)
+        log_error("import", "left out: %s", error->message);
+    else
+        i->first = *error, i->first_status = why;
+    return true;
+}
+
+static enum weir_status fail_for_refused(const struct import *i, struct weir_error *error)
+{
+    if (i->refused == 1)
+        return weir_fail(error, i->first_status, i->first.field, "%s", i->first.message);
+    return weir_fail(error, i->first_status, i->first.field,
+                     "%u files were left out; the first: %s", i->refused, i->first.message);
+}
+
 static void import_told(void *context, uint64_t octets_done)
 {
     struct import *i = context;
@@ -313,7 +337,8 @@ enum weir_status collector_import(struct collector *c, const char *const *paths,
                                  .context = &import,
                                  .records = import_records,
                                  .values = import_values,
-                                 .file_ends = import_file_ends};
+                                 .file_ends = import_file_ends,
+                                 .refused = import_refused};
     deliver_limit_patience(c->deliver, SINK_PATIENCE_MS);
     enum weir_status status = files_size(paths, n, &import.octets, error);
     for (size_t i = 0; i < n && status == WEIR_OK; i++)
@@ -323,6 +348,7 @@ enum weir_status collector_import(struct collector *c, const char *const *paths,
     enum weir_status flushed = ingest_flush(workers_first(c->workers));
     enum weir_status stopped = deliver_stop(c->deliver, IMPORT_PATIENCE_MS, &late);
     report(c, out);
+    out->files_refused = import.refused;
     if (deliver_failed(c->deliver, error))
         return WEIR_EUNAVAILABLE;
     if (status == WEIR_OK && flushed != WEIR_OK)
@@ -333,5 +359,5 @@ enum weir_status collector_import(struct collector *c, const char *const *paths,
             *error = late;
         status = stopped;
     }
-    return status;
+    return status == WEIR_OK && import.refused ? fail_for_refused(&import, error) : status;
 }

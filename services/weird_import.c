@@ -83,8 +83,10 @@ int weird_import(struct weird_settings *s, int operands, char **operand)
         print_report(&report, state.start_us);
         collector_free(collector);
     }
-    if (status == WEIR_OK && s->compact)
-        status = weird_tidy(s, state.store, &upkeep, &error);
+    int code = status == WEIR_OK ? 0 : weird_complain(&error, 1);
+    if (s->compact && (status == WEIR_OK || report.files_refused) &&
+        weird_tidy(s, state.store, &upkeep, &error) != WEIR_OK)
+        code = weird_complain(&error, 1);
     store_close(state.store);
-    return status == WEIR_OK ? 0 : weird_complain(&error, 1);
+    return code;
 }

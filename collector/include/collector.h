@@ -127,6 +127,7 @@ enum weir_status collector_key_make(const char *folder, const char *name, struct
 /* ---- from files, as fast as it goes; instead of collector_start() ---- */
 struct import_report {
     uint64_t datagrams, records, options, octets, packets, missing, undecodable;
+    uint32_t files_refused; /* left out, because they can not be read as anything */
 };
 typedef void (*import_progress)(void *context, uint64_t octets_done, uint64_t octets_all,
                                 uint64_t records);
@@ -134,9 +135,14 @@ typedef void (*import_progress)(void *context, uint64_t octets_done, uint64_t oc
  * that looks like an export protocol counts), a folder of raw datagrams (read in name order) or one raw
  * datagram, an IPFIX file (RFC 5655), a file of flow-tools, or one of nfcapd (through the program
  * nfdump); told apart by content. Ends with everything in the sink and
- * the delivery threads ended: the collector can only be freed then. A file that cannot be read as
- * any of these is WEIR_EMALFORMED, names the file and what it should be, and leaves what came before
- * stored. `progress` may be NULL. */
+ * the delivery threads ended: the collector can only be freed then. A path that is not there is
+ * WEIR_ENOTFOUND, before anything is read. A file that cannot be read as any of these is left out and
+ * counted; all others are stored, and then the result is WEIR_EMALFORMED (or what else was wrong with
+ * the first such file), naming it and what it should be; further ones are named in the log.
+ *
+ * Files are read in the order given (folders: in name order), and sequence numbers tell loss only in the
+ * order in which messages were sent: captures that overlap in time at the same exporter must be merged
+ * by time before. `progress` may be NULL. */
 enum weir_status collector_import(struct collector *c, const char *const *paths, size_t n,
                                   import_progress progress, void *context,
                                   struct import_report *report, struct weir_error *error);

@@ -201,9 +201,9 @@ static enum weir_status read_records(struct file_reader *r, FILE *file, const ch
     return status;
 }
 
-static enum weir_status read_file(void *context, const char *path, struct weir_error *error)
+static enum weir_status read_file(struct file_reader *r, const char *path,
+                                  struct weir_error *error)
 {
-    struct file_reader *r = context;
     struct stat info;
     uint8_t head[4] = {0};
     bool recognised = false;
@@ -236,12 +236,18 @@ static enum weir_status read_file(void *context, const char *path, struct weir_e
     return status;
 }
 
+/* One file that is none does not keep the others out. */
+static enum weir_status read_or_refuse(void *context, const char *path, struct weir_error *error)
+{
+    struct file_reader *r = context;
+    enum weir_status status = read_file(r, path, error);
+    return status != WEIR_OK && r->refused(r->context, status, error) ? WEIR_OK : status;
+}
+
 enum weir_status files_read(struct file_reader *r, const char *path, struct weir_error *error)
 {
     struct stat info;
-    if (stat(path, &info) != 0)
-        return weir_fail(error, WEIR_ENOTFOUND, "path", "%s: %s", path, strerror(errno));
-    if (S_ISDIR(info.st_mode))
-        return walk_folder(path, read_file, r, error);
-    return read_file(r, path, error);
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return walk_folder(path, read_or_refuse, r, error);
+    return read_or_refuse(r, path, error);
 }

@@ -6,6 +6,11 @@
  * name order). Raw datagrams and IPFIX files have no sender: it is 0.0.0.0. All raw datagrams of one run are one
  * transport session (port 0), each IPFIX file of several messages is one of its own (port 1, 2, …).
  *
+ * Files are read one after the other, in the order given. An exporter's sequence numbers tell loss only
+ * in the order in which they were sent: captures that cover the same minutes of the same exporter read
+ * as late messages, those farther behind than the window of sequence.h as reordered and missing. Such
+ * captures have to be merged by time first (mergecap does it), and rotated ones given in their order.
+ *
  * Threads: one. */
 #ifndef WEIR_COLLECTOR_FILES_H
 #define WEIR_COLLECTOR_FILES_H
@@ -25,6 +30,8 @@ struct file_reader {
     enum weir_status (*values)(void *context, const struct ingest_origin *from,
                                const struct wire_values *values);
     void (*file_ends)(void *context, struct transport *t);
+    /* Told of each file that can not be read, or not be read as anything; true: go on with the next. */
+    bool (*refused)(void *context, enum weir_status why, const struct weir_error *error);
     uint64_t done;           /* octets of paths read so far */
     uint16_t ipfix_files;    /* how many had a session of their own */
 };
@@ -32,7 +39,8 @@ struct file_reader {
 /* Octets of all paths (folders: of their files). WEIR_ENOTFOUND names what is not there. */
 enum weir_status files_size(const char *const *paths, size_t n, uint64_t *octets,
                             struct weir_error *error);
-/* Reads one path. WEIR_EMALFORMED: nothing in it is an export datagram; WEIR_EIO, WEIR_ENOTFOUND.
+/* Reads one path: WEIR_OK, or what `refused` did not want to go on after. WEIR_EMALFORMED: nothing in
+ * it is an export datagram; WEIR_EIO, WEIR_ENOTFOUND; what the functions above returned.
  * A capture or IPFIX file that ends in the middle gives what was whole and a logged warning. */
 enum weir_status files_read(struct file_reader *r, const char *path, struct weir_error *error);
 
