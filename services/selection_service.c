@@ -127,6 +127,18 @@ static bool put_anonymisation(struct soap *soap, const struct anonymisation *fro
                            put_number(soap, from->ipv6_length, &to->ipv6Length)));
 }
 
+/* What a policy is for: what is absent is every one. */
+static enum weir_status read_scope(const char *device, const unsigned *domain,
+                                   struct domain_policy *out, struct weir_error *error)
+{
+    out->scope = !device ? POLICY_ALL : domain ? POLICY_DOMAIN : POLICY_DEVICE;
+    out->domain = domain ? *domain : 0;
+    if (!device && domain)
+        return weir_fail(error, WEIR_EARGUMENT, "device",
+                         "device is missing: a domain is one of a device");
+    return device ? address_parse(device, "device", &out->device, error) : WEIR_OK;
+}
+
 int __col__AnonyFlowDom(struct soap *soap, struct _col__AnonyFlowDom *q,
                         struct _col__AnonyFlowDomResponse *answer)
 {
@@ -135,10 +147,9 @@ int __col__AnonyFlowDom(struct soap *soap, struct _col__AnonyFlowDom *q,
     (void)answer;
     if (!q || !q->flowDom || !q->flowDom->anonymisation)
         return fault_missing(soap, "flowDom");
-    struct domain_policy policy = {.domain = q->flowDom->domain};
+    struct domain_policy policy = {.scope = POLICY_DOMAIN};
     enum weir_status status =
-        q->flowDom->device ? address_parse(q->flowDom->device, "device", &policy.device, &error)
-                           : weir_fail(&error, WEIR_EARGUMENT, "device", "device is missing");
+        read_scope(q->flowDom->device, q->flowDom->domain, &policy, &error);
     if (status == WEIR_OK)
         status = read_anonymisation(soap, q->flowDom->anonymisation, &policy.anonymisation, &error);
     if (status == WEIR_OK)
@@ -154,17 +165,16 @@ int __col__DelAnonyFlowDom(struct soap *soap, struct _col__DelAnonyFlowDom *q,
                            struct _col__DelAnonyFlowDomResponse *answer)
 {
     char who[WHO_SIZE];
-    struct address device;
+    struct domain_policy which = {.scope = POLICY_DOMAIN};
     struct weir_error error;
     (void)answer;
-    if (!q || !q->device)
+    if (!q)
         return fault_missing(soap, "device");
-    if (address_parse(q->device, "device", &device, &error) != WEIR_OK)
+    if (read_scope(q->device, q->domain, &which, &error) != WEIR_OK)
         return fault_error(soap, &error);
     struct store *store = collector_change(soap);
-    return collector_changed(
-        soap, store_policy_delete(store, &device, q->domain, caller_who(soap, who), &error),
-        &error);
+    return collector_changed(soap, store_policy_delete(store, &which, caller_who(soap, who), &error),
+                             &error);
 }
 
 int __col__ListAnonyFlowDoms(struct soap *soap, struct _col__ListAnonyFlowDoms *q,
@@ -182,9 +192,11 @@ int __col__ListAnonyFlowDoms(struct soap *soap, struct _col__ListAnonyFlowDoms *
     for (size_t i = 0; ok && i < count; i++) {
         const struct domain_policy *from = &catalogue.snapshot.policies[i];
         struct wt__AnonyFlowDom *to = &answer->flowDom[i];
-        to->device = soap_strdup(soap, address_print(&from->device, text));
-        to->domain = from->domain;
-        ok = to->device && put_anonymisation(soap, &from->anonymisation, &to->anonymisation);
+        if (from->scope != POLICY_ALL)
+            ok = (to->device = soap_strdup(soap, address_print(&from->device, text)));
+        if (from->scope == POLICY_DOMAIN)
+            ok = ok && put_number(soap, from->domain, &to->domain);
+        ok = ok && put_anonymisation(soap, &from->anonymisation, &to->anonymisation);
     }
     catalogue_free(&catalogue);
     return ok ? SOAP_OK : (soap->error = SOAP_EOM);

@@ -54,7 +54,7 @@ static const struct shape shape_point = SHAPE(wt__ObsP, point_fields);
 
 static const struct shape_field policy_fields[] = {
     FIELD(wt__AnonyFlowDom, device, SHAPE_TEXT),
-    FIELD(wt__AnonyFlowDom, domain, SHAPE_U32),
+    FIELD_OPTIONAL(wt__AnonyFlowDom, domain, SHAPE_U32),
     FIELD_STRUCT(wt__AnonyFlowDom, anonymisation, shape_anonymisation),
 };
 static const struct shape shape_policy = SHAPE(wt__AnonyFlowDom, policy_fields);
@@ -350,12 +350,31 @@ enum outcome word_point_list(struct request *r)
 
 /* ---- policies of anonymisation ---- */
 
+#define EVERY "all"
+
+/* A policy's device and domain; "all" leaves them out. */
+static bool read_scope(struct request *r, char **device, unsigned **domain, unsigned *number)
+{
+    bool every_device = strcmp(r->operands[0], EVERY) == 0;
+    bool every_domain = strcmp(r->operands[1], EVERY) == 0;
+    *device = every_device ? NULL : r->operands[0];
+    *domain = every_domain ? NULL : number;
+    if (every_device && !every_domain) {
+        (void)request_usage(r, "domain", "\"%.64s\" is a domain of one device; " EVERY " of " EVERY,
+                            r->operands[1]);
+        return false;
+    }
+    return (every_device || read_device(r, r->operands[0])) &&
+           (every_domain || read_number(r, "domain", r->operands[1], number));
+}
+
 enum outcome word_policy_set(struct request *r)
 {
     struct session s;
     struct how how;
-    struct wt__AnonyFlowDom domain = {.device = r->operands[0], .anonymisation = &how.q};
-    if (!read_place(r, &domain.domain))
+    unsigned number;
+    struct wt__AnonyFlowDom domain = {.anonymisation = &how.q};
+    if (!read_scope(r, &domain.device, &domain.domain, &number))
         return OUTCOME_USAGE;
     if (!listing_open(&s, r))
         return OUTCOME_FAILED;
@@ -369,9 +388,10 @@ enum outcome word_policy_set(struct request *r)
 enum outcome word_policy_del(struct request *r)
 {
     struct session s;
-    struct _col__DelAnonyFlowDom question = {.device = r->operands[0]};
+    unsigned number;
+    struct _col__DelAnonyFlowDom question = {0};
     struct _col__DelAnonyFlowDomResponse answer;
-    if (!read_place(r, &question.domain))
+    if (!read_scope(r, &question.device, &question.domain, &number))
         return OUTCOME_USAGE;
     if (!listing_open(&s, r))
         return OUTCOME_FAILED;
@@ -392,8 +412,11 @@ enum outcome word_policy_list(struct request *r)
     listing_report(&report, columns, COUNT(columns));
     for (int i = 0; i < answer.__sizeflowDom; i++) {
         const struct wt__AnonyFlowDom *d = &answer.flowDom[i];
-        sheet_text(&report.sheet, d->device);
-        sheet_print(&report.sheet, "%u", d->domain);
+        sheet_text(&report.sheet, d->device ? d->device : EVERY);
+        if (d->domain)
+            sheet_print(&report.sheet, "%u", *d->domain);
+        else
+            sheet_text(&report.sheet, EVERY);
         sheet_text(&report.sheet, d->anonymisation ? d->anonymisation->policy : NULL);
         sheet_text(&report.sheet, d->anonymisation ? d->anonymisation->key : NULL);
     }

@@ -9,10 +9,15 @@ struct point {
     uint8_t role;
 };
 
+#define EVERY_DOMAIN (UINT64_C(1) << 32) /* behind all numbers of domains */
+
 struct place {
     struct address device;
-    uint32_t domain;
-    uint16_t policy; /* its place in the snapshot + 1; 0: none */
+    uint64_t domain;
+    /* Places of policies + 1; 0: none. */
+    uint16_t policy;   /* the one of this scope */
+    uint16_t implied;  /* EVERY_DOMAIN: what the device's domains come to */
+    uint16_t in_force;
 };
 
 struct places {
@@ -22,6 +27,7 @@ struct places {
     size_t slot_count;
     struct point *points; /* open hash */
     size_t point_slots;
+    uint16_t everywhere;  /* the policy of every exporter */
 };
 
 /* ---- look-ups ---- */
@@ -33,7 +39,7 @@ static uint64_t mix(uint64_t h, uint64_t v)
 }
 
 /* The slot of a domain: its own, or the free one where it belongs. */
-static uint32_t *slot_of(const struct places *p, const uint8_t device[16], uint32_t domain)
+static uint32_t *slot_of(const struct places *p, const uint8_t device[16], uint64_t domain)
 {
     uint64_t halves[2];
     memcpy(halves, device, 16);
@@ -57,7 +63,7 @@ static struct point *point_of(const struct places *p, uint32_t place, uint32_t i
 
 /* ---- making ---- */
 
-static uint32_t add_place(struct places *p, const struct address *device, uint32_t domain)
+static uint32_t add_place(struct places *p, const struct address *device, uint64_t domain)
 {
     uint32_t *slot = slot_of(p, device->octets, domain);
     if (!*slot) {
@@ -67,18 +73,71 @@ static uint32_t add_place(struct places *p, const struct address *device, uint32
     return *slot;
 }
 
-static void fill(struct places *p, const struct catalogue_snapshot *s)
+struct compiled { /* policies, with room behind them */
+    struct policy *list;
+    size_t count, given; /* those of the snapshot are the given ones */
+};
+
+/* Lets *number stand for `other`, too: joined in a policy of its own as soon as there are two. */
+static enum weir_status join(struct compiled *c, uint16_t *number, uint16_t other,
+                             struct weir_error *error)
 {
-    for (size_t i = 0; i < s->policy_count; i++) {
-        uint32_t place = add_place(p, &s->policies[i].device, s->policies[i].domain);
-        p->places[place - 1].policy = (uint16_t)(i + 1);
+    if (!*number || !other) {
+        *number = *number ? *number : other;
+        return WEIR_OK;
     }
+    if (*number <= c->given) {
+        c->list[c->count++] = c->list[*number - 1];
+        *number = (uint16_t)c->count;
+    }
+    return policy_join(&c->list[*number - 1], &c->list[other - 1], error);
+}
+
+static enum weir_status add_policy(struct places *p, const struct domain_policy *policy,
+                                   uint16_t number, struct compiled *c, struct weir_error *error)
+{
+    if (policy->scope == POLICY_ALL) {
+        p->everywhere = number;
+        return WEIR_OK;
+    }
+    uint32_t device = add_place(p, &policy->device, EVERY_DOMAIN);
+    if (policy->scope == POLICY_DEVICE) {
+        p->places[device - 1].policy = number;
+        return WEIR_OK;
+    }
+    p->places[add_place(p, &policy->device, policy->domain) - 1].policy = number;
+    return join(c, &p->places[device - 1].implied, number, error);
+}
+
+static enum weir_status put_in_force(struct places *p, struct place *place, struct compiled *c,
+                                     struct weir_error *error)
+{
+    uint32_t device = *slot_of(p, place->device.octets, EVERY_DOMAIN);
+    uint16_t wider = device ? p->places[device - 1].policy : 0;
+    place->in_force = place->policy ? place->policy : wider ? wider : p->everywhere;
+    if (place->domain != EVERY_DOMAIN || wider)
+        return WEIR_OK;
+    place->in_force = place->implied;
+    return join(c, &place->in_force, p->everywhere, error);
+}
+
+static enum weir_status fill(struct places *p, const struct catalogue_snapshot *s,
+                             struct compiled *c, struct weir_error *error)
+{
+    enum weir_status status = WEIR_OK;
+    for (size_t i = 0; status == WEIR_OK && i < s->policy_count; i++)
+        status = add_policy(p, &s->policies[i], (uint16_t)(i + 1), c, error);
+    for (size_t i = 0; i < s->domain_count; i++)
+        (void)add_place(p, &s->domains[i].device, s->domains[i].domain);
     for (size_t i = 0; i < s->point_count; i++) {
         const struct observation_point *from = &s->points[i];
         uint32_t place = add_place(p, &from->device, from->domain);
         *point_of(p, place, from->interface) =
             (struct point){place, from->interface, (uint8_t)from->role};
     }
+    for (size_t i = 0; status == WEIR_OK && i < p->count; i++)
+        status = put_in_force(p, &p->places[i], c, error);
+    return status;
 }
 
 static size_t slots_for(size_t count)
@@ -89,13 +148,21 @@ static size_t slots_for(size_t count)
     return slots;
 }
 
-enum weir_status places_new(const struct catalogue_snapshot *snapshot, struct places **out,
-                            struct weir_error *error)
+/* Each policy may be of another device, whose entry it makes: at most one joined policy each. */
+size_t places_policies_most(const struct catalogue_snapshot *snapshot)
 {
-    size_t most = snapshot->policy_count + snapshot->point_count;
+    return snapshot->policy_count;
+}
+
+enum weir_status places_new(const struct catalogue_snapshot *snapshot, struct policy *policies,
+                            size_t *policy_count, struct places **out, struct weir_error *error)
+{
+    size_t most =
+        2 * snapshot->policy_count + snapshot->domain_count + snapshot->point_count;
+    struct compiled compiled = {policies, *policy_count, *policy_count};
     struct places *p = calloc(1, sizeof *p);
     *out = NULL;
-    if (snapshot->policy_count >= UINT16_MAX / 2) {
+    if (snapshot->policy_count >= (UINT16_MAX - FLOW_TYPES_MOST) / 2) {
         free(p);
         return weir_fail(error, WEIR_ELIMIT, NULL, "%zu policies of anonymisation are too many",
                          snapshot->policy_count);
@@ -111,9 +178,13 @@ enum weir_status places_new(const struct catalogue_snapshot *snapshot, struct pl
         places_free(p);
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory for observation points");
     }
-    fill(p, snapshot);
-    *out = p;
-    return WEIR_OK;
+    enum weir_status status = fill(p, snapshot, &compiled, error);
+    *policy_count = compiled.count;
+    if (status != WEIR_OK)
+        places_free(p);
+    else
+        *out = p;
+    return status;
 }
 
 void places_free(struct places *p)
@@ -201,6 +272,13 @@ static struct column *role_column(struct batch *b)
     return batch_column_at(b, index);
 }
 
+static uint16_t policy_at(const struct places *p, uint32_t place, const uint8_t device[16])
+{
+    if (!place)
+        place = *slot_of(p, device, EVERY_DOMAIN);
+    return place ? p->places[place - 1].in_force : p->everywhere;
+}
+
 void places_mark(const struct places *p, struct batch *b, uint16_t *policies)
 {
     struct column *roles = role_column(b);
@@ -212,15 +290,16 @@ void places_mark(const struct places *p, struct batch *b, uint16_t *policies)
     const uint8_t(*exporters)[16] = exporter->values;
     const uint32_t *domains = domain->values;
     uint32_t place = 0;
+    uint16_t policy = 0;
     for (uint32_t row = 0; row < batch_rows(b); row++) {
         if (row == 0 || domains[row] != domains[row - 1] ||
-            memcmp(exporters[row], exporters[row - 1], 16) != 0)
+            memcmp(exporters[row], exporters[row - 1], 16) != 0) {
             place = *slot_of(p, exporters[row], domains[row]);
-        if (!place)
-            continue;
-        if (p->places[place - 1].policy)
-            policies[row] = p->places[place - 1].policy;
-        if (roles)
+            policy = policy_at(p, place, exporters[row]);
+        }
+        if (policy)
+            policies[row] = policy;
+        if (roles && place)
             mark_row(p, &in, place, roles, row);
     }
 }

@@ -4,6 +4,7 @@
 #include "base/cursor.h"
 #include "select/keyfile.h"
 #include "wire/template.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,77 @@ enum weir_status policy_compile(const struct anonymisation *how, const char *key
         status = key_read(key_folder, how->key, out->key, error);
     out->how.key = NULL;
     return status;
+}
+
+/* ---- two in one ---- */
+
+static bool is_field(const struct policy *p, ie_key key)
+{
+    for (size_t i = 0; i < p->field_count; i++)
+        if (ie_key_pen(key) == ie_key_pen(p->fields[i]) &&
+            ie_key_id(key) == ie_key_id(p->fields[i]))
+            return true;
+    return false;
+}
+
+static uint8_t less(uint8_t a, uint8_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Removal leaves addresses as they are, so the other method hides more. Pseudonyms hide the host
+ * and show the prefix's shape, truncation the reverse: of the two, and of two keys, nothing stays. */
+static void join_methods(struct policy *p, const struct policy *other)
+{
+    struct anonymisation *how = &p->how;
+    bool macs = how->macs || other->how.macs;
+    if (how->method == ANONYMISE_REMOVE) {
+        *how = other->how;
+        memcpy(p->key, other->key, sizeof p->key);
+    } else if (how->method == ANONYMISE_TRUNCATE && other->how.method == ANONYMISE_TRUNCATE) {
+        how->ipv4_length = less(how->ipv4_length, other->how.ipv4_length);
+        how->ipv6_length = less(how->ipv6_length, other->how.ipv6_length);
+    } else if (other->how.method != ANONYMISE_REMOVE &&
+               (how->method != other->how.method || memcmp(p->key, other->key, sizeof p->key))) {
+        *how = (struct anonymisation){.method = ANONYMISE_TRUNCATE};
+        explicit_bzero(p->key, sizeof p->key);
+    }
+    how->macs = macs;
+}
+
+static void print_joined(struct policy *p)
+{
+    char fields[ANONYMISATION_TEXT_SIZE] = "", name[IE_NAME_SIZE];
+    struct anonymisation how = p->how;
+    how.fields = fields;
+    for (size_t i = 0, at = 0; i < p->field_count; i++) {
+        at += (size_t)snprintf(fields + at, sizeof fields - at, "%s%s", i ? "," : "",
+                               ie_key_print(p->fields[i], name));
+        if (at >= sizeof fields - sizeof "truncate/32,128+mac+remove()") {
+            snprintf(fields, sizeof fields, "several");
+            break;
+        }
+    }
+    anonymisation_print(&how, p->text);
+}
+
+enum weir_status policy_join(struct policy *p, const struct policy *other,
+                             struct weir_error *error)
+{
+    bool same = strcmp(p->text, other->text) == 0;
+    join_methods(p, other);
+    for (size_t i = 0; i < other->field_count; i++) {
+        if (is_field(p, other->fields[i]))
+            continue;
+        if (p->field_count == POLICY_FIELDS_MOST)
+            return weir_fail(error, WEIR_ELIMIT, "fields",
+                             "the policies of one device remove more than %u elements together",
+                             POLICY_FIELDS_MOST);
+        p->fields[p->field_count++] = other->fields[i];
+    }
+    if (!same || p->how.method != other->how.method)
+        print_joined(p);
+    return WEIR_OK;
 }
 
 /* ---- the mappings of this thread, one a key ---- */
@@ -282,15 +354,6 @@ static enum treatment treatment_of(ie_key key, bool macs)
     default:
         return LEAVE;
     }
-}
-
-static bool is_field(const struct policy *p, ie_key key)
-{
-    for (size_t i = 0; i < p->field_count; i++)
-        if (ie_key_pen(key) == ie_key_pen(p->fields[i]) &&
-            ie_key_id(key) == ie_key_id(p->fields[i]))
-            return true;
-    return false;
 }
 
 static void treat(const struct change *c, struct batch *b, size_t index, const uint64_t *rows)

@@ -18,9 +18,11 @@
 #include "flow/selection.h"
 #include "select/cryptopan.h"
 
+#define POLICY_FIELDS_MOST (3 * ANONYMISE_FIELDS_MOST) /* of several policies together */
+
 struct policy {
     struct anonymisation how; /* its texts are not kept */
-    ie_key fields[ANONYMISE_FIELDS_MOST];
+    ie_key fields[POLICY_FIELDS_MOST];
     size_t field_count;
     uint8_t key[CRYPTOPAN_KEY_SIZE];
     char text[ANONYMISATION_TEXT_SIZE];
@@ -29,6 +31,11 @@ struct policy {
 /* Reads the key, which must be there (keyfile.h). */
 enum weir_status policy_compile(const struct anonymisation *how, const char *key_folder,
                                 struct policy *out, struct weir_error *error);
+
+/* Makes *p one that gives away no more than either did. Nothing changes when they are the same.
+ * WEIR_ELIMIT: together they remove more elements than a policy can. */
+enum weir_status policy_join(struct policy *p, const struct policy *other,
+                             struct weir_error *error);
 
 struct policy_work;
 struct policy_work *policy_work_new(void); /* NULL: no memory */

@@ -21,7 +21,7 @@ struct rule {
 struct selection {
     struct rule *rules;
     size_t rule_count;
-    struct policy *policies; /* those of domains, by number; then those of rules */
+    struct policy *policies; /* those of places, by number; then those of rules */
     size_t policy_count;
     uint32_t fallback;     /* number + 1: of ANONYMISE where neither rule nor domain has one */
     struct places *places; /* NULL: none described */
@@ -81,10 +81,10 @@ static enum weir_status compile(struct selection *s, const struct catalogue_snap
     for (size_t i = 0; status == WEIR_OK && i < snapshot->policy_count; i++)
         status = add_policy(s, &snapshot->policies[i].anonymisation, snapshot->key_folder, &number,
                             error);
+    if (status == WEIR_OK && snapshot->policy_count + snapshot->point_count)
+        status = places_new(snapshot, s->policies, &s->policy_count, &s->places, error);
     for (size_t i = 0; status == WEIR_OK && i < snapshot->flow_type_count; i++)
         status = add_rule(s, snapshot, &snapshot->flow_types[i], error);
-    if (status == WEIR_OK && snapshot->policy_count + snapshot->point_count)
-        status = places_new(snapshot, &s->places, error);
     if (getrandom(&s->seed, sizeof s->seed, GRND_NONBLOCK) != (ssize_t)sizeof s->seed)
         s->seed = (uint64_t)(uintptr_t)s; /* early at boot: better than nothing */
     return status;
@@ -100,7 +100,8 @@ enum weir_status selection_new(const struct catalogue_snapshot *snapshot, struct
     if (s) {
         s->rules = calloc(snapshot->flow_type_count + 1, sizeof *s->rules);
         s->policies =
-            calloc(snapshot->policy_count + snapshot->flow_type_count + 1, sizeof *s->policies);
+            calloc(snapshot->policy_count + places_policies_most(snapshot) +
+                       snapshot->flow_type_count + 1, sizeof *s->policies);
     }
     if (!s || !s->rules || !s->policies) {
         selection_free(s);

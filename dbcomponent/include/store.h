@@ -301,10 +301,12 @@ enum weir_status store_point_add(struct store *s, const struct observation_point
                                  const char *who, struct weir_error *error);
 enum weir_status store_point_delete(struct store *s, const struct address *device, uint32_t domain,
                                     uint32_t interface, const char *who, struct weir_error *error);
-/* Replaces the policy that the domain has, so that there is no moment without one. */
+/* Replaces the policy of the same scope, so that there is no moment without one. Only one of
+ * POLICY_DOMAIN wants its domain to be there. WEIR_EARGUMENT: policy_scope_check(). */
 enum weir_status store_policy_set(struct store *s, const struct domain_policy *policy,
                                   const char *who, struct weir_error *error);
-enum weir_status store_policy_delete(struct store *s, const struct address *device, uint32_t domain,
+/* The one of this scope, device and domain; how it anonymises does not matter. */
+enum weir_status store_policy_delete(struct store *s, const struct domain_policy *which,
                                      const char *who, struct weir_error *error);
 
 /* All of it, consistent, sorted by id, address, url, priority, device and domain. Arrays live until catalogue_free(). */

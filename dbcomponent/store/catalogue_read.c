@@ -166,8 +166,12 @@ static void read_policy(struct reading *r, struct query *q)
     struct domain_policy *p = list_add(r, &r->policies, sizeof *p);
     if (!p)
         return;
+    static const struct address nobody;
+    int64_t domain = query_i64(q, 1);
     query_octets(q, 0, p->device.octets, sizeof p->device.octets);
-    p->domain = (uint32_t)query_i64(q, 1);
+    p->domain = domain == POLICY_EVERY_DOMAIN ? 0 : (uint32_t)domain;
+    if (domain == POLICY_EVERY_DOMAIN)
+        p->scope = memcmp(&p->device, &nobody, sizeof nobody) == 0 ? POLICY_ALL : POLICY_DEVICE;
     if (!read_anonymisation(r, q, 2, &p->anonymisation))
         refuse_word(q, "anonymisation");
 }
@@ -232,6 +236,7 @@ static void fill(struct catalogue *out, const struct reading *r)
             .flow_types = r->flow_types.items, .flow_type_count = r->flow_types.count,
             .points = r->points.items, .point_count = r->points.count,
             .policies = r->policies.items, .policy_count = r->policies.count,
+            .domains = r->domains.items, .domain_count = r->domains.count,
         },
         .memory = r->arena,
     };

@@ -15,6 +15,19 @@ static const char *place(const struct address *device, uint32_t domain, char out
     return out;
 }
 
+/* What a policy is for: "every domain of 192.0.2.1". */
+static const char *scope_text(const struct domain_policy *p, char out[PLACE_SIZE])
+{
+    char address[ADDRESS_TEXT_SIZE];
+    if (p->scope == POLICY_DOMAIN)
+        return place(&p->device, p->domain, out);
+    if (p->scope == POLICY_DEVICE)
+        snprintf(out, PLACE_SIZE, "every domain of %s", address_print(&p->device, address));
+    else
+        snprintf(out, PLACE_SIZE, "every exporter");
+    return out;
+}
+
 static const char *text_of(const char *text)
 {
     return text ? text : "";
@@ -269,19 +282,31 @@ enum weir_status store_point_delete(struct store *s, const struct address *devic
 
 /* ---- anonymisation ---- */
 
+/* Domain -1 is every domain; of device "::", which no exporter is, that of every exporter. */
+static struct query policy_query(struct sql *sql, enum sql_statement which,
+                                 const struct domain_policy *p)
+{
+    struct query q = query_start(sql, which);
+    query_bind_address(&q, &p->device);
+    query_bind_i64(&q, p->scope == POLICY_DOMAIN ? (int64_t)p->domain : POLICY_EVERY_DOMAIN);
+    return q;
+}
+
 static enum weir_status set_policy(struct sql *sql, const struct domain_policy *p, const char *who,
                                    struct weir_error *error)
 {
     char what[PLACE_SIZE], text[ANONYMISATION_TEXT_SIZE];
-    enum weir_status status = check_domain(sql, &p->device, p->domain, error);
+    enum weir_status status = p->scope == POLICY_DOMAIN
+                                  ? check_domain(sql, &p->device, p->domain, error)
+                                  : WEIR_OK;
     if (status != WEIR_OK)
         return status;
-    struct query q = domain_query(sql, SQL_POLICY_SET, &p->device, p->domain);
+    struct query q = policy_query(sql, SQL_POLICY_SET, p);
     bind_anonymisation(&q, &p->anonymisation);
     query_row(&q);
     status = query_end(&q, error);
     return status == WEIR_OK
-               ? catalogue_audit(sql, who, "anonymise", place(&p->device, p->domain, what),
+               ? catalogue_audit(sql, who, "anonymise", scope_text(p, what),
                                  anonymisation_print(&p->anonymisation, text), error)
                : status;
 }
@@ -291,21 +316,25 @@ enum weir_status store_policy_set(struct store *s, const struct domain_policy *p
 {
     enum weir_status status = anonymisation_check(&policy->anonymisation, error);
     if (status == WEIR_OK)
+        status = policy_scope_check(policy, error);
+    if (status == WEIR_OK)
         status = store_begin(s, error);
     if (status != WEIR_OK)
         return status;
     return store_end(s, set_policy(&s->writer, policy, who, error), error);
 }
 
-enum weir_status store_policy_delete(struct store *s, const struct address *device, uint32_t domain,
+enum weir_status store_policy_delete(struct store *s, const struct domain_policy *which,
                                      const char *who, struct weir_error *error)
 {
     char what[PLACE_SIZE + 16], where[PLACE_SIZE];
-    snprintf(what, sizeof what, "policy for %s", place(device, domain, where));
-    enum weir_status status = store_begin(s, error);
+    snprintf(what, sizeof what, "policy for %s", scope_text(which, where));
+    enum weir_status status = policy_scope_check(which, error);
+    if (status == WEIR_OK)
+        status = store_begin(s, error);
     if (status != WEIR_OK)
         return status;
-    struct query q = domain_query(&s->writer, SQL_POLICY_DELETE, device, domain);
+    struct query q = policy_query(&s->writer, SQL_POLICY_DELETE, which);
     status = catalogue_end_delete(&q, "domain", what, error);
     if (status == WEIR_OK)
         status = catalogue_audit(&s->writer, who, "anonymise no more", where, "", error);

@@ -53,6 +53,7 @@
 
 #define FLOW_TYPE_SQL_ALL                                                                          \
     "name, priority, filter, action, keys, method, ipv4_length, ipv6_length, fields, macs, key"
+#define POLICY_EVERY_DOMAIN INT64_C(-1) /* as the number of a domain, which is none */
 #define POLICY_SQL_ALL                                                                             \
     "device, domain, method, ipv4_length, ipv6_length, fields, macs, key"
 

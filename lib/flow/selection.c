@@ -194,6 +194,19 @@ enum weir_status anonymisation_check(const struct anonymisation *a, struct weir_
     return status;
 }
 
+enum weir_status policy_scope_check(const struct domain_policy *p, struct weir_error *error)
+{
+    static const struct address nobody;
+    bool is_nobody = memcmp(&p->device, &nobody, sizeof nobody) == 0;
+    if (p->scope == POLICY_ALL ? !is_nobody : is_nobody)
+        return weir_fail(error, WEIR_EARGUMENT, "device",
+                         "a device is expected; without one, the policy is for every exporter");
+    if (p->scope != POLICY_DOMAIN && p->domain)
+        return weir_fail(error, WEIR_EARGUMENT, "domain",
+                         "a policy for every domain names none");
+    return WEIR_OK;
+}
+
 /* ---- flow types ---- */
 
 /* Counters are summed, times become the whole span: they can not tell records apart as well. */

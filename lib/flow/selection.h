@@ -69,12 +69,30 @@ struct anonymisation {
 #define ANONYMISE_FIELDS_MOST   32u
 #define ANONYMISATION_TEXT_SIZE 128
 
+/* What a policy is for; of those that fit a record the narrowest is carried out, and no other.
+ *
+ * Exporters choose the number of a domain themselves, and an exporter that takes another one must
+ * not get out of its policy by that. So POLICY_DEVICE and POLICY_ALL hold for domains and exporters
+ * that nobody described, too. And where only domains have policies, but not their device: a domain
+ * that nobody described, of a device that has such a policy, is anonymised as its other domains are
+ * when these agree, and otherwise so that it gives away no more than any of them. A domain that was
+ * described and has no policy, own or wider, is stored as it comes: that was decided by someone. */
+enum policy_scope {
+    POLICY_DOMAIN = 0, /* one domain of a device */
+    POLICY_DEVICE,     /* every domain of a device; `domain` is 0 */
+    POLICY_ALL,        /* every domain of every exporter; `device` is all zero, too */
+    POLICY_SCOPE_COUNT
+};
+
 struct domain_policy {
     struct address device;
     uint32_t domain;
     struct anonymisation anonymisation;
+    enum policy_scope scope;
 };
 
+/* Does it say what it is for, and nothing else? WEIR_EARGUMENT, field "device" or "domain". */
+enum weir_status policy_scope_check(const struct domain_policy *p, struct weir_error *error);
 /* WEIR_EARGUMENT names the field: method, ipv4Length, ipv6Length, fields, key; also when its text
  * would be longer than ANONYMISATION_TEXT_SIZE. */
 enum weir_status anonymisation_check(const struct anonymisation *a, struct weir_error *error);

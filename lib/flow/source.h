@@ -39,6 +39,8 @@ struct catalogue_snapshot {
     size_t point_count;
     const struct domain_policy *policies;
     size_t policy_count;
+    const struct observation_domain *domains; /* that were described */
+    size_t domain_count;
     /* Where keys of anonymisation are (collector/include/collector.h, collector_key_make()); not of
      * the catalogue: the main program sets it. NULL: there are none, so crypto-pan is an error. */
     const char *key_folder;

@@ -268,7 +268,7 @@ CREATE TABLE flow_type (
 -- How an observation domain's addresses are hidden before they are stored. `method`: crypto-pan,
 -- truncate (to so many bits), remove. `fields`, element names, are removed whatever the method is;
 -- `macs`: MAC addresses too. `key` is a name: keys of anonymisation are never in here, but in a
--- file beside.
+-- file beside. Domain -1: every domain of the device; of device "::", every exporter.
 CREATE TABLE anonymisation (
     device      BLOB NOT NULL,
     domain      INTEGER NOT NULL,

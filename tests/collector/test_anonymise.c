@@ -172,9 +172,14 @@ static void check_octets(struct batch *b, const struct expectation *e)
 
 static struct batch *anonymise(const struct anonymisation *how, enum record_kind kind)
 {
-    struct domain_policy policy = {address_from_ipv4(0x0a000001), 0, *how};
-    struct catalogue_snapshot snapshot = {
-        .policies = &policy, .policy_count = 1, .key_folder = key_folder};
+    struct domain_policy policy = {address_from_ipv4(0x0a000001), 0, *how, POLICY_DOMAIN};
+    /* That domain 1 has none was decided by someone. */
+    const struct observation_domain described = {address_from_ipv4(0x0a000001), 1, "", ""};
+    struct catalogue_snapshot snapshot = {.policies = &policy,
+                                          .policy_count = 1,
+                                          .domains = &described,
+                                          .domain_count = 1,
+                                          .key_folder = key_folder};
     struct selection *s;
     struct weir_error error = {0};
     struct account_book *book = account_book_new();
@@ -248,7 +253,8 @@ static void test_removal(void)
 static void test_no_key(void)
 {
     struct domain_policy policy = {
-        address_from_ipv4(1), 0, {.method = ANONYMISE_CRYPTO_PAN, .fields = "", .key = "not-there"}};
+        address_from_ipv4(1), 0, {.method = ANONYMISE_CRYPTO_PAN, .fields = "", .key = "not-there"},
+        POLICY_DOMAIN};
     struct catalogue_snapshot snapshot = {
         .policies = &policy, .policy_count = 1, .key_folder = key_folder};
     struct selection *s = (void *)1;

@@ -317,7 +317,8 @@ static void test_domains(void)
     struct observation_domain domain = {address_of("192.0.2.1"), 7, "left", "over there"};
     struct observation_point point = {address_of("192.0.2.1"), 7, 3, ROLE_EDGE_IN, "eth3"};
     struct domain_policy policy = {address_of("192.0.2.1"), 7,
-                                   {.method = ANONYMISE_CRYPTO_PAN, .fields = "", .key = "one"}};
+                                   {.method = ANONYMISE_CRYPTO_PAN, .fields = "", .key = "one"},
+                                   POLICY_DOMAIN};
     CU_ASSERT_EQUAL(store_point_add(s, &point, "test", &error), WEIR_ENOTFOUND);
     CU_ASSERT_STRING_EQUAL(error.field, "domain");
     CU_ASSERT_EQUAL(store_policy_set(s, &policy, "test", &error), WEIR_ENOTFOUND);
@@ -346,12 +347,58 @@ static void test_domains(void)
     catalogue_free(&c);
     struct address device = address_of("192.0.2.1");
     CU_ASSERT_EQUAL(store_domain_delete(s, &device, 7, "test", &error), WEIR_EEXISTS);
-    CU_ASSERT_EQUAL(store_policy_delete(s, &device, 7, "test", &error), WEIR_OK);
-    CU_ASSERT_EQUAL(store_policy_delete(s, &device, 7, "test", &error), WEIR_ENOTFOUND);
+    CU_ASSERT_EQUAL(store_policy_delete(s, &policy, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_policy_delete(s, &policy, "test", &error), WEIR_ENOTFOUND);
     CU_ASSERT_EQUAL(store_domain_delete(s, &device, 7, "test", &error), WEIR_EEXISTS);
     CU_ASSERT_EQUAL(store_point_delete(s, &device, 7, 3, "test", &error), WEIR_OK);
     CU_ASSERT_EQUAL(store_point_delete(s, &device, 7, 3, "test", &error), WEIR_ENOTFOUND);
     CU_ASSERT_EQUAL(store_domain_delete(s, &device, 7, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    store_close(s);
+}
+
+/* Wider policies want no domain that was described, and do not get into each other's way. */
+static void test_policy_scopes(void)
+{
+    struct store *s = fixture_open(fixture_folder());
+    struct weir_error error = {0};
+    struct catalogue c;
+    const struct anonymisation cut = {.method = ANONYMISE_TRUNCATE, .ipv4_length = 8, .fields = "",
+                                      .key = ""};
+    struct domain_policy all = {.anonymisation = cut, .scope = POLICY_ALL};
+    struct domain_policy device = {address_of("192.0.2.1"), 0, cut, POLICY_DEVICE};
+    struct domain_policy last = {address_of("192.0.2.1"), UINT32_MAX, cut, POLICY_DOMAIN};
+    const struct observation_domain domain = {address_of("192.0.2.1"), UINT32_MAX, "", ""};
+    device.anonymisation.ipv4_length = 16;
+    last.anonymisation.ipv4_length = 24;
+    CU_ASSERT_EQUAL(store_policy_set(s, &device, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_policy_set(s, &all, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_domain_add(s, &domain, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_policy_set(s, &last, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(store_catalogue(s, &c, &error), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(c.snapshot.policy_count, 3);
+    CU_ASSERT_EQUAL_FATAL(c.snapshot.domain_count, 1);
+    CU_ASSERT_EQUAL(c.snapshot.domains[0].domain, UINT32_MAX);
+    for (unsigned i = 0; i < 3; i++) {
+        const struct domain_policy *p = &c.snapshot.policies[i];
+        CU_ASSERT_EQUAL(p->scope, POLICY_ALL - i);
+        CU_ASSERT_EQUAL(p->anonymisation.ipv4_length, 8 * (i + 1));
+        CU_ASSERT_EQUAL(p->domain, i == 2 ? UINT32_MAX : 0);
+        CU_ASSERT_EQUAL(memcmp(&p->device, i ? &device.device : &all.device, 16), 0);
+    }
+    catalogue_free(&c);
+    CU_ASSERT_EQUAL(store_policy_delete(s, &device, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_policy_delete(s, &device, "test", &error), WEIR_ENOTFOUND);
+    device.domain = 3;
+    CU_ASSERT_EQUAL(store_policy_set(s, &device, "test", &error), WEIR_EARGUMENT);
+    CU_ASSERT_STRING_EQUAL(error.field, "domain");
+    device = (struct domain_policy){.anonymisation = cut, .scope = POLICY_DEVICE};
+    CU_ASSERT_EQUAL(store_policy_set(s, &device, "test", &error), WEIR_EARGUMENT);
+    CU_ASSERT_STRING_EQUAL(error.field, "device");
+    CU_ASSERT_EQUAL(store_policy_delete(s, &all, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(store_catalogue(s, &c, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(c.snapshot.policy_count, 1);
+    catalogue_free(&c);
     CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
     store_close(s);
 }
@@ -367,6 +414,7 @@ int main(void)
         {"flow types", test_flow_types},
         {"flow types that are refused", test_flow_types_refused},
         {"observation domains, points, policies", test_domains},
+        {"policies of devices and of all", test_policy_scopes},
         {NULL, NULL},
     };
     return fixture_main("store: catalogue", tests);

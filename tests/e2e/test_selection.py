@@ -218,6 +218,42 @@ def test_anonymisation():
     server.stop()
 
 
+def test_wider_policies():
+    """A domain that an exporter takes on its own does not get it out of its policy."""
+    data = folder()
+    server = Server(data)
+    weir(server, "domain", "add", BA, 0)
+    weir(server, "domain", "add", RN, 1)
+    weir(server, "domain", "add", RN, 2)
+    weir(server, "policy", "set", "all", "all", "truncate", "--lengths", "24,48")
+    weir(server, "policy", "set", PE, "all", "truncate", "--lengths", "16,32")
+    weir(server, "policy", "set", RN, 1, "truncate", "--lengths", "8,56")
+    check("all" in weir(server, "policy", "list"), "the list says all")
+    equal([(p.get("device"), p.get("domain")) for p in weir_json(server, "policy", "list")["policies"]],
+          [(None, None), (PE, None), (RN, 1)], "policies listed")
+    send(server, exporters=("v5,address=127.0.0.11,port=50011",
+                            "v9,address=127.0.0.12,port=50012,domains=3",
+                            "ipfix,address=127.0.0.13,port=50013,domains=4"))
+    weir(server, "policy", "del", "all", "all")
+    weir(server, "policy", "del", RN, "all", ok=(1,))
+    weir(server, "policy", "set", "all", 3, "truncate", ok=(2,))
+    send(server, seed=2, flows=300, exporters=("v5,address=127.0.0.11,port=50011",))
+    server.stop()
+    texts = collections.defaultdict(set)
+    for r in records(data):
+        texts[r["_weir"]["exporter"], r["_weir"]["domain"]].add(r["_weir"].get("anonymisation", ""))
+    domains = sorted({d for e, d in texts if e == RN})
+    check(len(domains) == 4 and {1, 2} < set(domains), f"domains of {RN}: {domains}")
+    for (exporter, domain), text in texts.items():
+        if exporter == BA:
+            expected = {"truncate/24,48", ""}  # the second came when the policy was gone
+        elif exporter == PE:
+            expected = {"truncate/16,32"}
+        else:
+            expected = {{1: "truncate/8,56", 2: "truncate/24,48"}.get(domain, "truncate/8,48")}
+        equal(text, expected, f"policy of {exporter}, domain {domain}")
+
+
 def agree(flow):
     w = flow["_weir"]
     return (w["exporter"], w["domain"], w["flowEnd"] // 60000, w["srcTag"], w["dstTag"],
@@ -512,5 +548,5 @@ def test_suspend():
 
 
 if __name__ == "__main__":
-    main(test_anonymisation, test_flow_types, test_changes_take_effect, test_once, test_known_only,
+    main(test_anonymisation, test_wider_policies, test_flow_types, test_changes_take_effect, test_once, test_known_only,
          test_bad_words, test_suspend)

@@ -373,19 +373,19 @@ enum weir_status store_point_delete(struct store *s, const struct address *devic
     FAKE_TEXT("-point %u %u", domain, interface);
     return fake_change(s, who, error);
 }
+static const char *const fake_scopes[] = {"", "device ", "all "};
 enum weir_status store_policy_set(struct store *s, const struct domain_policy *p, const char *who,
                                   struct weir_error *error)
 {
     char policy[ANONYMISATION_TEXT_SIZE];
-    FAKE_TEXT("policy %u %s key=%s", p->domain, anonymisation_print(&p->anonymisation, policy),
+    FAKE_TEXT("policy %s%u %s key=%s", fake_scopes[p->scope], p->domain, anonymisation_print(&p->anonymisation, policy),
               p->anonymisation.key);
     return fake_change(s, who, error);
 }
-enum weir_status store_policy_delete(struct store *s, const struct address *device, uint32_t domain,
+enum weir_status store_policy_delete(struct store *s, const struct domain_policy *which,
                                      const char *who, struct weir_error *error)
 {
-    (void)device;
-    FAKE_TEXT("-policy %u", domain);
+    FAKE_TEXT("-policy %s%u", fake_scopes[which->scope], which->domain);
     return fake_change(s, who, error);
 }
 

@@ -737,6 +737,16 @@ static void test_selection(void)
     CU_ASSERT_EQUAL(fake_selection.keys, keys + 1); /* made before there is a policy */
     changes_to("<c:DelAnonyFlowDom><c:device>1.2.3.4</c:device><c:domain>7</c:domain>"
                "</c:DelAnonyFlowDom>", "-policy 7");
+    changes_to("<c:AnonyFlowDom><c:flowDom><w:device>1.2.3.4</w:device><w:anonymisation>"
+               "<w:method>truncate</w:method></w:anonymisation></c:flowDom></c:AnonyFlowDom>",
+               "policy device 0 truncate/24,48 key=");
+    changes_to("<c:AnonyFlowDom><c:flowDom><w:anonymisation><w:method>truncate</w:method>"
+               "</w:anonymisation></c:flowDom></c:AnonyFlowDom>", "policy all 0 truncate/24,48 key=");
+    changes_to("<c:DelAnonyFlowDom><c:device>1.2.3.4</c:device></c:DelAnonyFlowDom>",
+               "-policy device 0");
+    changes_to("<c:DelAnonyFlowDom></c:DelAnonyFlowDom>", "-policy all 0");
+    CU_ASSERT_EQUAL(ask_collector("<c:DelAnonyFlowDom><c:domain>7</c:domain></c:DelAnonyFlowDom>"), 500);
+    CU_ASSERT_TRUE(says("<wt:field>device</wt:field>")); /* a domain of whom? */
     fake_selection.key_status = WEIR_EDENIED;
     fake_selection.text[0] = '\0';
     CU_ASSERT_EQUAL(ask_collector("<c:AnonyFlowDom><c:flowDom>" ANONY "<w:method>crypto-pan</w:method>"
