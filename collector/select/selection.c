@@ -280,6 +280,86 @@ static enum weir_status apply_rules(struct pass *p)
     return WEIR_OK;
 }
 
+/* ---- records of options ---- */
+
+/* Whose a record of options is. Of anything else that a filter asks for, nothing is known: what it
+ * tells is about flows that are not in it. */
+struct origin {
+    const uint8_t *exporter;
+    uint32_t domain;
+    uint16_t port;
+    uint8_t version;
+};
+
+static bool origin_bounds(void *context, ie_key key, struct column_bounds *out)
+{
+    const struct origin *o = context;
+    const struct {
+        ie_key key;
+        uint8_t width;
+        uint64_t value;
+    } known[] = {{WEIR_EXPORTER, 16, 0},
+                 {WEIR_DOMAIN, 4, o->domain},
+                 {WEIR_EXPORTER_PORT, 2, o->port},
+                 {WEIR_PROTOCOL_VERSION, 1, o->version}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].key != key)
+            continue;
+        *out = (struct column_bounds){.key = key,
+                                      .width = known[i].width,
+                                      .any = true,
+                                      .all_present = true,
+                                      .least = known[i].value,
+                                      .most = known[i].value};
+        if (out->width == 16) {
+            memcpy(out->least_octets, o->exporter, 16);
+            memcpy(out->most_octets, o->exporter, 16);
+        }
+        return true;
+    }
+    return false;
+}
+
+/* The policy that flow types give to options of this origin, whose own is `policy`. The first rule
+ * decides that keeps all of its flows, or anonymises some. Whether these are the ones that the
+ * options are about nobody can say, so the domain's policy is enough for them, if there is one. */
+static uint16_t policy_of_options(const struct selection *s, struct origin *o, uint16_t policy)
+{
+    for (size_t i = 0; i < s->rule_count; i++) {
+        const struct rule *r = &s->rules[i];
+        if (r->action != ACTION_KEEP && r->action != ACTION_ANONYMISE)
+            continue;
+        enum filter_verdict verdict = filter_judge(r->filter, origin_bounds, o);
+        if (verdict == FILTER_NONE || (r->action == ACTION_KEEP && verdict != FILTER_ALL))
+            continue;
+        if (r->action == ACTION_KEEP || (policy && (verdict != FILTER_ALL || !r->policy)))
+            return policy;
+        return (uint16_t)(r->policy ? r->policy : s->fallback);
+    }
+    return policy;
+}
+
+/* Rows come in runs of one origin. */
+static void judge_options(struct pass *p)
+{
+    const struct column *exporter = find(p->batch, WEIR_EXPORTER, 16);
+    const struct column *domain = find(p->batch, WEIR_DOMAIN, 4);
+    const struct column *port = find(p->batch, WEIR_EXPORTER_PORT, 2);
+    const struct column *version = find(p->batch, WEIR_PROTOCOL_VERSION, 1);
+    struct origin last = {0};
+    uint16_t policy = 0;
+    for (uint32_t row = 0; exporter && row < p->rows; row++) {
+        struct origin o = {(const uint8_t *)exporter->values + (size_t)row * 16,
+                           (uint32_t)number_at(domain, row), (uint16_t)number_at(port, row),
+                           (uint8_t)number_at(version, row)};
+        if (!last.exporter || o.domain != last.domain || o.port != last.port ||
+            o.version != last.version || memcmp(o.exporter, last.exporter, 16) != 0)
+            policy = policy_of_options(p->s, &o, p->policies[row]);
+        last = o;
+        p->policies[row] = policy;
+    }
+}
+
 static enum weir_status apply_policies(struct pass *p)
 {
     uint64_t met[(UINT16_MAX + 64) / 64] = {0};
@@ -336,6 +416,8 @@ enum weir_status selection_apply(const struct selection *s, struct selection_wor
         places_mark(s->places, b, p.policies);
     if (flows && s->rule_count)
         status = apply_rules(&p);
+    else if (!flows)
+        judge_options(&p);
     if (status == WEIR_OK && s->policy_count)
         status = apply_policies(&p);
     if (status == WEIR_OK && flows)

@@ -27,8 +27,8 @@ void selection_work_free(struct selection_work *w);
 /* Makes the columns that selection fills, while the batch has room for them: on an empty batch. */
 void selection_reserve(struct batch *b);
 
-/* Carries it out; records of options are anonymised only. What flow types drop is counted in the
- * book. WEIR_ENOMEM: the batch must not be handed on as it is. */
+/* Carries it out; records of options are anonymised only (flow/selection.h says by which flow
+ * types). What flow types drop is counted in the book. WEIR_ENOMEM: the batch must not be handed on as it is. */
 enum weir_status selection_apply(const struct selection *s, struct selection_work *w,
                                  struct batch *b, struct account_book *book);
 

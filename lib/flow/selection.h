@@ -115,7 +115,13 @@ enum flow_action {
 
 /* A named rule. Rules are tried by priority, the least first; the first whose filter matches
  * decides; what none matches is kept. The domain's policy applies whatever a rule says, unless the
- * rule anonymises by a method of its own. */
+ * rule anonymises by a method of its own.
+ *
+ * Records of options are about flows, or interfaces, or the exporter; they are never dropped or
+ * aggregated, but they hold addresses. A rule that anonymises reaches them wherever it may reach
+ * flows of their exporter and domain: unless its filter rules these out ("exporter ip 192.0.2.1 and
+ * …"), or a rule before it keeps all of them. Where they have the policy of a domain, and the filter
+ * asks for more than exporter and domain, that policy is enough. */
 struct flow_type {
     const char *name;
     uint32_t priority;

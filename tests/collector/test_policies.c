@@ -217,6 +217,128 @@ static void test_joined(void)
     }
 }
 
+/* ---- records of options ---- */
+
+static bool anything(uint32_t exporter, uint32_t domain)
+{
+    (void)exporter, (void)domain;
+    return true;
+}
+static bool nothing(uint32_t exporter, uint32_t domain)
+{
+    (void)exporter, (void)domain;
+    return false;
+}
+static bool second_exporter(uint32_t exporter, uint32_t domain)
+{
+    (void)domain;
+    return exporter == 1;
+}
+static bool not_domain_1(uint32_t exporter, uint32_t domain)
+{
+    (void)exporter;
+    return domain != 1;
+}
+static bool either(uint32_t exporter, uint32_t domain)
+{
+    return exporter == 1 || domain == 1;
+}
+
+static const struct {
+    struct {
+        const char *filter;
+        enum flow_action action;
+    } rules[2];
+    bool (*reached)(uint32_t exporter, uint32_t domain);
+} option_cases[] = {
+    {{{"", ACTION_ANONYMISE}}, anything},
+    {{{"port 53", ACTION_ANONYMISE}}, anything}, /* theirs? nobody can say */
+    {{{"not port 53", ACTION_ANONYMISE}}, anything},
+    {{{"exporter ip 10.0.0.2 and port 53", ACTION_ANONYMISE}}, second_exporter},
+    {{{"exporter ip 10.0.0.2 or domain 1", ACTION_ANONYMISE}}, either},
+    {{{"not domain 1", ACTION_ANONYMISE}}, not_domain_1},
+    {{{"domain 1", ACTION_KEEP}, {"", ACTION_ANONYMISE}}, not_domain_1},
+    {{{"domain 1 and port 53", ACTION_KEEP}, {"", ACTION_ANONYMISE}}, anything},
+    {{{"exporter ip 10.0.0.1", ACTION_DROP}, {"", ACTION_ANONYMISE}}, anything},
+    {{{"", ACTION_AGGREGATE}, {"exporter ip 10.0.0.2", ACTION_ANONYMISE}}, second_exporter},
+    {{{"", ACTION_DROP}}, nothing},
+    {{{"", ACTION_KEEP}, {"", ACTION_ANONYMISE}}, nothing},
+};
+
+static struct flow_type truncating(const char *filter, enum flow_action action, unsigned priority)
+{
+    return (struct flow_type){
+        .name = "t",
+        .priority = priority,
+        .filter = filter,
+        .action = action,
+        .keys = action == ACTION_AGGREGATE ? "protocolIdentifier" : "",
+        .anonymisation = {.method = action == ACTION_ANONYMISE ? ANONYMISE_TRUNCATE
+                                                               : ANONYMISE_NONE,
+                          .ipv4_length = 8,
+                          .fields = "",
+                          .key = ""}};
+}
+
+static void test_options(void)
+{
+    for (size_t i = 0; i < COUNT(option_cases); i++) {
+        struct flow_type types[2];
+        size_t count = 0;
+        for (; count < 2 && option_cases[i].rules[count].filter; count++)
+            types[count] = truncating(option_cases[i].rules[count].filter,
+                                      option_cases[i].rules[count].action, (unsigned)count);
+        struct catalogue_snapshot snapshot = {.flow_types = types, .flow_type_count = count};
+        struct batch *b = place_selection(&snapshot, RECORD_OPTIONS);
+        CU_ASSERT_EQUAL_FATAL(batch_rows(b), PLACES); /* whatever is dropped and merged */
+        for (uint32_t row = 0; row < PLACES; row++) {
+            bool reached = option_cases[i].reached(row / DOMAINS, row % DOMAINS);
+            CU_ASSERT_EQUAL(cells_number(b, IANA(8), row), reached ? SENT & 0xff000000 : SENT);
+            CU_ASSERT_TRUE(text_is(b, row, reached ? "truncate/8,0" : ""));
+        }
+        batch_free(b);
+    }
+}
+
+/* A domain's policy and a rule: which of them options follow. */
+static void test_options_with_a_policy(void)
+{
+    const struct {
+        const char *filter, *with, *without; /* the policy: exporter 0 has one */
+        bool own_method;
+    } cases[] = {
+        {"port 53", "truncate/16,32", "truncate/8,0", true},
+        {"", "truncate/8,0", "truncate/8,0", true},
+        {"exporter ip 10.0.0.1", "truncate/8,0", "", true},
+        {"exporter ip 10.0.0.2", "truncate/16,32", "truncate/8,0", true},
+        {"", "truncate/16,32", "crypto-pan", false},
+        {"port 53", "truncate/16,32", "crypto-pan", false},
+    };
+    struct weir_error error;
+    CU_ASSERT_EQUAL_FATAL(key_make(key_folder, "", &error), WEIR_OK);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct domain_policy policy = {address_from_ipv4(0x0a000001), 0,
+                                             {.method = ANONYMISE_TRUNCATE,
+                                              .ipv4_length = 16,
+                                              .ipv6_length = 32,
+                                              .fields = "",
+                                              .key = ""},
+                                             POLICY_DEVICE};
+        struct flow_type type = truncating(cases[i].filter, ACTION_ANONYMISE, 1);
+        if (!cases[i].own_method)
+            type.anonymisation.method = ANONYMISE_NONE;
+        const struct catalogue_snapshot snapshot = {.flow_types = &type,
+                                                    .flow_type_count = 1,
+                                                    .policies = &policy,
+                                                    .policy_count = 1,
+                                                    .key_folder = key_folder};
+        struct batch *b = place_selection(&snapshot, RECORD_OPTIONS);
+        CU_ASSERT_TRUE(text_is(b, 0, cases[i].with));
+        CU_ASSERT_TRUE(text_is(b, DOMAINS, cases[i].without));
+        batch_free(b);
+    }
+}
+
 static void remove_keys(void)
 {
     static const char *const keys[] = {"default.key", "other.key"};
@@ -228,4 +350,5 @@ static void remove_keys(void)
     CU_ASSERT_EQUAL(rmdir(key_folder), 0);
 }
 
-UNIT_MAIN("policies", {"scopes", test_scopes}, {"joined", test_joined}, {"remove keys", remove_keys})
+UNIT_MAIN("policies", {"scopes", test_scopes}, {"joined", test_joined}, {"options", test_options},
+          {"options with a policy", test_options_with_a_policy}, {"remove keys", remove_keys})
