@@ -136,13 +136,25 @@ static int64_t from_init(int64_t export_ms, uint64_t init_ms, uint64_t v)
 
 static int64_t resolve(const struct message *m, uint8_t encoding, uint64_t v, uint64_t init_ms)
 {
+    int64_t t = NO_TIME;
     switch (encoding) {
-    case TIME_MILLISECONDS: return v && v < (uint64_t)TIME_MOST_MS ? (int64_t)v : NO_TIME;
-    case TIME_SECONDS: return v && v < (uint64_t)TIME_MOST_MS / 1000 ? (int64_t)v * 1000 : NO_TIME;
-    case TIME_NTP: return from_ntp(v);
+    case TIME_MILLISECONDS:
+        t = v && v < (uint64_t)TIME_MOST_MS ? (int64_t)v : NO_TIME;
+        break;
+    case TIME_SECONDS:
+        t = v && v < (uint64_t)TIME_MOST_MS / 1000 ? (int64_t)v * 1000 : NO_TIME;
+        break;
+    case TIME_NTP: t = from_ntp(v); break;
     case TIME_DELTA_MICROSECONDS: return m->export_ms - (int64_t)(v / 1000);
-    default: return m->has_up_time ? from_up_time(m, v) : from_init(m->export_ms, init_ms, v);
+    default:
+        if (m->has_up_time)
+            return from_up_time(m, v);
+        t = from_init(m->stated_ms, init_ms, v);
     }
+    if (t == NO_TIME)
+        return NO_TIME;
+    t += m->export_ms - m->stated_ms; /* 0, but where the clock is off: then its age counts */
+    return clock_believed(&m->bounds, t) ? t : NO_TIME;
 }
 
 /* Asks the fields in turn until every row has a time or there are no more. Returns the rows
@@ -213,10 +225,11 @@ static void complete_times(const struct stride *s, int64_t *starts, int64_t *end
         durations(s, lengths);
     for (uint32_t r = 0; r < s->rows; r++) {
         bool has_end = ends[r] != NO_TIME, has_start = starts[r] != NO_TIME;
-        origin[r] = has_end || (has_start && has_length) ? TIME_FROM_RECORD
-                    : has_start                          ? TIME_FROM_START
-                    : m->time_from_reception             ? TIME_FROM_RECEPTION
-                                                         : TIME_FROM_EXPORT;
+        origin[r] = m->clock_is_off                        ? TIME_FROM_RECEPTION
+                    : has_end || (has_start && has_length) ? TIME_FROM_RECORD
+                    : has_start                            ? TIME_FROM_START
+                    : m->time_from_reception               ? TIME_FROM_RECEPTION
+                                                           : TIME_FROM_EXPORT;
         if (!has_end)
             ends[r] = has_start ? starts[r] + (has_length ? lengths[r] : 0) : m->export_ms;
         if (!has_start)
@@ -231,7 +244,8 @@ static void fill_times(const struct stride *s)
     const struct record_plan *plan = &s->known->plan;
     uint64_t init[STRIDE];
     if (times_by_up_time(s)) {
-        fill_u8(s, D_TIME_ORIGIN, TIME_FROM_RECORD);
+        fill_u8(s, D_TIME_ORIGIN,
+                s->message->clock_is_off ? TIME_FROM_RECEPTION : TIME_FROM_RECORD);
         return;
     }
     for (uint32_t r = 0; r < s->rows; r++)
@@ -312,7 +326,7 @@ static void fill_stride(const struct stride *s, struct derived_sums *sums)
     const struct message *m = s->message;
     fill_exporter(s);
     fill_u32(s, D_DOMAIN, m->session->key.domain);
-    fill_u64(s, D_EXPORT_TIME, (uint64_t)m->export_ms);
+    fill_u64(s, D_EXPORT_TIME, (uint64_t)m->stated_ms);
     fill_u8(s, D_VERSION, m->version);
     fill_u16(s, D_PORT, m->session->key.port);
     fill_times(s);

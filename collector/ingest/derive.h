@@ -5,16 +5,20 @@
 #ifndef WEIR_COLLECTOR_DERIVE_H
 #define WEIR_COLLECTOR_DERIVE_H
 
+#include "ingest/clock.h"
 #include "ingest/sessions.h"
 
 /* One message while it is decoded, and what parked sets keep of theirs. */
 struct message {
     struct session *session;
-    int64_t export_ms;   /* or reception, when the header has no time */
+    int64_t export_ms;   /* or reception, when the header has no time, or one not believed */
+    int64_t stated_ms;   /* what the header says, believed or not; else reception */
     int64_t received_ms;
+    struct clock_bounds bounds; /* of the times that are believed */
     uint32_t sys_up_time_ms;
     bool has_up_time;
-    bool time_from_reception;
+    bool time_from_reception; /* the header has no time */
+    bool clock_is_off;        /* it has one that is not believed */
     bool has_template; /* the records of this protocol have one, with a number */
     uint8_t version;
     double header_rate;  /* NetFlow v5; 0 unknown */

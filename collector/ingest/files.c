@@ -85,7 +85,8 @@ static enum weir_status hand_on(struct file_reader *r, const uint8_t *bytes, siz
                          .length = length,
                          .from = address_from_ipv4(0),
                          .port = session,
-                         .received_ms = clock_now_ms()};
+                         .received_ms = clock_now_ms(),
+                         .untimed = true};
     enum weir_status status = r->datagram(r->context, &d);
     if (status != WEIR_EMALFORMED)
         *recognised = true;

@@ -1,5 +1,7 @@
 /* heard.c - see heard.h. Neighbours: handover.c adds accounts, collector.c lists. */
 #include "ingest/heard.h"
+#include "base/time.h"
+#include "ingest/clock.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +92,7 @@ static struct heard_exporter *row_of(struct heard *h, const struct address *expo
 
 void heard_add(struct heard *h, const struct account *account)
 {
+    const int64_t latest = clock_now_ms() + CLOCK_AHEAD_MS;
     pthread_mutex_lock(&h->lock);
     for (size_t i = 0; i < account->row_count; i++) {
         const struct account_row *from = &account->rows[i];
@@ -104,7 +107,8 @@ void heard_add(struct heard *h, const struct account *account)
     for (size_t i = 0; i < account->checkpoint_count; i++) {
         const struct account_checkpoint *from = &account->checkpoints[i];
         struct heard_exporter *to = row_of(h, &from->exporter, from->domain, from->protocol);
-        if (to && from->export_ms > to->last_heard_ms)
+        /* It is by the exporter's clock. */
+        if (to && from->export_ms > to->last_heard_ms && from->export_ms <= latest)
             to->last_heard_ms = from->export_ms;
     }
     pthread_mutex_unlock(&h->lock);

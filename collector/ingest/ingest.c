@@ -5,6 +5,7 @@
 #include "ingest/ingest_private.h"
 #include "ingest/protocols.h"
 #include "ingest/recall.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "select/selection.h"
 #include <stdlib.h>
@@ -13,7 +14,8 @@
 #define PARK_MS 600000
 #define TEMPLATE_MS 86400000 /* RFC 7011 section 8.4 leaves it to us: exporters that count packets
                                 between repetitions may take hours on a quiet day */
-#define CONFLICTS_MS 3600000
+#define COMPLAINTS_MS   3600000
+#define COMPLAINTS_MOST 100u
 #define EXPORTERS 65536u
 #define RECORD_LIKELY 16u /* octets: few exporters send shorter records */
 
@@ -123,15 +125,49 @@ static double configured_rate(struct ingest *in, struct session *s)
     return s->configured_rate;
 }
 
+bool ingest_may_complain(struct ingest *in)
+{
+    return ++in->complaints <= COMPLAINTS_MOST;
+}
+
+/* Once a session. */
+static void log_clock(struct ingest *in, const struct message *m)
+{
+    char address[ADDRESS_TEXT_SIZE], said[TIME_TEXT_SIZE], heard[TIME_TEXT_SIZE];
+    struct session *s = m->session;
+    if (s->clock_logged)
+        return;
+    s->clock_logged = true;
+    if (!ingest_may_complain(in))
+        return;
+    time_print(m->stated_ms, said);
+    time_print(m->received_ms, heard);
+    log_warning("collector", "%s port %u domain %u says it is %s, at %s: its flows are placed at "
+                             "their reception until its clock is right",
+                address_print(&s->key.exporter, address), s->key.port, s->key.domain, said, heard);
+}
+
+/* When it was exported, as far as that can be believed (clock.h). */
+static void place(struct ingest *in, struct opened *o)
+{
+    struct message *m = &o->message;
+    m->bounds = clock_bounds(m->received_ms, o->untimed);
+    m->time_from_reception = o->header_ms == 0;
+    m->stated_ms = o->header_ms ? o->header_ms : m->received_ms;
+    m->clock_is_off = o->header_ms != 0 && !clock_believed(&m->bounds, o->header_ms);
+    m->export_ms = m->clock_is_off ? m->received_ms : m->stated_ms;
+    if (m->clock_is_off)
+        log_clock(in, m);
+}
+
 static bool find_session(struct ingest *in, struct opened *o)
 {
     struct session *s = sessions_get(in->sessions, &o->key);
     if (!s)
         return false;
     o->message.session = s;
-    o->message.export_ms = o->header_ms ? o->header_ms : o->message.received_ms;
-    o->message.time_from_reception = o->header_ms == 0;
     o->message.configured_rate = configured_rate(in, s);
+    place(in, o);
     return true;
 }
 
@@ -143,7 +179,7 @@ static void account_sequence(struct ingest *in, const struct opened *o, uint32_t
     struct sequence_message message = {.sequence = o->sequence,
                                        .hash = hash,
                                        .export_ms = sum->sequence_ms ? sum->sequence_ms
-                                                                     : m->export_ms,
+                                                                     : m->stated_ms,
                                        .received_ms = m->received_ms,
                                        .has_up_time = m->has_up_time,
                                        .sys_up_time_ms = m->sys_up_time_ms,
@@ -158,6 +194,7 @@ static void account_sequence(struct ingest *in, const struct opened *o, uint32_t
     ingest_count_sequence(in, m, &outcome);
     s->sys_up_time_ms = s->sequence.sys_up_time_ms;
     s->export_ms = s->sequence.last_export_ms;
+    s->placed_ms = m->export_ms;
     sessions_note_change(in->sessions, s);
 }
 
@@ -196,7 +233,8 @@ static void prepare(struct ingest *in, size_t octets)
 enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
 {
     const struct protocol *p = protocol_recognise(d->bytes, d->length);
-    struct opened o = {.key = {.exporter = d->from, .port = d->port, .transport = d->transport},
+    struct opened o = {.untimed = d->untimed,
+                       .key = {.exporter = d->from, .port = d->port, .transport = d->transport},
                        .content = cursor_over(d->bytes, d->length),
                        .message = {.received_ms = d->received_ms}};
     in->stats.datagrams++;
@@ -254,7 +292,8 @@ void ingest_layout_free(struct ingest_layout *layout)
 static bool open_origin(struct ingest *in, const struct ingest_origin *from, size_t octets,
                         struct opened *o)
 {
-    *o = (struct opened){.key = {.exporter = from->exporter,
+    *o = (struct opened){.untimed = true,
+                         .key = {.exporter = from->exporter,
                                  .domain = from->domain,
                                  .protocol = from->protocol,
                                  .transport = from->transport},
@@ -303,7 +342,7 @@ void ingest_end_transport(struct ingest *in, struct transport *t, bool complete)
 {
     for (struct session *s; (s = t->sessions);) {
         const struct message last = {.session = s,
-                                     .export_ms = s->export_ms ? s->export_ms
+                                     .export_ms = s->placed_ms ? s->placed_ms
                                                                : in->stats.last_received_ms};
         if (!complete)
             ingest_counts(in, &last)->unknown_gaps++;
@@ -315,9 +354,9 @@ void ingest_end_transport(struct ingest *in, struct transport *t, bool complete)
 
 void ingest_tick(struct ingest *in, int64_t now_ms)
 {
-    if (now_ms - in->conflicts_ms > CONFLICTS_MS || now_ms < in->conflicts_ms) {
-        in->conflicts = 0;
-        in->conflicts_ms = now_ms;
+    if (now_ms - in->complaints_ms > COMPLAINTS_MS || now_ms < in->complaints_ms) {
+        in->complaints = 0;
+        in->complaints_ms = now_ms;
     }
     while (in->park.oldest &&
            now_ms - in->park.oldest->message.received_ms > in->settings.park_ms)
@@ -330,7 +369,7 @@ void ingest_finish_session(void *context, struct session *s)
     struct sequence_outcome outcome = {0};
     const struct message last = {.session = s,
                                  .version = (uint8_t)s->key.protocol,
-                                 .export_ms = s->export_ms ? s->export_ms
+                                 .export_ms = s->placed_ms ? s->placed_ms
                                                            : in->stats.last_received_ms};
     sequence_finish(&s->sequence, &outcome);
     ingest_count_sequence(in, &last, &outcome);

@@ -30,6 +30,7 @@ struct datagram {
     struct address from;  /* exporter */
     uint16_t port;        /* its source port, host order */
     int64_t received_ms;
+    bool untimed; /* that is only when it was read: it says nothing about the exporter's clock */
     struct transport *transport; /* of the connection that a message came through; NULL: UDP, files */
 };
 

@@ -40,8 +40,8 @@ struct ingest {
     struct knowledge *next_knowledge;
     atomic_bool knowledge_waits;
     bool suspended;
-    uint32_t conflicts;         /* templates redefined, lately */
-    int64_t conflicts_ms;       /* since then */
+    uint32_t complaints;        /* of exporters that were logged, lately */
+    int64_t complaints_ms;      /* since then */
     uint64_t templates_version; /* of those to keep over a restart; grows with each change */
     bool templates_repeated;    /* some were heard again since they were written */
     struct message_sum *current; /* of the message being decoded */
@@ -53,13 +53,16 @@ struct ingest {
 struct message_sum {
     uint32_t flow_records, option_records;
     uint32_t unknown_octets;
-    int64_t sequence_ms; /* export time by the exporter's own clock, where it is not m->export_ms; or 0 */
+    int64_t sequence_ms; /* export time by the exporter's own clock, where it is not m->stated_ms; or 0 */
     struct parked *parked[16]; /* those of this message that still wait for their token */
     uint32_t parked_count;
 };
 
 /* The account row of a message; never NULL, valid until the next call or hand-over. */
 struct account_counts *ingest_counts(struct ingest *in, const struct message *m);
+
+/* May something about an exporter be logged? Not of each one that makes things up: so many an hour. */
+bool ingest_may_complain(struct ingest *in);
 
 /* Nothing more comes of this session: what was held back is counted (session_leaves of sessions.h). */
 void ingest_finish_session(void *context, struct session *s);

@@ -11,7 +11,8 @@
  * SysUpTime needs the moment of boot: export time less the header's sysUpTime (v5, v9), or
  * systemInitTimeMilliseconds in the record or in options data (IPFIX). Differences are
  * modulo 2^32 ms, so the roll-over after 49.7 days is no event. An end more than five minutes
- * after its export is impossible (some exporters mix units), and so is one 24.8 days before it.
+ * after its export is impossible (some exporters mix units), and so is one 24.8 days before it. All
+ * other times are held against the message's reception, and so is the message's own (clock.h).
  * The start likewise; one is made from the other where the record has a duration.
  * Without a start, or with one after the end, a flow starts where it ends.
  *

@@ -18,7 +18,8 @@ struct opened {
     uint16_t count; /* NetFlow v1, v5, v7: records the exporter says it sent */
     enum netflow_fixed format; /* of these */
     struct sflow_header sflow;
-    int64_t header_ms;
+    int64_t header_ms; /* 0: it has no time */
+    bool untimed;      /* as struct datagram */
     struct cursor content;
 };
 

@@ -46,7 +46,9 @@ struct session {
     struct statistics *statistics;
     struct parked *parked_first, *parked_last; /* park.h */
     uint32_t sys_up_time_ms;         /* of the last message, for the checkpoint */
-    int64_t export_ms;
+    int64_t export_ms;               /* by the exporter's clock */
+    int64_t placed_ms;               /* where the account has the last message; 0: none yet */
+    bool clock_logged;               /* that its clock is off */
     uint32_t changed_at;             /* place + 1 in the list of changed sessions; 0: unchanged */
     double configured_rate;          /* the administrator's, as of knowledge_version */
     uint64_t knowledge_version;

@@ -3,8 +3,6 @@
 #include "base/log.h"
 #include "ingest/ingest_private.h"
 
-#define CONFLICTS_LOGGED 100u /* an hour */
-
 /* ---- data ---- */
 
 void sets_count_rows(struct ingest *in, const struct message *m, enum record_kind kind,
@@ -259,7 +257,7 @@ static void log_conflict(struct ingest *in, struct session *s, uint16_t id)
     if (known->conflict_logged)
         return;
     known->conflict_logged = true;
-    if (++in->conflicts > CONFLICTS_LOGGED)
+    if (!ingest_may_complain(in))
         return;
     log_warning("collector", "%s port %u domain %u redefines template %u without withdrawing it",
                 address_print(&s->key.exporter, text), s->key.port, s->key.domain, id);

@@ -198,6 +198,18 @@ static uint64_t number_at(const struct column *c, uint32_t row)
                            : ((const uint64_t *)c->values)[row];
 }
 
+struct exported { /* columns; NULL: not there */
+    const struct column *time, *end, *origin;
+};
+
+/* When a record was exported, or for all that is known. (The account has its message at the reception
+ * when that is where the record is: the exporter's clock is not believed then.) */
+static int64_t exported_at(const struct exported *e, uint32_t row)
+{
+    bool received = e->origin && number_at(e->origin, row) == TIME_FROM_RECEPTION;
+    return (int64_t)number_at(received && e->end ? e->end : e->time, row);
+}
+
 /* Counts dropped rows where their records were counted; rows made from records are none. */
 static void count_dropped(struct pass *p, const uint64_t *dropped)
 {
@@ -205,7 +217,9 @@ static void count_dropped(struct pass *p, const uint64_t *dropped)
     const struct column *domain = find(p->batch, WEIR_DOMAIN, 4);
     const struct column *port = find(p->batch, WEIR_EXPORTER_PORT, 2);
     const struct column *version = find(p->batch, WEIR_PROTOCOL_VERSION, 1);
-    const struct column *time = find(p->batch, WEIR_EXPORT_TIME, 8);
+    const struct exported exported = {find(p->batch, WEIR_EXPORT_TIME, 8),
+                                      find(p->batch, WEIR_FLOW_END, 8),
+                                      find(p->batch, WEIR_TIME_ORIGIN, 1)};
     const struct column *made = find(p->batch, WEIR_DIRECTION, 1);
     struct account_key last = {0};
     struct account_row *row = NULL;
@@ -218,14 +232,15 @@ static void count_dropped(struct pass *p, const uint64_t *dropped)
             key.domain = (uint32_t)number_at(domain, r);
             key.port = (uint16_t)number_at(port, r);
             key.protocol = (uint16_t)number_at(version, r);
-            key.minute_ms = minute_of((int64_t)number_at(time, r));
+            int64_t time = exported_at(&exported, r);
+            key.minute_ms = minute_of(time);
             if (!row || memcmp(&key, &last, sizeof key) != 0)
                 row = account_book_row(p->book, &key);
             last = key;
             if (!row)
                 continue;
             if (!row->first_heard_ms && !row->last_heard_ms)
-                row->first_heard_ms = row->last_heard_ms = (int64_t)number_at(time, r);
+                row->first_heard_ms = row->last_heard_ms = time;
             row->counts.deselected_records++;
         }
 }

@@ -36,7 +36,8 @@ enum time_origin {
     TIME_FROM_RECORD = 0,    /* the record's own end (or start + duration) */
     TIME_FROM_START = 1,     /* it had only a start */
     TIME_FROM_EXPORT = 2,    /* it had none: the message's export time */
-    TIME_FROM_RECEPTION = 3, /* nor that: when it was received */
+    TIME_FROM_RECEPTION = 3, /* nor that, or one that can not be believed: when it was received, less
+                                the record's age at its export where that is known */
 };
 
 /* Where WEIR_SAMPLING_RATE came from. */

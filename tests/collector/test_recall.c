@@ -35,8 +35,12 @@ static struct writer w;
 
 static void give(struct ingest *in, uint16_t port, uint32_t secs, struct transport *transport)
 {
-    struct datagram d = {w.b.bytes, w.b.length, address_from_ipv4(0x0a000001),
-                         port,      MS(secs),   transport};
+    struct datagram d = {.bytes = w.b.bytes,
+                         .length = w.b.length,
+                         .from = address_from_ipv4(0x0a000001),
+                         .port = port,
+                         .received_ms = MS(secs),
+                         .transport = transport};
     (void)ingest_datagram(in, &d);
 }
 

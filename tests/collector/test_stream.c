@@ -263,8 +263,11 @@ static void apart_from_datagrams(void)
     pump();
     write_ipfix(&w, T0, 50, 1);
     put_flows(7);
-    struct datagram d = {w.b.bytes,          w.b.length,         address_from_ipv4(INADDR_LOOPBACK),
-                         ntohs(me.sin_port), (int64_t)T0 * 1000, NULL};
+    struct datagram d = {.bytes = w.b.bytes,
+                         .length = w.b.length,
+                         .from = address_from_ipv4(INADDR_LOOPBACK),
+                         .port = ntohs(me.sin_port),
+                         .received_ms = (int64_t)T0 * 1000};
     (void)ingest_datagram(in, &d);
     send_data(fd, 3, 1, false, 2);
     pump();

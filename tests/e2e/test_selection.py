@@ -8,6 +8,7 @@ its definition, with AES out of OpenSSL's library and nothing of Weir's.
 import collections
 import ctypes
 import ctypes.util
+import datetime
 import ipaddress
 import json
 import stat
@@ -16,7 +17,9 @@ import urllib.request
 from lib import (WEIRD, Server, check, equal, folder, main, records, run, wait_for, weir, weir_json,
                  weirgen)
 
-START = "2026-02-03T04:00:00Z"
+BEGIN = datetime.datetime.now(datetime.timezone.utc).replace(minute=0, second=0, microsecond=0) - \
+    datetime.timedelta(days=2)  # times of years ago would not be believed
+START, LATER = (t.strftime("%Y-%m-%dT%H:%M:%SZ") for t in (BEGIN, BEGIN + datetime.timedelta(minutes=10)))
 EXPORTERS = ("v5,address=127.0.0.11,port=50011", "v9,address=127.0.0.12,port=50012,ipv6=40",
              "ipfix,address=127.0.0.13,port=50013,ipv6=40")
 BA, PE, RN = "127.0.0.11", "127.0.0.12", "127.0.0.13"
@@ -312,7 +315,7 @@ def test_flow_types():
     for key, want in ports.items():
         check(all(a >= b for a, b in zip(got.get(key, (0, 0, 0)), want)), f"port {key}")
     series = weir_json(server, "totals", "--by", "srcTag", "--step", "1m", "--from", START, "--to",
-                       "2026-02-03T04:10:00Z")
+                       LATER)
     by_minute = sums(kept, lambda f: (str(f["_weir"]["srcTag"]), f["_weir"]["flowEnd"] // 60000 * 60000),
                      lambda f: 1)
     equal({(str(r["srcTag"]), r["bin"]): (r["octets"], r["packets"], r["flows"])

@@ -19,6 +19,7 @@ import lib_soap
 
 CORPUS = pathlib.Path(os.environ.get("CORPUS", lib.ROOT.parent / "shared" / "corpus"))
 LOOP = "127.0.0.1"
+AT = int(time.time()) // 60 * 60 - 86400  # old times are not believed for ever
 warnings.simplefilter("ignore", DeprecationWarning)  # old TLS is what we want to see refused
 TEMPLATE = struct.pack("!HH10H", 256, 5, 8, 4, 12, 4, 1, 8, 2, 8, 153, 8)
 
@@ -27,12 +28,12 @@ def a_set(number, content):
     return struct.pack("!HH", number, 4 + len(content)) + content
 
 
-def a_message(sequence, domain, *sets, at=1767225600):
+def a_message(sequence, domain, *sets, at=AT):
     body = b"".join(sets)
     return struct.pack("!HHIII", 10, 16 + len(body), at, sequence, domain) + body
 
 
-def flows(first, count, at=1767225600):
+def flows(first, count, at=AT):
     return a_set(256, b"".join(struct.pack("!IIQQQ", 0x0a000000 + i, 0x0a010000 + i, 1000 + i, 1 + i % 7,
                                            at * 1000) for i in range(first, first + count)))
 

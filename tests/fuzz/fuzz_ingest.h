@@ -61,8 +61,11 @@ static inline int fuzz_ingest(const uint8_t *data, size_t size, uint16_t version
             memcpy(flush, cursor_bytes(&c, length), length);
         fuzz_set_version(flush, length, version);
         now += choice >> 4 << 8;
-        struct datagram d = {flush, length, address_from_ipv4(choice & 3), 2055 + (choice >> 2 & 1), now,
-                             NULL};
+        struct datagram d = {.bytes = flush,
+                             .length = length,
+                             .from = address_from_ipv4(choice & 3),
+                             .port = 2055 + (choice >> 2 & 1),
+                             .received_ms = now};
         (void)ingest_datagram(in, &d);
         ingest_tick(in, now);
         free(flush);
