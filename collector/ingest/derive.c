@@ -296,7 +296,7 @@ static void fill_sampling(const struct stride *s)
     struct rate rate = rate_by_options_or_less(s->message, known->rate);
     fill_double(s, D_RATE, rate.rate);
     fill_u8(s, D_RATE_ORIGIN, rate.origin);
-    if (!plan->says_rate && !(plan->names_sampler && known->count))
+    if (!plan->says_rate && !(plan->names_sampler && known->named))
         return;
     double *rates = column_at(s, D_RATE);
     uint8_t *origins = column_at(s, D_RATE_ORIGIN);

@@ -167,6 +167,9 @@ static bool find_session(struct ingest *in, struct opened *o)
         return false;
     o->message.session = s;
     o->message.configured_rate = configured_rate(in, s);
+    if (s->source->samplers.recalled)
+        (void)sampling_forget_recalled(&s->source->samplers,
+                                       o->message.received_ms - in->settings.template_ms);
     place(in, o);
     return true;
 }

@@ -44,6 +44,7 @@ struct ingest {
     int64_t complaints_ms;      /* since then */
     uint64_t templates_version; /* of those to keep over a restart; grows with each change */
     bool templates_repeated;    /* some were heard again since they were written */
+    uint64_t recall_writes;     /* how often they were */
     struct message_sum *current; /* of the message being decoded */
     enum weir_status trouble;   /* WEIR_ENOMEM when records of this datagram were dropped */
     struct ingest_stats stats;

@@ -3,8 +3,10 @@
 #include "ingest/ingest_private.h"
 #include "wire/ipfix.h"
 #include "wire/netflow9.h"
+#include <string.h>
 
 #define RECORD_MOST 65535u
+#define PROTOCOL_OF_SAMPLERS 0
 
 static const struct {
     uint16_t protocol;
@@ -24,23 +26,23 @@ static wire_template_reader reader_of(uint16_t protocol, enum record_kind kind)
 
 /* ---- in ---- */
 
-struct recalled_template {
-    enum record_kind kind;
+struct part {
+    uint8_t kind;
     int64_t heard_ms;
-    struct cursor record;
+    struct cursor octets;
 };
 
-static bool next_template(struct cursor *in, struct recalled_template *out)
+static bool next_part(struct cursor *in, struct part *out)
 {
-    out->kind = cursor_u8(in) ? RECORD_OPTIONS : RECORD_FLOW;
+    out->kind = cursor_u8(in);
     out->heard_ms = (int64_t)cursor_u64_le(in);
-    out->record = cursor_sub(in, cursor_u16_le(in));
+    out->octets = cursor_sub(in, cursor_u16_le(in));
     return !in->failed;
 }
 
 bool recall_next(struct cursor *in, struct recalled *out)
 {
-    struct recalled_template ignored;
+    struct part ignored;
     if (!cursor_left(in))
         return false;
     const uint8_t *address = cursor_bytes(in, sizeof out->exporter.octets);
@@ -52,25 +54,45 @@ bool recall_next(struct cursor *in, struct recalled *out)
     out->count = cursor_u32_le(in);
     const uint8_t *first = in->at;
     for (uint32_t i = 0; i < out->count && !in->failed; i++)
-        (void)next_template(in, &ignored);
+        (void)next_part(in, &ignored);
     if (in->failed)
         return false;
-    out->templates = cursor_over(first, (size_t)(in->at - first));
+    out->parts = cursor_over(first, (size_t)(in->at - first));
     return true;
 }
 
-void recall_templates(struct ingest *in, const struct recalled *r)
+static void recall_samplers(struct ingest *in, const struct recalled *r)
+{
+    struct source *source = sessions_source(in->sessions, &r->exporter, r->domain);
+    struct cursor all = r->parts;
+    struct part p;
+    for (uint32_t i = 0; source && i < r->count && next_part(&all, &p); i++) {
+        struct sampler s = {.id = cursor_u64_le(&p.octets),
+                            .kind = (enum sampler_kind)p.kind,
+                            .heard_ms = p.heard_ms};
+        uint64_t bits = cursor_u64_le(&p.octets);
+        memcpy(&s.rate, &bits, sizeof s.rate);
+        if (!p.octets.failed)
+            (void)sampling_recall(&source->samplers, &s);
+    }
+}
+
+void recall_entry(struct ingest *in, const struct recalled *r)
 {
     struct session_key key = {
         .exporter = r->exporter, .domain = r->domain, .port = r->port, .protocol = r->protocol};
-    struct cursor all = r->templates;
-    struct recalled_template t;
-    for (uint32_t i = 0; i < r->count && next_template(&all, &t); i++) {
+    struct cursor all = r->parts;
+    struct part t;
+    if (r->protocol == PROTOCOL_OF_SAMPLERS) {
+        recall_samplers(in, r);
+        return;
+    }
+    for (uint32_t i = 0; i < r->count && next_part(&all, &t); i++) {
         struct wire_definition d = {0};
-        const struct template_record record = {t.record.at, (uint32_t)cursor_left(&t.record),
+        const struct template_record record = {t.octets.at, (uint32_t)cursor_left(&t.octets),
                                                t.heard_ms};
-        wire_template_reader read = reader_of(r->protocol, t.kind);
-        if (!read || !read(&t.record, &d) || !d.definition)
+        wire_template_reader read = reader_of(r->protocol, t.kind ? RECORD_OPTIONS : RECORD_FLOW);
+        if (!read || !read(&t.octets, &d) || !d.definition)
             continue;
         struct session *s = sessions_get(in->sessions, &key);
         if (!s || templates_find(&s->templates, d.definition->id)) {
@@ -88,13 +110,16 @@ void recall_confirm(struct ingest *in, struct session *s, uint32_t sequence)
         return;
     sets_forget_template(in, s, 0, RECORD_FLOW);
     sets_forget_template(in, s, 0, RECORD_OPTIONS);
+    if (sampling_forget_recalled(&s->source->samplers, INT64_MAX))
+        in->templates_version++;
 }
 
 /* ---- out ---- */
 
 struct writing {
     struct buffer *out;
-    uint32_t sessions;
+    uint32_t entries;
+    uint64_t number; /* of this recall_write() */
 };
 
 static bool kept(const struct known_template *k)
@@ -110,6 +135,38 @@ static void write_template(struct buffer *out, const struct known_template *k)
     buffer_put(out, k->record, k->record_length);
 }
 
+static void write_head(struct buffer *out, const struct recalled *r)
+{
+    buffer_put(out, r->exporter.octets, sizeof r->exporter.octets);
+    buffer_put_u32le(out, r->domain);
+    buffer_put_u16le(out, r->port);
+    buffer_put_u16le(out, r->protocol);
+    buffer_put_u32le(out, r->count);
+}
+
+static void write_samplers(struct writing *w, struct source *s)
+{
+    const struct recalled head = {.exporter = s->exporter,
+                                  .domain = s->domain,
+                                  .protocol = PROTOCOL_OF_SAMPLERS,
+                                  .count = s->samplers.count};
+    if (!head.count || s->written == w->number)
+        return;
+    s->written = w->number;
+    write_head(w->out, &head);
+    for (uint32_t i = 0; i < head.count; i++) {
+        const struct sampler *one = &s->samplers.list[i];
+        uint64_t bits;
+        memcpy(&bits, &one->rate, sizeof bits);
+        buffer_put_u8(w->out, (uint8_t)one->kind);
+        buffer_put_u64le(w->out, (uint64_t)one->heard_ms);
+        buffer_put_u16le(w->out, sizeof one->id + sizeof bits);
+        buffer_put_u64le(w->out, one->id);
+        buffer_put_u64le(w->out, bits);
+    }
+    w->entries++;
+}
+
 static void write_session(void *context, struct session *s)
 {
     struct writing *w = context;
@@ -118,15 +175,17 @@ static void write_session(void *context, struct session *s)
         count += kept(s->templates.list[i]);
     if (!count || s->key.transport)
         return;
-    buffer_put(w->out, s->key.exporter.octets, sizeof s->key.exporter.octets);
-    buffer_put_u32le(w->out, s->key.domain);
-    buffer_put_u16le(w->out, s->key.port);
-    buffer_put_u16le(w->out, s->key.protocol);
-    buffer_put_u32le(w->out, count);
+    const struct recalled head = {.exporter = s->key.exporter,
+                                  .domain = s->key.domain,
+                                  .port = s->key.port,
+                                  .protocol = s->key.protocol,
+                                  .count = count};
+    write_head(w->out, &head);
     for (uint32_t i = 0; i < s->templates.count; i++)
         if (kept(s->templates.list[i]))
             write_template(w->out, s->templates.list[i]);
-    w->sessions++;
+    w->entries++;
+    write_samplers(w, s->source);
 }
 
 uint64_t recall_version(const struct ingest *in)
@@ -141,8 +200,8 @@ bool recall_repeated(const struct ingest *in)
 
 uint32_t recall_write(struct ingest *in, struct buffer *out)
 {
-    struct writing w = {out, 0};
+    struct writing w = {out, 0, ++in->recall_writes};
     sessions_each(in->sessions, write_session, &w);
     in->templates_repeated = false;
-    return w.sessions;
+    return w.entries;
 }

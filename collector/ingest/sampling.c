@@ -3,6 +3,8 @@
 #include "ingest/sampling.h"
 #include <stdlib.h>
 
+#define RATE_MOST 1e15 /* of a file: more is no rate */
+
 /* ---- plans ---- */
 
 struct role {
@@ -114,7 +116,7 @@ double sampling_known(const struct sampling_plan *plan, const struct wire_templa
                  {plan->selector, SAMPLER_SELECTOR},
                  {plan->ingress, SAMPLER_INTERFACE},
                  {plan->egress, SAMPLER_INTERFACE}};
-    for (size_t i = 0; known->count && i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; known->named && i < sizeof names / sizeof *names; i++) {
         if (names[i].field < 0)
             continue;
         const struct sampler *s = find(known, names[i].kind, number(t, b, names[i].field, row));
@@ -124,52 +126,131 @@ double sampling_known(const struct sampling_plan *plan, const struct wire_templa
     return known->rate;
 }
 
-static void remember(struct samplers *known, enum sampler_kind kind, uint64_t id, double rate)
+/* The two that are asked for all the time, beside the list. */
+static void note_shortcut(struct samplers *known, const struct sampler *s, bool is_there)
 {
-    struct sampler *s = find(known, kind, id);
-    if (!s && known->count == known->room) {
+    if (s->kind == SAMPLER_ALL)
+        known->rate = is_there ? s->rate : 0;
+    else if (s->kind == SAMPLER_INIT)
+        known->system_init_ms = is_there ? s->id : 0;
+}
+
+/* Of SAMPLER_ALL and SAMPLER_INIT there is one of an exporter, whatever its id. */
+static struct sampler *find_place(const struct samplers *known, const struct sampler *s)
+{
+    if (s->kind < SAMPLER_ALL)
+        return find(known, s->kind, s->id);
+    for (uint32_t i = 0; i < known->count; i++)
+        if (known->list[i].kind == s->kind)
+            return &known->list[i];
+    return NULL;
+}
+
+static struct sampler *add_place(struct samplers *known)
+{
+    if (known->count == known->room) {
         uint32_t room = known->room ? 2 * known->room : 4;
         struct sampler *list =
             room > SAMPLERS_MOST ? NULL : realloc(known->list, room * sizeof *list);
         if (!list)
-            return;
+            return NULL;
         known->list = list;
         known->room = room;
     }
-    if (!s)
-        s = &known->list[known->count++];
-    *s = (struct sampler){id, rate, kind};
+    return &known->list[known->count++];
 }
 
-static void learn_row(struct samplers *known, const struct sampling_plan *plan,
-                      const struct wire_template *t, struct batch *b, uint32_t row)
+static enum sampling_news remember(struct samplers *known, const struct sampler *told)
 {
-    double rate = sampling_stated(plan, t, b, row);
+    struct sampler *s = find_place(known, told);
+    bool there = s != NULL;
+    bool same = s && s->id == told->id && s->rate >= told->rate && s->rate <= told->rate;
+    if (s)
+        known->recalled -= s->recalled;
+    else if (!(s = add_place(known)))
+        return SAMPLING_NO_NEWS;
+    *s = *told;
+    known->recalled += s->recalled;
+    known->named += !there && s->kind < SAMPLER_ALL;
+    note_shortcut(known, s, true);
+    return same ? SAMPLING_REPEATED : SAMPLING_CHANGED;
+}
+
+static enum sampling_news learn_row(struct samplers *known, const struct sampling_plan *plan,
+                                    const struct wire_template *t, struct batch *b, uint32_t row,
+                                    int64_t heard_ms)
+{
+    struct sampler told = {.rate = sampling_stated(plan, t, b, row), .heard_ms = heard_ms};
     uint64_t interface = number(t, b, plan->v9_interface, row);
     if (!interface && plan->ingress >= 0 && plan->ingress < t->scope_count)
         interface = number(t, b, plan->ingress, row);
     if (!interface && plan->egress >= 0 && plan->egress < t->scope_count)
         interface = number(t, b, plan->egress, row);
-    if (rate <= 0)
-        return;
-    if (plan->sampler >= 0)
-        remember(known, SAMPLER_ID, number(t, b, plan->sampler, row), rate);
-    else if (plan->selector >= 0)
-        remember(known, SAMPLER_SELECTOR, number(t, b, plan->selector, row), rate);
-    else if (interface)
-        remember(known, SAMPLER_INTERFACE, interface, rate);
-    else
-        known->rate = rate;
+    told.kind = plan->sampler >= 0    ? SAMPLER_ID
+                : plan->selector >= 0 ? SAMPLER_SELECTOR
+                : interface           ? SAMPLER_INTERFACE
+                                      : SAMPLER_ALL;
+    told.id = plan->sampler >= 0    ? number(t, b, plan->sampler, row)
+              : plan->selector >= 0 ? number(t, b, plan->selector, row)
+                                    : interface;
+    return told.rate > 0 ? remember(known, &told) : SAMPLING_NO_NEWS;
 }
 
-void sampling_learn(struct samplers *known, const struct sampling_plan *plan,
-                    const struct wire_template *t, struct batch *b, uint32_t first, uint32_t rows)
+static enum sampling_news more(enum sampling_news a, enum sampling_news b)
 {
+    return a > b ? a : b;
+}
+
+enum sampling_news sampling_learn(struct samplers *known, const struct sampling_plan *plan,
+                                  const struct wire_template *t, struct batch *b, uint32_t first,
+                                  uint32_t rows, int64_t heard_ms)
+{
+    enum sampling_news news = SAMPLING_NO_NEWS;
     for (uint32_t row = first; plan->says_rate && row < first + rows; row++)
-        learn_row(known, plan, t, b, row);
-    uint64_t init = rows ? number(t, b, plan->system_init, first + rows - 1) : 0;
-    if (init)
-        known->system_init_ms = init;
+        news = more(news, learn_row(known, plan, t, b, row, heard_ms));
+    const struct sampler init = {.id = rows ? number(t, b, plan->system_init, first + rows - 1) : 0,
+                                 .kind = SAMPLER_INIT,
+                                 .heard_ms = heard_ms};
+    return init.id ? more(news, remember(known, &init)) : news;
+}
+
+/* ---- over a restart ---- */
+
+bool sampling_recall(struct samplers *known, const struct sampler *s)
+{
+    struct sampler recalled = *s;
+    bool has_rate = s->rate >= 1 && s->rate <= RATE_MOST;
+    if (s->kind >= SAMPLER_KINDS || (s->kind == SAMPLER_INIT ? s->id == 0 : !has_rate))
+        return false;
+    if (find_place(known, s))
+        return true;
+    recalled.recalled = true;
+    if (!known->recalled || s->heard_ms < known->oldest_ms)
+        known->oldest_ms = s->heard_ms;
+    return remember(known, &recalled) != SAMPLING_NO_NEWS;
+}
+
+uint32_t sampling_forget_recalled(struct samplers *known, int64_t before_ms)
+{
+    uint32_t kept = 0, all = known->count;
+    if (!known->recalled || known->oldest_ms >= before_ms)
+        return 0;
+    known->recalled = 0;
+    known->oldest_ms = INT64_MAX;
+    for (uint32_t i = 0; i < all; i++) {
+        struct sampler s = known->list[i];
+        if (s.recalled && s.heard_ms < before_ms) {
+            note_shortcut(known, &s, false);
+            known->named -= s.kind < SAMPLER_ALL;
+            continue;
+        }
+        known->recalled += s.recalled;
+        if (s.recalled && s.heard_ms < known->oldest_ms)
+            known->oldest_ms = s.heard_ms;
+        known->list[kept++] = s;
+    }
+    known->count = kept;
+    return all - kept;
 }
 
 void samplers_free(struct samplers *known)

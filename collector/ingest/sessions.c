@@ -148,6 +148,12 @@ static struct source *source_get(struct sessions *all, const struct session_key 
     return *at;
 }
 
+struct source *sessions_source(struct sessions *all, const struct address *exporter,
+                               uint32_t domain)
+{
+    return *source_slot(all, exporter, domain);
+}
+
 static void source_put_back(struct sessions *all, struct source *s)
 {
     if (--s->references)

@@ -31,6 +31,7 @@ struct source {
     struct address exporter;
     uint32_t domain, references;
     struct samplers samplers;
+    uint64_t written; /* by recall.c */
 };
 
 struct session {
@@ -65,6 +66,9 @@ void sessions_free(struct sessions *all); /* calls on_leave for none */
 /* The session, made if need be; it is the newest now. NULL when memory ends. Valid until it
  * leaves, which sessions_get() of another may cause. */
 struct session *sessions_get(struct sessions *all, const struct session_key *key);
+/* The source if it is there; NULL otherwise. */
+struct source *sessions_source(struct sessions *all, const struct address *exporter,
+                               uint32_t domain);
 /* The session if it is there, no newer than it was; NULL otherwise. */
 struct session *sessions_find(struct sessions *all, const struct session_key *key);
 /* Ends a session: it leaves like an idle one. */

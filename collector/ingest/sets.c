@@ -56,13 +56,25 @@ static void count_sums(struct ingest *in, const struct record_plan *plan,
     in->stats.packets += sums->packets;
 }
 
+/* What is kept over a restart has changed. Templates of connections end with them. */
+static void note_templates(struct ingest *in, const struct session *s)
+{
+    if (!s->key.transport)
+        in->templates_version++;
+}
+
 static void learn_from_options(struct ingest *in, const struct message *m,
                                const struct known_template *known, uint32_t first, uint32_t rows)
 {
     struct session *s = m->session;
     struct batch *b = in->batches[RECORD_OPTIONS];
     int64_t memory = 0;
-    sampling_learn(&s->source->samplers, &known->plan.sampling, known->wire, b, first, rows);
+    enum sampling_news news = sampling_learn(&s->source->samplers, &known->plan.sampling,
+                                             known->wire, b, first, rows, m->received_ms);
+    if (news == SAMPLING_CHANGED)
+        note_templates(in, s);
+    else if (news == SAMPLING_REPEATED)
+        in->templates_repeated |= !s->key.transport;
     if (known->plan.statistics.says_any)
         statistics_learn(&s->statistics, &known->plan.statistics, known->wire, b, first, rows,
                          &s->heard, ingest_counts(in, m), &memory);
@@ -175,13 +187,6 @@ void sets_give_up(void *context, struct parked *p)
     ingest_count_sequence(in, &p->message, &outcome);
     park_remove(&in->park, p);
     park_free_one(p);
-}
-
-/* Those of connections end with them. */
-static void note_templates(struct ingest *in, const struct session *s)
-{
-    if (!s->key.transport)
-        in->templates_version++;
 }
 
 void sets_session_leaves(void *context, struct session *s)

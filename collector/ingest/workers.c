@@ -71,7 +71,7 @@ static void recall_file(struct workers *w)
                     error.message);
     struct cursor in = cursor_over(entries.bytes, entries.length);
     while (recall_next(&in, &r))
-        recall_templates(w->all[steer_to(&r.exporter, w->count)].ingest, &r);
+        recall_entry(w->all[steer_to(&r.exporter, w->count)].ingest, &r);
     buffer_free(&entries);
 }
 

@@ -91,7 +91,7 @@ static void recall(struct ingest *in, const struct buffer *entries)
     struct cursor c = cursor_over(entries->bytes, entries->length);
     struct recalled r;
     while (recall_next(&c, &r))
-        recall_templates(in, &r);
+        recall_entry(in, &r);
     CU_ASSERT_FALSE(c.failed);
 }
 

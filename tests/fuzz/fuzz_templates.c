@@ -11,7 +11,7 @@ static uint32_t recall_into(struct ingest *in, struct cursor entries, struct buf
 {
     struct recalled r;
     while (recall_next(&entries, &r))
-        recall_templates(in, &r);
+        recall_entry(in, &r);
     return recall_write(in, out);
 }
 
