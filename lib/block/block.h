@@ -137,7 +137,7 @@ enum weir_status column_decode(const struct block_column *c, const struct vector
 bool column_can_sum(const struct block_column *c);
 enum weir_status column_sum(const struct block_column *c, const uint64_t *selected, uint64_t *sum,
                             struct weir_error *error);
-/* A column of numbers that can answer ranges as it lies, CODEC_ORDERED: column_can_filter(). Its
+/* A column of numbers that can answer ranges as it lies, CODEC_ORDERED or RUNS: column_can_filter(). Its
  * vector is ENCODED and good for filter_select() alone, whose false then is for
  * column_encoded_status() to explain: WEIR_OK is memory. Errors as column_decode(). */
 bool column_can_filter(const struct block_column *c);

@@ -104,6 +104,26 @@ struct part {
 enum weir_status decode_values(struct decompressor *d, struct cursor *in, uint8_t codec,
                                uint32_t count, uint8_t width, struct part *out);
 
+/* RUNS before they are expanded: lengths less one, adding up to the count, and a value (or its code)
+ * for each run. */
+struct run_parts {
+    uint32_t count;
+    const uint32_t *lengths;
+    struct part values;
+};
+enum weir_status decode_run_parts(struct decompressor *d, struct cursor *in, uint32_t count,
+                                  uint8_t width, struct run_parts *out);
+
+/* ---- columns (column.c) ---- */
+enum weir_status column_fail(const struct block_column *c, enum weir_status status,
+                             const char *what, struct weir_error *error);
+/* What can be said of a column before it is looked into; its checksum. */
+enum weir_status column_check(const struct block_column *c, const struct vector *base,
+                              struct weir_error *error);
+/* NULL when every row has the element. */
+enum weir_status column_presence(const struct block_column *c, struct decompressor *d,
+                                 struct cursor *in, uint64_t **out);
+
 /* The values of a map: u8 codec and a payload of `count` values. */
 enum weir_status decode_map_values(struct decompressor *d, struct cursor *in, uint32_t count,
                                    uint8_t width, struct part *out);

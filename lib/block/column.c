@@ -1,10 +1,10 @@
 /* column.c - one column of a block back into a vector: checksum, presence, payload, base. See
  * block.h; payloads are decode_values.c's, directory entries directory.c's. */
-#include "block/ordered.h"
+#include "block/codec.h"
 #include <string.h>
 
-static enum weir_status fail_column(const struct block_column *c, enum weir_status status,
-                                    const char *what, struct weir_error *error)
+enum weir_status column_fail(const struct block_column *c, enum weir_status status,
+                             const char *what, struct weir_error *error)
 {
     char name[IE_NAME_SIZE];
     return weir_fail(error, status, ie_key_print(c->key, name), "column %s: %s", name, what);
@@ -19,8 +19,8 @@ static bool presence_true(const uint64_t *present, uint32_t rows, uint32_t prese
     return n == present_rows && (rows % 64 == 0 || present[words - 1] >> (rows % 64) == 0);
 }
 
-static enum weir_status read_presence(const struct block_column *c, struct decompressor *d,
-                                      struct cursor *in, uint64_t **out)
+enum weir_status column_presence(const struct block_column *c, struct decompressor *d,
+                                 struct cursor *in, uint64_t **out)
 {
     *out = NULL;
     if (c->present_rows == c->rows)
@@ -332,7 +332,7 @@ static enum weir_status decode_checked(const struct block_column *c, const struc
     struct cursor in = cursor_over(c->bytes, c->length);
     struct part part;
     uint64_t *present;
-    enum weir_status s = read_presence(c, &d, &in, &present);
+    enum weir_status s = column_presence(c, &d, &in, &present);
     if (s)
         return s;
     if (c->codec == CODEC_RELATIVE && cursor_left(&in) && *in.at == CODEC_MAP)
@@ -357,28 +357,27 @@ static enum weir_status decode_checked(const struct block_column *c, const struc
     return c->codec == CODEC_RELATIVE ? relate(c, base, same, a, out) : WEIR_OK;
 }
 
-/* What can be said of a column before it is looked into; its checksum. */
-static enum weir_status check_column(const struct block_column *c, const struct vector *base,
-                                     struct weir_error *error)
+enum weir_status column_check(const struct block_column *c, const struct vector *base,
+                              struct weir_error *error)
 {
     if (c->rows == 0 || c->rows > BLOCK_ROWS_MOST || c->present_rows == 0 ||
         c->present_rows > c->rows)
-        return fail_column(c, WEIR_EMALFORMED, "row counts are not possible", error);
+        return column_fail(c, WEIR_EMALFORMED, "row counts are not possible", error);
     if (c->codec == CODEC_RELATIVE && (!base || base->key != c->base || base->rows != c->rows))
-        return fail_column(c, WEIR_EMALFORMED, "its base column is missing or does not fit", error);
+        return column_fail(c, WEIR_EMALFORMED, "its base column is missing or does not fit", error);
     if (crc32c(0, c->bytes, c->length) != c->crc)
-        return fail_column(c, WEIR_ECHECKSUM, "checksum does not match its bytes", error);
+        return column_fail(c, WEIR_ECHECKSUM, "checksum does not match its bytes", error);
     return WEIR_OK;
 }
 
 enum weir_status column_decode(const struct block_column *c, const struct vector *base,
                                struct arena *a, struct vector *out, struct weir_error *error)
 {
-    enum weir_status s = check_column(c, base, error);
+    enum weir_status s = column_check(c, base, error);
     if (s)
         return s;
     s = decode_checked(c, base, a, out);
-    return s ? fail_column(c, s, weir_status_text(s), error) : WEIR_OK;
+    return s ? column_fail(c, s, weir_status_text(s), error) : WEIR_OK;
 }
 
 /* ---- sums ---- */
@@ -393,11 +392,11 @@ enum weir_status column_sum(const struct block_column *c, const uint64_t *select
 {
     struct cursor in = cursor_over(c->bytes, c->length);
     if (crc32c(0, c->bytes, c->length) != c->crc)
-        return fail_column(c, WEIR_ECHECKSUM, "checksum does not match its bytes", error);
+        return column_fail(c, WEIR_ECHECKSUM, "checksum does not match its bytes", error);
     enum weir_status s = packed_sum(&in, c->rows, selected, sum);
     if (s == WEIR_OK && cursor_left(&in))
         s = WEIR_EMALFORMED;
-    return s ? fail_column(c, s, weir_status_text(s), error) : WEIR_OK;
+    return s ? column_fail(c, s, weir_status_text(s), error) : WEIR_OK;
 }
 
 enum weir_status column_is_base(const struct block_column *c, struct arena *a, bool *same,
@@ -410,86 +409,14 @@ enum weir_status column_is_base(const struct block_column *c, struct arena *a, b
     if (c->codec != CODEC_RELATIVE || c->rows == 0 || c->present_rows != c->rows)
         return WEIR_OK;
     if (crc32c(0, c->bytes, c->length) != c->crc)
-        return fail_column(c, WEIR_ECHECKSUM, "checksum does not match its bytes", error);
+        return column_fail(c, WEIR_ECHECKSUM, "checksum does not match its bytes", error);
     if (cursor_left(&in) && *in.at == CODEC_MAP)
         return WEIR_OK;
     enum weir_status s = decode_values(&d, &in, c->codec, c->present_rows, c->width, &part);
     if (s)
-        return fail_column(c, s, weir_status_text(s), error);
+        return column_fail(c, s, weir_status_text(s), error);
     *same = part_is_zero(&part, c->width);
     return WEIR_OK;
-}
-
-/* ---- ranges ---- */
-struct encoded_column {
-    struct encoded encoded; /* first: what a vector points to */
-    struct ordered ordered;
-    const uint64_t *present;
-    uint32_t rows;
-    enum weir_status status;
-};
-
-/* Rows that lack the element are put between those that have it. */
-static enum weir_status select_present(struct encoded_column *c, uint64_t low, uint64_t high,
-                                       const uint64_t *care, struct arena *a, uint64_t *out)
-{
-    uint32_t words = (c->ordered.rows + 63) / 64;
-    uint64_t *bits = arena_zero(a, (words + 1) * sizeof *bits);
-    enum weir_status s =
-        bits ? ordered_select(&c->ordered, low, high, NULL, a, bits) : WEIR_ENOMEM;
-    if (s == WEIR_OK)
-        kernels_best()->expand(c->present, bits, NULL, care, (c->rows + 63) / 64, out);
-    return s;
-}
-
-static bool select_encoded(struct encoded *e, uint64_t low, uint64_t high, const uint64_t *care,
-                           struct arena *a, uint64_t *out)
-{
-    struct encoded_column *c = (struct encoded_column *)e;
-    enum weir_status s = c->present ? select_present(c, low, high, care, a, out)
-                                    : ordered_select(&c->ordered, low, high, care, a, out);
-    if (s != WEIR_OK && s != WEIR_ENOMEM)
-        c->status = s;
-    return s == WEIR_OK;
-}
-
-bool column_can_filter(const struct block_column *c)
-{
-    return c->codec == CODEC_ORDERED && c->width >= 1 && c->width <= 8;
-}
-
-enum weir_status column_encoded(const struct block_column *c, struct arena *a, struct vector *out,
-                                struct weir_error *error)
-{
-    struct decompressor d = {.arena = a};
-    struct cursor in = cursor_over(c->bytes, c->length);
-    struct encoded_column *e = arena_zero(a, sizeof *e);
-    uint64_t *present;
-    enum weir_status s = check_column(c, NULL, error);
-    if (s)
-        return s;
-    if (!e)
-        return fail_column(c, WEIR_ENOMEM, weir_status_text(WEIR_ENOMEM), error);
-    if ((s = read_presence(c, &d, &in, &present)) ||
-        (s = ordered_open(&in, c->present_rows, c->width, a, &e->ordered)))
-        return fail_column(c, s, weir_status_text(s), error);
-    if (cursor_left(&in))
-        return fail_column(c, WEIR_EMALFORMED, weir_status_text(WEIR_EMALFORMED), error);
-    e->encoded.select = select_encoded;
-    e->present = present;
-    e->rows = c->rows;
-    *out = (struct vector){.key = c->key,
-                           .width = c->width,
-                           .form = VECTOR_ENCODED,
-                           .rows = c->rows,
-                           .encoded = &e->encoded,
-                           .present = present};
-    return WEIR_OK;
-}
-
-enum weir_status column_encoded_status(const struct vector *v)
-{
-    return ((const struct encoded_column *)v->encoded)->status;
 }
 
 /* ---- forms ---- */

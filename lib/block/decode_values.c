@@ -175,8 +175,9 @@ static bool expand(size_t size, const void *from, const uint32_t *lengths, uint3
     return of[width_index((unsigned)size)](from, lengths, runs, count, to);
 }
 
-static enum weir_status decode_runs(const struct place *p, uint32_t count, uint8_t width,
-                                    struct part *out)
+/* Lengths and values of runs, each an array. */
+static enum weir_status read_runs(const struct place *p, uint32_t count, uint8_t width,
+                                  struct run_parts *out)
 {
     struct part lengths;
     uint32_t runs = cursor_u32_le(p->in);
@@ -185,23 +186,45 @@ static enum weir_status decode_runs(const struct place *p, uint32_t count, uint8
     if (runs == 0 || runs > count)
         return WEIR_EMALFORMED;
     enum weir_status s = decode_nested(p, NEST_PLAIN, runs, 4, &lengths);
-    if (s || (s = decode_nested(p, NEST_RUN, runs, width, out)) ||
+    if (s || (s = decode_nested(p, NEST_RUN, runs, width, &out->values)) ||
         (s = spread(p, runs, 4, &lengths)))
         return s;
-    bool coded = out->form == VECTOR_DICTIONARY;
-    if (!coded && (s = spread(p, runs, width, out)))
+    out->count = runs;
+    out->lengths = lengths.values;
+    return out->values.form == VECTOR_DICTIONARY ? WEIR_OK : spread(p, runs, width, &out->values);
+}
+
+static enum weir_status decode_runs(const struct place *p, uint32_t count, uint8_t width,
+                                    struct part *out)
+{
+    struct run_parts runs;
+    enum weir_status s = read_runs(p, count, width, &runs);
+    if (s)
         return s;
+    *out = runs.values;
+    bool coded = out->form == VECTOR_DICTIONARY;
     size_t size = coded ? sizeof(uint16_t) : value_size(width);
     void *expanded = take(p, count, size);
     if (!expanded)
         return WEIR_ENOMEM;
-    if (!expand(size, coded ? out->codes : out->values, lengths.values, runs, count, expanded))
+    if (!expand(size, coded ? out->codes : out->values, runs.lengths, runs.count, count, expanded))
         return WEIR_EMALFORMED;
     if (coded)
         out->codes = expanded;
     else
         out->values = expanded;
     return WEIR_OK;
+}
+
+enum weir_status decode_run_parts(struct decompressor *d, struct cursor *in, uint32_t count,
+                                  uint8_t width, struct run_parts *out)
+{
+    const struct place p = {d, in, NEST_COLUMN};
+    enum weir_status s = read_runs(&p, count, width, out);
+    uint64_t sum = 0;
+    for (uint32_t i = 0; s == WEIR_OK && i < out->count; i++)
+        sum += (uint64_t)out->lengths[i] + 1;
+    return s == WEIR_OK && sum != count ? WEIR_EMALFORMED : s;
 }
 
 /* A part of a mixture as an array. */

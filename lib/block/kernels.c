@@ -197,24 +197,11 @@ MERGE_BODY(merge_2, uint16_t)
 MERGE_BODY(merge_4, uint32_t)
 MERGE_BODY(merge_8, uint64_t)
 
-INLINE uint64_t sum32_word(const uint32_t *values, uint64_t bits)
+static uint64_t sum32_plain(const uint32_t *values, const uint64_t *selected)
 {
     uint64_t total = 0;
-    if (__builtin_popcountll(bits) <= 12) {
-        for (; bits; bits &= bits - 1)
-            total += values[__builtin_ctzll(bits)];
-        return total;
-    }
-    for (unsigned i = 0; i < 64; i++)
-        total += values[i] & (0 - (bits >> i & 1));
-    return total;
-}
-
-INLINE uint64_t sum32_body(const uint32_t *values, const uint64_t *selected)
-{
-    uint64_t total = 0;
-    for (unsigned w = 0; w < PACK_GROUP / 64; w++)
-        total += sum32_word(values + 64 * w, selected[w]);
+    for (unsigned i = 0; i < PACK_GROUP; i++)
+        total += values[i] & (0 - (selected[i / 64] >> (i % 64) & 1));
     return total;
 }
 
@@ -312,7 +299,7 @@ INLINE void expand_body(const uint64_t *bits, const uint64_t *common, const uint
     {                                                                                              \
         name##_1, name##_2, name##_4, name##_8                                                     \
     }
-#define SET(set, target, unpack_32, unpack_64, merge_of_2, match_8, match_16, deposit)             \
+#define SET(set, target, unpack_32, unpack_64, merge_of_2, sum_32, match_8, match_16, deposit)     \
     target static void set##_expand(const uint64_t *bits, const uint64_t *common,                  \
                                     const uint64_t *rare, const uint64_t *care, uint32_t words,    \
                                     uint64_t *out)                                                 \
@@ -330,10 +317,6 @@ INLINE void expand_body(const uint64_t *bits, const uint64_t *common, const uint
     SET_REBASES(set, target, 2)                                                                    \
     SET_REBASES(set, target, 4)                                                                    \
     SET_REBASES(set, target, 8)                                                                    \
-    target static uint64_t set##_sum32(const uint32_t *values, const uint64_t *selected)           \
-    {                                                                                              \
-        return sum32_body(values, selected);                                                       \
-    }                                                                                              \
     target static uint16_t set##_most_code(const uint16_t *codes, size_t count)                    \
     {                                                                                              \
         return most_code_body(codes, count);                                                       \
@@ -349,7 +332,7 @@ INLINE void expand_body(const uint64_t *bits, const uint64_t *common, const uint
         .rebase = {BY_WIDTH(set##_rebase_1), BY_WIDTH(set##_rebase_2), BY_WIDTH(set##_rebase_4),   \
                    BY_WIDTH(set##_rebase_8)},                                                      \
         .merge = {set##_merge_1, merge_of_2, set##_merge_4, set##_merge_8},                        \
-        .sum32 = set##_sum32,                                                                      \
+        .sum32 = sum_32,                                                                           \
         .match8 = match_8,                                                                         \
         .match16 = match_16,                                                                       \
         .expand = set##_expand,                                                                    \
@@ -367,8 +350,8 @@ static void match16_plain(const uint16_t *numbers, uint16_t low, uint16_t span, 
 }
 
 SET_MERGE(plain, , 2)
-SET(plain, , unpack32_plain, unpack64_plain, plain_merge_2, match8_plain, match16_plain,
-    deposit_plain)
+SET(plain, , unpack32_plain, unpack64_plain, plain_merge_2, sum32_plain, match8_plain,
+    match16_plain, deposit_plain)
 
 #if defined(__x86_64__)
 /* ---- unpacking, AVX2 ----
@@ -536,13 +519,47 @@ TARGET_AVX2 static void match16_avx2(const uint16_t *numbers, uint16_t low, uint
     }
 }
 
+#define FEW_BITS 8 /* of a word, which are followed one by one */
+
+TARGET_AVX2 INLINE uint64_t sum32_few(const uint32_t *values, uint64_t bits)
+{
+    uint64_t total = 0;
+    for (; bits; bits &= bits - 1)
+        total += values[__builtin_ctzll(bits)];
+    return total;
+}
+
+TARGET_AVX2 static uint64_t sum32_avx2(const uint32_t *values, const uint64_t *selected)
+{
+    const __m256i lanes = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    const __m256i low = _mm256_set1_epi64x(0xffffffff);
+    __m256i even = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
+    uint64_t total = 0, lane[4];
+    for (unsigned w = 0; w < PACK_GROUP / 64; w++, values += 64) {
+        if (__builtin_popcountll(selected[w]) <= FEW_BITS) {
+            total += sum32_few(values, selected[w]);
+            continue;
+        }
+        for (unsigned i = 0; i < 8; i++) {
+            const void *at = values + 8 * i;
+            __m256i mask = _mm256_set1_epi32((int)(selected[w] >> (8 * i) & 0xff));
+            mask = _mm256_cmpeq_epi32(_mm256_and_si256(mask, lanes), lanes);
+            __m256i v = _mm256_and_si256(_mm256_loadu_si256(at), mask);
+            even = _mm256_add_epi64(even, _mm256_and_si256(v, low));
+            odd = _mm256_add_epi64(odd, _mm256_srli_epi64(v, 32));
+        }
+    }
+    _mm256_storeu_si256((__m256i *)(void *)lane, _mm256_add_epi64(even, odd));
+    return total + lane[0] + lane[1] + lane[2] + lane[3];
+}
+
 TARGET_AVX2 static uint64_t deposit_avx2(uint64_t value, uint64_t mask)
 {
     return _pdep_u64(value, mask);
 }
 
-SET(avx2, TARGET_AVX2, unpack32_avx2, unpack64_avx2, merge_2_avx2, match8_avx2, match16_avx2,
-    deposit_avx2)
+SET(avx2, TARGET_AVX2, unpack32_avx2, unpack64_avx2, merge_2_avx2, sum32_avx2, match8_avx2,
+    match16_avx2, deposit_avx2)
 
 bool kernels_have_avx2(void)
 {
@@ -550,8 +567,8 @@ bool kernels_have_avx2(void)
            __builtin_cpu_supports("popcnt");
 }
 #else
-SET(avx2, , unpack32_plain, unpack64_plain, plain_merge_2, match8_plain, match16_plain,
-    deposit_plain)
+SET(avx2, , unpack32_plain, unpack64_plain, plain_merge_2, sum32_plain, match8_plain,
+    match16_plain, deposit_plain)
 bool kernels_have_avx2(void)
 {
     return false;

@@ -225,13 +225,22 @@ static bool read_group(struct cursor *in, unsigned reference_octets, unsigned wi
     return !in->failed;
 }
 
-/* Adds the high parts; `wide` tells which of the two arrays holds the group. */
-static bool patch_group(const struct group *g, uint32_t *narrow, uint64_t *wide)
+/* The high parts where packed_value() can read them; `room` is used at the end of the column. */
+static const uint8_t *padded_highs(const struct group *g, const uint8_t *end, uint8_t *room)
 {
-    uint8_t highs[PACK_GROUP * 8 + PACK_SLACK];
     size_t size = packed_size(g->exceptions, g->high);
-    memcpy(highs, g->highs, size);
-    memset(highs + size, 0, 16);
+    if ((size_t)(end - g->highs) >= size + 9)
+        return g->highs;
+    memcpy(room, g->highs, size);
+    memset(room + size, 0, 9);
+    return room;
+}
+
+/* Adds the high parts; `wide` tells which of the two arrays holds the group. */
+static bool patch_group(const struct group *g, const uint8_t *end, uint32_t *narrow, uint64_t *wide)
+{
+    uint8_t room[PACK_GROUP * 8 + PACK_SLACK];
+    const uint8_t *highs = padded_highs(g, end, room);
     for (unsigned i = 0; i < g->exceptions; i++) {
         unsigned place = g->places[i];
         if (place >= g->count || (i && place <= g->places[i - 1]))
@@ -261,13 +270,13 @@ static bool unpack_group(const struct kernels *k, const struct group *g, const u
     if (g->bits + g->high <= 32) {
         uint32_t values[PACK_GROUP];
         k->unpack32(low, g->bits, values);
-        if (g->exceptions && !patch_group(g, values, NULL))
+        if (g->exceptions && !patch_group(g, end, values, NULL))
             return false;
         k->store32[width_index(width)](values, add, out);
     } else {
         uint64_t values[PACK_GROUP];
         k->unpack64(low, g->bits, values);
-        if (g->exceptions && !patch_group(g, NULL, values))
+        if (g->exceptions && !patch_group(g, end, NULL, values))
             return false;
         k->store64[width_index(width)](values, add, out);
     }
@@ -319,20 +328,23 @@ static const uint8_t *padded_low(const struct group *g, const uint8_t *end, uint
     return padded;
 }
 
-static bool sum_exceptions(const struct group *g, const uint64_t *selected, uint64_t *sum)
+static bool sum_exceptions(const struct group *g, const uint8_t *end, const uint64_t *selected,
+                           uint64_t *sum)
 {
-    uint8_t highs[PACK_GROUP * 8 + PACK_SLACK];
-    size_t size = packed_size(g->exceptions, g->high);
-    memcpy(highs, g->highs, size);
-    memset(highs + size, 0, 16);
-    for (unsigned i = 0; i < g->exceptions; i++) {
-        unsigned place = g->places[i];
-        if (place >= g->count || (i && place <= g->places[i - 1]))
-            return false;
-        if (selected[place / 64] >> (place % 64) & 1)
-            *sum += packed_value(highs, i, g->high) << g->bits;
+    uint8_t room[PACK_GROUP * 8 + PACK_SLACK];
+    const uint8_t *highs = padded_highs(g, end, room);
+    uint64_t high = 0;
+    int before = -1;
+    bool fine = true;
+    for (unsigned i = 0; i < g->exceptions; i++) { /* no branch: which are selected is chance */
+        int place = g->places[i];
+        uint64_t hit = selected[place / 64] >> (place % 64) & 1;
+        fine &= place > before && place < (int)g->count;
+        before = place;
+        high += packed_value(highs, i, g->high) & (0 - hit);
     }
-    return true;
+    *sum += high << g->bits;
+    return fine;
 }
 
 static bool sum_group(const struct kernels *k, const struct group *g, const uint8_t *end,
@@ -356,7 +368,7 @@ static bool sum_group(const struct kernels *k, const struct group *g, const uint
         for (unsigned i = 0; i < PACK_GROUP; i++)
             *sum += values[i] & (0 - (selected[i / 64] >> (i % 64) & 1));
     }
-    return !g->exceptions || sum_exceptions(g, selected, sum);
+    return !g->exceptions || sum_exceptions(g, end, selected, sum);
 }
 
 /* The bits of one group, none past `count`. */

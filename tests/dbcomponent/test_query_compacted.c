@@ -7,7 +7,7 @@
 
 #define BLOCKS 14u
 #define FLOWS 4000u
-#define QUESTIONS 12u
+#define QUESTIONS 14u
 
 static struct store *make_store(void)
 {
@@ -64,6 +64,8 @@ static const struct {
     {"sourceIPv4Address > 10.10.0.5 and proto tcp", {"srcIP"}, 1},
     {"has sourceIPv4Address and bytes > 1000", {NULL}, 0},
     {"src ip 0.0.0.0", {"srcIP"}, 1},
+    {"tos 0 and not proto udp", {NULL}, 0},
+    {"tos > 100 or flags S", {"protocolIdentifier"}, 1},
     {"src net 10.6.0.0/15 and src ip in [ 10.6.0.1 10.6.0.2 10.6.0.3 10.6.0.4 10.6.0.5 10.6.0.6 "
      "10.6.0.7 10.6.0.9 10.6.0.11 10.6.0.13 10.7.0.1 ]", {NULL}, 0},
 };

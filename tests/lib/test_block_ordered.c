@@ -1,5 +1,6 @@
 /* test_block_ordered.c - CODEC_ORDERED: bytes written by hand, columns through a dense encoder and
- * back, ranges answered on packed numbers against a walk over the rows, and what has to be refused. */
+ * back, ranges answered on packed numbers (and on runs) against a walk over the rows, and what has to
+ * be refused. */
 #include "block/ordered.h"
 #include "block/header.h"
 #include "unit.h"
@@ -217,6 +218,38 @@ static void plain_encoders_keep_version_1(void)
     buffer_free(&bytes), arena_free(&a), batch_free(b);
 }
 
+/* Runs answer ranges too: of few values (coded), of many, in every row and in some. */
+static void runs(void)
+{
+    for (unsigned kind = 0; kind < 6; kind++) {
+        const uint32_t rows = 20001 + kind;
+        struct batch *b = batch_new(20096, RECORD_FLOW);
+        struct arena a = {0};
+        struct block block;
+        size_t index;
+        batch_append(b, rows);
+        CU_ASSERT_EQUAL_FATAL(batch_column(b, IANA(8), 4, &index), WEIR_OK);
+        uint32_t *values = (uint32_t *)(void *)batch_column_at(b, index)->values;
+        for (uint32_t row = 0, end = 0, value = 0; row < rows; row++) {
+            if (row == end) {
+                end = row + 1 + (uint32_t)(next() % (kind < 4 ? 60 : 3000));
+                value = (uint32_t)(kind % 2 ? next() : next() % 4 * 77);
+            }
+            if (kind >= 2 && row % 7 == 3)
+                continue;
+            values[row] = value;
+            batch_mark(b, index, row, 1);
+        }
+        const struct column *from = batch_column_at(b, 0);
+        struct buffer bytes = encode(b, kind % 3);
+        CU_ASSERT_EQUAL_FATAL(block_open(bytes.bytes, bytes.length, &a, &block, NULL), WEIR_OK);
+        CU_ASSERT_EQUAL(block.head.version, 1);
+        CU_ASSERT_EQUAL(block_find(&block, IANA(8))->codec, CODEC_RUNS);
+        ranges_agree(block_find(&block, IANA(8)), values, kind >= 2 ? from->present : NULL, &a);
+        buffer_free(&bytes), arena_free(&a), batch_free(b);
+    }
+}
+
 /* Octets changed behind a true checksum: an error, or rows whose ranges are those of their values. */
 static void flips(void)
 {
@@ -303,5 +336,6 @@ static void loops_agree(void)
 }
 
 UNIT_MAIN("block, dictionaries in order", {"by hand", by_hand}, {"refuses", refuses},
-          {"columns and ranges", columns}, {"version 1", plain_encoders_keep_version_1},
+          {"columns and ranges", columns}, {"runs", runs},
+          {"version 1", plain_encoders_keep_version_1},
           {"flips with true checksums", flips}, {"loops agree", loops_agree})
