@@ -28,6 +28,8 @@ struct collector {
     struct heard *heard;
     _Atomic int64_t started_ms; /* these three are asked for by other threads */
     atomic_bool running, suspended;
+    pthread_mutex_t lock; /* of `catalogue_error` */
+    char catalogue_error[256];
 };
 
 static void set_defaults(struct collector_settings *s)
@@ -96,6 +98,7 @@ enum weir_status collector_new(const struct collector_settings *settings, const 
     struct collector *c = calloc(1, sizeof *c);
     if (!c)
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the collector");
+    pthread_mutex_init(&c->lock, NULL);
     c->settings = *settings;
     set_defaults(&c->settings);
     enum weir_status status = assemble(c, sink, error);
@@ -118,6 +121,7 @@ void collector_free(struct collector *c)
         (void)deliver_stop(c->deliver, 0, NULL);
         deliver_free(c->deliver);
     }
+    pthread_mutex_destroy(&c->lock);
     free(c);
 }
 
@@ -132,15 +136,34 @@ void collector_resume(struct collector *c, const struct account_checkpoint *chec
     account_free(&left);
 }
 
+static void note_catalogue(struct collector *c, const char *error)
+{
+    pthread_mutex_lock(&c->lock);
+    snprintf(c->catalogue_error, sizeof c->catalogue_error, "%.255s", error);
+    pthread_mutex_unlock(&c->lock);
+}
+
+void collector_outdated(struct collector *c, const struct weir_error *why)
+{
+    note_catalogue(c, *why->message ? why->message : weir_status_text(why->status));
+}
+
 enum weir_status collector_update(struct collector *c, const struct catalogue_snapshot *snapshot,
                                   struct weir_error *error)
 {
     struct knowledge *k;
-    enum weir_status status = knowledge_new(snapshot, &k, error);
-    if (status != WEIR_OK)
+    struct weir_error why = {0};
+    enum weir_status status = knowledge_new(snapshot, &k, &why);
+    if (status != WEIR_OK) {
+        why.status = status;
+        collector_outdated(c, &why);
+        if (error)
+            *error = why;
         return status;
+    }
     workers_configure(c->workers, k);
     knowledge_unref(k);
+    note_catalogue(c, "");
     return WEIR_OK;
 }
 
@@ -216,6 +239,9 @@ void collector_status(struct collector *c, struct collector_status *out)
         .last_datagram_ms = stats.last_received_ms,
     };
     snprintf(out->last_error, sizeof out->last_error, "%s", sent.last_error);
+    pthread_mutex_lock(&c->lock);
+    memcpy(out->catalogue_error, c->catalogue_error, sizeof out->catalogue_error);
+    pthread_mutex_unlock(&c->lock);
 }
 
 enum weir_status collector_heard(struct collector *c, struct heard_exporter **out, size_t *count)

@@ -98,9 +98,14 @@ static enum weir_status read_device(const struct wt__MDev *q, struct device_entr
 int collector_changed(struct soap *soap, enum weir_status status, const struct weir_error *error)
 {
     struct services *s = services_of(soap);
-    if (status == WEIR_OK)
-        services_catalogue_changed(s);
+    struct weir_error why = {0};
+    enum weir_status followed =
+        status == WEIR_OK ? services_catalogue_changed(s, &why) : WEIR_OK;
     pthread_mutex_unlock(&s->changing);
+    if (followed != WEIR_OK)
+        return fault_make(soap, WEIR_EUNAVAILABLE, why.field,
+                          "the change is kept, but not in force yet; it will be tried again: %s",
+                          *why.message ? why.message : weir_status_text(followed));
     return status == WEIR_OK ? SOAP_OK : fault_error(soap, error);
 }
 
@@ -443,6 +448,7 @@ static bool put_collector(struct soap *soap, const struct collector_status *from
     to->spooledOctets = from->spooled_octets;
     to->kernelDrops = from->kernel_drops;
     to->lastError = collector_optional(soap, from->last_error);
+    to->catalogueError = collector_optional(soap, from->catalogue_error);
     if (from->last_datagram_ms) {
         to->lastDatagram = soap_malloc(soap, sizeof *to->lastDatagram);
         if (!to->lastDatagram)
@@ -462,6 +468,8 @@ int __col__GetStatus(struct soap *soap, struct _col__GetStatus *q,
     collector_status(services_of(soap)->settings.collector, &status);
     status.last_error[sizeof status.last_error - 1] = '\0';
     fault_clean(status.last_error);
+    status.catalogue_error[sizeof status.catalogue_error - 1] = '\0';
+    fault_clean(status.catalogue_error);
     answer->collector = collector_zeroed(soap, 1, sizeof *answer->collector);
     if (!answer->collector || !put_collector(soap, &status, answer->collector))
         return soap->error = SOAP_EOM;

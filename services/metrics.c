@@ -71,6 +71,8 @@ static void put_collector(struct buffer *page, struct collector *collector)
         {"weir_collector_suspended", "gauge", "1 while they are not decoded", status.suspended},
         {"weir_collector_delivering", "gauge", "0 while blocks are not taken, for whatever reason",
          !status.last_error[0]},
+        {"weir_collector_catalogue_current", "gauge",
+         "0 while changes that are kept are not in force yet", !status.catalogue_error[0]},
         {"weir_collector_exporters", "gauge", "exporters remembered", status.exporters},
         {"weir_collector_sessions", "gauge", "transport sessions remembered", status.sessions},
         {"weir_collector_templates", "gauge", "templates known", status.templates},

@@ -129,11 +129,12 @@ static void answer(void *worker, struct exchange *x)
         caller_answer(c, service, x);
 }
 
-void services_catalogue_changed(struct services *s)
+enum weir_status services_catalogue_changed(struct services *s, struct weir_error *error)
 {
     tag_names_forget(s->tags);
-    if (s->settings.catalogue_changed)
-        s->settings.catalogue_changed(s->settings.context);
+    return s->settings.catalogue_changed
+               ? s->settings.catalogue_changed(s->settings.context, error)
+               : WEIR_OK;
 }
 
 /* ---- life ---- */

@@ -85,6 +85,6 @@ const char *caller_who(struct soap *soap, char out[WHO_SIZE]);
 enum weir_status remote_url_check(const char *url, struct weir_error *error);
 
 /* ---- catalogue changes ---- */
-void services_catalogue_changed(struct services *s);
+enum weir_status services_catalogue_changed(struct services *s, struct weir_error *error);
 
 #endif

@@ -9,6 +9,7 @@
 #include "weird_sink.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #define STOP_PATIENCE_MS 30000
 #define RECEIVERS_USUAL 4
 #define PATH_SIZE 4096
+#define RETRY_S   2 /* between two tries to bring a catalogue into force */
 
 struct server {
     const struct weird_settings *settings;
@@ -30,6 +32,8 @@ struct server {
     struct services *services;
     char spool[PATH_SIZE], templates[PATH_SIZE], keys[KEY_FOLDER_SIZE];
     uint16_t netflow, sflow, ipfix, ipfix_tls;
+    pthread_mutex_t following; /* one at a time; guards `outdated` */
+    bool outdated; /* the collector goes on with an older catalogue than the store's */
 };
 
 static bool plays(const struct server *s, enum role role)
@@ -63,8 +67,11 @@ static enum weir_status follow_catalogue(struct server *s, struct weir_error *er
 {
     struct catalogue catalogue;
     enum weir_status status = store_catalogue(s->store, &catalogue, error);
-    if (status != WEIR_OK)
+    if (status != WEIR_OK) {
+        if (s->collector)
+            collector_outdated(s->collector, error);
         return status;
+    }
     catalogue.snapshot.key_folder = s->keys;
     if (s->collector)
         status = collector_update(s->collector, &catalogue.snapshot, error);
@@ -74,11 +81,30 @@ static enum weir_status follow_catalogue(struct server *s, struct weir_error *er
     return status;
 }
 
-static void catalogue_changed(void *context)
+/* What the services call; what they hear goes to whoever asked for the change. */
+static enum weir_status catalogue_changed(void *context, struct weir_error *error)
+{
+    struct server *s = context;
+    pthread_mutex_lock(&s->following);
+    enum weir_status status = follow_catalogue(s, error);
+    s->outdated = status != WEIR_OK;
+    if (s->outdated)
+        log_error("weird", "the collector keeps the catalogue it had, and tries again: %s",
+                  error->message);
+    pthread_mutex_unlock(&s->following);
+    return status;
+}
+
+/* What stood in the way may be gone by itself: memory, a lock, a key that is put right. */
+static void retry_catalogue(struct server *s)
 {
     struct weir_error error = {0};
-    if (follow_catalogue(context, &error) != WEIR_OK)
-        log_error("weird", "the collector keeps the catalogue it had: %s", error.message);
+    pthread_mutex_lock(&s->following);
+    if (s->outdated && follow_catalogue(s, &error) == WEIR_OK) {
+        s->outdated = false;
+        log_info("weird", "the collector has the newest catalogue");
+    }
+    pthread_mutex_unlock(&s->following);
 }
 
 /* ---- the collector ---- */
@@ -283,9 +309,10 @@ static void raise_descriptors(void)
 int weird_serve(struct weird_settings *settings, int operands, char **operand)
 {
     struct weir_error error = {0};
-    struct server server = {.settings = settings};
+    struct server server = {.settings = settings, .following = PTHREAD_MUTEX_INITIALIZER};
+    const struct timespec a_while = {.tv_sec = RETRY_S};
     sigset_t signals;
-    int which = 0;
+    int which;
     if (operands > 0)
         return weird_usage("'%s' is too much", operand[0]);
     if (settings->check) {
@@ -300,8 +327,8 @@ int weird_serve(struct weird_settings *settings, int operands, char **operand)
     enum weir_status status = start(&server, &error);
     if (status == WEIR_OK) {
         say_ready(&server);
-        while (sigwait(&signals, &which) != 0)
-            ;
+        while ((which = sigtimedwait(&signals, NULL, &a_while)) < 0)
+            retry_catalogue(&server);
         log_info("weird", "signal %d: storing what was received", which);
         status = stop(&server, &error);
     } else if (server.services) {

@@ -30,6 +30,7 @@ static const struct shape_field collector_fields[] = {
     FIELD(wt__CollectorStatus, kernelDrops, SHAPE_U64),
     FIELD_OPTIONAL(wt__CollectorStatus, lastDatagram, SHAPE_TIME),
     FIELD(wt__CollectorStatus, lastError, SHAPE_TEXT),
+    FIELD(wt__CollectorStatus, catalogueError, SHAPE_TEXT),
 };
 static const struct shape shape_collector = SHAPE(wt__CollectorStatus, collector_fields);
 

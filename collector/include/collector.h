@@ -5,8 +5,8 @@
  * A collector owns its sockets, threads, exporters, templates and sequences. It has no database: what
  * administrators know comes in as a catalogue_snapshot, flows go out through a sink.
  *
- * Threads: the functions here are called by the main program's threads; collector_update() and
- * collector_status() by any thread while it runs, the others by one thread. */
+ * Threads: the functions here are called by the main program's threads; collector_update(),
+ * collector_outdated() and collector_status() by any thread while it runs, the others by one thread. */
 #ifndef WEIR_COLLECTOR_H
 #define WEIR_COLLECTOR_H
 
@@ -64,9 +64,12 @@ enum weir_status collector_new(const struct collector_settings *settings, const 
 void collector_resume(struct collector *c, const struct account_checkpoint *checkpoints, size_t n);
 /* Takes effect between two batches. Copies everything. On error the old snapshot stays in force:
  * WEIR_ENOMEM; WEIR_EEXISTS, WEIR_EARGUMENT of prefix_table_new() (flow/prefix.h); WEIR_ESYNTAX of a
- * filter; and what is wrong with a key's file, as collector_key_make(). */
+ * filter; and what is wrong with a key's file, as collector_key_make(). collector_status() says so,
+ * too, until one succeeds. */
 enum weir_status collector_update(struct collector *c, const struct catalogue_snapshot *snapshot,
                                   struct weir_error *error);
+/* There is a newer catalogue, and it could not even be read: the same in collector_status(). */
+void collector_outdated(struct collector *c, const struct weir_error *why);
 
 /* ---- live ---- */
 /* Binds to "ADDRESS:PORT" ("[::1]:2055", "*:2055"; port 0 picks one that is free for all that is
@@ -102,6 +105,7 @@ struct collector_status {
     uint64_t kernel_drops;
     int64_t last_datagram_ms;  /* reception; 0: none yet */
     char last_error[256];      /* of the sink; "" while it takes blocks */
+    char catalogue_error[256]; /* why an older catalogue is in force; "" while it is the newest */
 };
 void collector_status(struct collector *c, struct collector_status *out);
 

@@ -12,9 +12,10 @@ import datetime
 import ipaddress
 import json
 import stat
+import subprocess
 import urllib.request
 
-from lib import (WEIRD, Server, check, equal, folder, main, records, run, wait_for, weir, weir_json,
+from lib import (WEIR, WEIRD, Server, check, equal, folder, main, records, run, wait_for, weir, weir_json,
                  weirgen)
 
 BEGIN = datetime.datetime.now(datetime.timezone.utc).replace(minute=0, second=0, microsecond=0) - \
@@ -533,6 +534,36 @@ def run_failing(server, *words, code=1):
     return done.stderr.decode()
 
 
+def test_not_in_force():
+    """A change that the collector can not carry out is a fault, is seen, and is tried again."""
+    data = folder()
+    server = Server(data)
+    weir(server, "domain", "add", BA, 0)
+    weir(server, "policy", "set", BA, 0, "crypto-pan", "--key", "k")
+    key = data / "keys" / "k.key"
+    key.chmod(0o644)  # now others may read it: it is no key any more
+    equal(metrics(server)["weir_collector_catalogue_current"], 1, "the newest catalogue is in force")
+    said = subprocess.run([WEIR, "--url", server.url, "type", "add", "no-dns", "10", "drop", "--filter",
+                           "port 53"], capture_output=True, text=True, timeout=20)
+    equal(said.returncode, 1, "exit code")
+    check("kept, but not in force" in said.stderr and "k.key" in said.stderr, f"it says: {said.stderr}")
+    equal([t["name"] for t in weir_json(server, "type", "list")["types"]], ["no-dns"], "it is kept")
+
+    def catalogue_error():
+        return weir_json(server, "status")["collector"]["collector"].get("catalogueError", "")
+
+    check("k.key" in catalogue_error(), "status")
+    equal(metrics(server)["weir_collector_catalogue_current"], 0, "and metrics say so")
+    key.chmod(0o600)
+    wait_for("the newest catalogue", lambda: not catalogue_error())
+    equal(metrics(server)["weir_collector_catalogue_current"], 1, "in force again")
+    send(server, flows=400, exporters=EXPORTERS[:1])
+    dropped = int(weir_json(server, "account")["account"]["received"]["deselectedRecords"])
+    check(dropped > 0, "the rule that was late is in force")
+    server.stop()
+    check("tries again" in server.errors() and "has the newest catalogue" in server.errors(), "log")
+
+
 def test_suspend():
     server = Server(folder())
     send(server, flows=200, exporters=EXPORTERS[:1])
@@ -552,4 +583,4 @@ def test_suspend():
 
 if __name__ == "__main__":
     main(test_anonymisation, test_wider_policies, test_flow_types, test_changes_take_effect, test_once, test_known_only,
-         test_bad_words, test_suspend)
+         test_bad_words, test_not_in_force, test_suspend)

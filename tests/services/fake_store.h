@@ -283,7 +283,8 @@ enum weir_status store_db_delete(struct store *s, const char *url, const char *w
 void collector_status(struct collector *c, struct collector_status *out)
 {
     (void)c;
-    *out = (struct collector_status){.running = true, .datagrams = 77, .last_error = "a\x01 b"};
+    *out = (struct collector_status){.running = true, .datagrams = 77, .last_error = "a\x01 b",
+                                       .catalogue_error = "c\x7f"};
 }
 
 /* Exporters heard: two that the catalogue may describe or not. */

@@ -695,6 +695,7 @@ static void test_catalogue(void)
         200);
     CU_ASSERT_EQUAL(ask_collector("<c:GetStatus/>"), 200);
     CU_ASSERT_TRUE(says("<wt:lastError>a? b</wt:lastError>"));
+    CU_ASSERT_TRUE(says("<wt:catalogueError>c?</wt:catalogueError>"));
     CU_ASSERT_EQUAL(ask_collector("<c:GetAccount><c:from>1</c:from><c:to>2</c:to></c:GetAccount>"),
                     200);
     CU_ASSERT_TRUE(says("<wt:counters>"));
@@ -816,9 +817,33 @@ static void test_stop(void)
     close(bulk);
 }
 
-static void on_change(void *context)
+static enum weir_status change_fails;
+static enum weir_status on_change(void *context, struct weir_error *error)
 {
     atomic_fetch_add((_Atomic int *)context, 1);
+    if (change_fails != WEIR_OK)
+        return weir_fail(error, change_fails, "key", "the key is lost");
+    return WEIR_OK;
+}
+
+/* What is kept and not in force is no success. */
+static void test_not_in_force(void)
+{
+    static const char *const adds[] = {
+        "<c:AddObsD><c:obsD><w:device>1.2.3.4</w:device><w:domain>7</w:domain></c:obsD></c:AddObsD>",
+        "<c:DelObsD><c:device>1.2.3.4</c:device><c:domain>7</c:domain></c:DelObsD>"};
+    for (size_t i = 0; i < sizeof adds / sizeof *adds; i++) {
+        int before = changes;
+        change_fails = WEIR_EIO;
+        CU_ASSERT_EQUAL(ask_collector(adds[i]), 500);
+        CU_ASSERT_TRUE(says("<wt:code>Unavailable</wt:code>"));
+        CU_ASSERT_TRUE(says("<wt:field>key</wt:field>"));
+        CU_ASSERT_TRUE(says("the change is kept, but not in force yet"));
+        CU_ASSERT_TRUE(says("the key is lost"));
+        CU_ASSERT_EQUAL(changes, before + 1);
+        change_fails = WEIR_OK;
+        CU_ASSERT_EQUAL(ask_collector(adds[i]), 200);
+    }
 }
 
 int main(void)
@@ -861,6 +886,7 @@ int main(void)
     CU_add_test(suite, "remote sink", test_remote_sink);
     CU_add_test(suite, "catalogue", test_catalogue);
     CU_add_test(suite, "selection", test_selection);
+    CU_add_test(suite, "not in force", test_not_in_force);
     CU_add_test(suite, "devices heard", test_devices_heard);
     CU_add_test(suite, "metrics", test_metrics);
     CU_add_test(suite, "stop", test_stop);
