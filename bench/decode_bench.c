@@ -1,11 +1,11 @@
-/* decode_bench.c - the decoder alone: a capture of export datagrams through the engine of one thread,
- * with no store behind it; and the tag table alone. `make bench` runs it.
+/* decode_bench.c - the decoder alone: a capture of export datagrams through the engine of one
+ * thread, with no store behind it; and the tag table alone. `make bench` runs it.
  *
  *   decode_bench decode FILE [ROUNDS]       records per CPU-second, best round
  *   decode_bench tags PREFIXES [LOOK-UPS]   ns a flow for its two look-ups, source and destination
  *
- * The datagrams are read into memory first, so that only decoding is timed. Batches go round as they
- * do before the encoder. */
+ * The datagrams are read into memory first, so that only decoding is timed. Batches go round as
+ * they do before the encoder. */
 #include "base/time.h"
 #include "flow/prefix.h"
 #include "ingest/capture.h"
@@ -131,7 +131,8 @@ static struct prefix_table *random_table(size_t count, uint64_t *state)
         uint32_t length = draw(state) % 4 ? 24 : 20;
         uint32_t address = network(i, length);
         rules[i].prefix = (struct prefix){address_from_ipv4(address), (uint8_t)(96 + length)};
-        rules[i].tag = (uint32_t)(address >> 12) % 2000000 + 1; /* by content: a repeated prefix agrees */
+        /* by content: a repeated prefix agrees */
+        rules[i].tag = (uint32_t)(address >> 12) % 2000000 + 1;
     }
     if (!rules || prefix_table_new(rules, count, NULL, 0, &table, &error) != WEIR_OK)
         fprintf(stderr, "decode_bench: %s\n", error.message);
@@ -151,7 +152,8 @@ static int tags(size_t prefixes, size_t flows)
         free(found);
         return 1;
     }
-    for (size_t i = 0; i < 2 * flows; i++) /* inside a random prefix, so that every look-up finds one */
+    /* inside a random prefix, so that every look-up finds one */
+    for (size_t i = 0; i < 2 * flows; i++)
         addresses[i] = network(draw(&state) % prefixes, 24) | (uint32_t)(draw(&state) & 0xff);
     uint64_t start = clock_thread_cpu_us();
     prefix_lookup_ipv4_many(table, addresses, flows, found);

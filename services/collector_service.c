@@ -124,7 +124,8 @@ int __col__AddTag(struct soap *soap, struct _col__AddTag *q, struct _col__AddTag
     if (!q || read_tag(soap, q->tag, &tag, &error) != WEIR_OK)
         return q ? fault_error(soap, &error) : fault_missing(soap, "AddTag");
     struct store *store = collector_change(soap);
-    return collector_changed(soap, store_tag_add(store, &tag, caller_who(soap, who), &error), &error);
+    return collector_changed(soap, store_tag_add(store, &tag, caller_who(soap, who), &error),
+                             &error);
 }
 
 int __col__DelTag(struct soap *soap, struct _col__DelTag *q, struct _col__DelTagResponse *answer)
@@ -155,7 +156,8 @@ int __col__AddMDev(struct soap *soap, struct _col__AddMDev *q, struct _col__AddM
     if (!q || read_device(q->mdev, &device, &error) != WEIR_OK)
         return q ? fault_error(soap, &error) : fault_missing(soap, "AddMDev");
     struct store *store = collector_change(soap);
-    return collector_changed(soap, store_device_add(store, &device, caller_who(soap, who), &error), &error);
+    return collector_changed(soap, store_device_add(store, &device, caller_who(soap, who), &error),
+                             &error);
 }
 
 int __col__DelMDev(struct soap *soap, struct _col__DelMDev *q, struct _col__DelMDevResponse *answer)
@@ -169,8 +171,8 @@ int __col__DelMDev(struct soap *soap, struct _col__DelMDev *q, struct _col__DelM
     if (address_parse(q->address, "address", &address, &error) != WEIR_OK)
         return fault_error(soap, &error);
     struct store *store = collector_change(soap);
-    return collector_changed(soap, store_device_delete(store, &address, caller_who(soap, who), &error),
-                   &error);
+    return collector_changed(
+        soap, store_device_delete(store, &address, caller_who(soap, who), &error), &error);
 }
 
 int __col__AddCompDB(struct soap *soap, struct _col__AddCompDB *q,
@@ -198,7 +200,8 @@ int __col__DelCompDB(struct soap *soap, struct _col__DelCompDB *q,
     if (!q || !q->url)
         return fault_missing(soap, "url");
     struct store *store = collector_change(soap);
-    return collector_changed(soap, store_db_delete(store, q->url, caller_who(soap, who), &error), &error);
+    return collector_changed(soap, store_db_delete(store, q->url, caller_who(soap, who), &error),
+                             &error);
 }
 
 /* ---- listing it ---- */

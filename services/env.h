@@ -2,8 +2,8 @@
 //
 // Every service and client is generated with static serializers (-DWITH_NOGLOBAL); what gSOAP's
 // library wants globally (header, fault, its detail) is generated from here alone. The detail's
-// element is wt:Fault of schemas/xsd/weir-types.xsd; its code is text here, so that a client shows a
-// code it does not know yet. services/envelope.h is the C side of it.
+// element is wt:Fault of schemas/xsd/weir-types.xsd; its code is text here, so that a client shows
+// a code it does not know yet. services/envelope.h is the C side of it.
 #import "soap12.h"
 //gsoap wt schema namespace: urn:weir:types:1
 //gsoap wt schema elementForm: qualified

@@ -46,7 +46,8 @@ static void get_index(struct services *s, struct exchange *x)
 const struct route routes[] = {
     {"/", "this list", get_index},
     {"/healthz", "ok while the store answers and the collector runs", health_get},
-    {"/metrics", "counters of server, store and collector, the account by exporter; Prometheus text",
+    {"/metrics",
+     "counters of server, store and collector, the account by exporter; Prometheus text",
      metrics_get},
     {"/xsd/", "schemas that the contracts import", documents_schema},
 };

@@ -1,8 +1,9 @@
-/* weird_sink.h - where a serving weird delivers: its own store, or the DB component of the catalogue.
+/* weird_sink.h - where a serving weird delivers: its own store, or the DB component of the
+ * catalogue.
  *
- * Without the db role, blocks go to the DB component that was added first by URL order (AddCompDB); while there is
- * none, they wait in the spool. What this collector's sequence positions are is kept in its own store, as
- * blocks that carry checkpoints only, so that a restart knows what it missed.
+ * Without the db role, blocks go to the DB component that was added first by URL order (AddCompDB);
+ * while there is none, they wait in the spool. What this collector's sequence positions are is kept
+ * in its own store, as blocks that carry checkpoints only, so that a restart knows what it missed.
  *
  * Threads: weird_sink_update() by any; the sink itself by the collector's sender. */
 #ifndef WEIR_WEIRD_SINK_H

@@ -48,7 +48,8 @@ int weird_verify(struct weird_settings *s, int operands, char **operand)
         return weird_usage("verify: '%s' is too much", operand[0]);
     if (store_open(s->data, STORE_READ_ONLY, &store, &error) != WEIR_OK)
         return weird_complain(&error, 1);
-    enum weir_status status = store_verify(store, tell_difference, progress_draw_store, &work, &differences, &error);
+    enum weir_status status =
+        store_verify(store, tell_difference, progress_draw_store, &work, &differences, &error);
     if (status == WEIR_OK)
         status = store_status(store, &state, &error);
     progress_clear();
@@ -62,7 +63,8 @@ int weird_verify(struct weird_settings *s, int operands, char **operand)
 }
 
 /* STORE_CREATE is the mode that writes, but a word that changes a store makes none. */
-static enum weir_status open_to_write(const char *data, struct store **out, struct weir_error *error)
+static enum weir_status open_to_write(const char *data, struct store **out,
+                                      struct weir_error *error)
 {
     enum weir_status status = store_open(data, STORE_READ_ONLY, out, error);
     if (status != WEIR_OK)

@@ -1,5 +1,5 @@
-/* weird_upkeep.c - the words that look after the store: compact, backup; and what of it goes on while
- * weird serves, or ends an import. */
+/* weird_upkeep.c - the words that look after the store: compact, backup; and what of it goes on
+ * while weird serves, or ends an import. */
 #include "weird.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +18,8 @@ enum weir_status weird_tidy(const struct weird_settings *s, struct store *store,
 {
     struct progress work = {"compacting", clock_monotonic_us()};
     struct upkeep_settings settings = weird_upkeep_settings(s);
-    enum weir_status status = store_upkeep(store, &settings, progress_draw_store, &work, report, error);
+    enum weir_status status =
+        store_upkeep(store, &settings, progress_draw_store, &work, report, error);
     progress_clear();
     return status;
 }
@@ -40,10 +41,11 @@ int weird_compact(struct weird_settings *s, int operands, char **operand)
     store_close(store);
     if (status != WEIR_OK)
         return weird_complain(&error, 1);
-    printf("{\"merged\":%" PRIu64 ",\"made\":%" PRIu64 ",\"removed\":%" PRIu64 ",\"records\":%" PRIu64
-           ",\"blocks\":%" PRIu64 ",\"octets\":%" PRIu64 ",\"seconds\":%.3f}\n",
-           report.blocks_merged, report.blocks_made, report.records_removed, state.records, state.blocks,
-           state.file_octets, (double)(clock_monotonic_us() - start_us) / 1e6);
+    printf("{\"merged\":%" PRIu64 ",\"made\":%" PRIu64 ",\"removed\":%" PRIu64
+           ",\"records\":%" PRIu64 ",\"blocks\":%" PRIu64 ",\"octets\":%" PRIu64
+           ",\"seconds\":%.3f}\n",
+           report.blocks_merged, report.blocks_made, report.records_removed, state.records,
+           state.blocks, state.file_octets, (double)(clock_monotonic_us() - start_us) / 1e6);
     return 0;
 }
 

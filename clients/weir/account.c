@@ -109,8 +109,10 @@ static void reported_note(struct report *r, const char *what, uint64_t heard, ui
 {
     char left[GROUPED_SIZE], right[GROUPED_SIZE];
     if (said)
-        report_note(r, "reported", "%s of %s %s that exporters say they sent were heard, or are known "
-                    "to be missing", print_grouped(heard, left), print_grouped(said, right), what);
+        report_note(r, "reported",
+                    "%s of %s %s that exporters say they sent were heard, or are known "
+                    "to be missing",
+                    print_grouped(heard, left), print_grouped(said, right), what);
 }
 
 /* Counters that are rarely other than zero get a line when they are: each is a reason to look. */
@@ -136,10 +138,12 @@ static void counter_notes(struct report *r, const struct wt__Counters *c)
         {"kernel drops", c->kernelDrops, "datagrams dropped at a full socket buffer"},
         {"spool drops", c->spoolDrops, "records given up because the spool was full"},
         {"deselected", c->deselectedRecords, "records that a flow type said to drop"},
-        {"refused", c->refusedDatagrams, "datagrams of exporters that nobody described (--known-only)"},
+        {"refused", c->refusedDatagrams,
+         "datagrams of exporters that nobody described (--known-only)"},
         {"missing", c->missingSamples, "sFlow samples are missing, or were late"},
         {"recovered", c->recoveredSamples, "of them arrived late"},
-        {"undecoded", c->undecodedLists, "lists (RFC 6313) stay octets: malformed, or without a template"},
+        {"undecoded", c->undecodedLists,
+         "lists (RFC 6313) stay octets: malformed, or without a template"},
         {"unsent", c->unsentRecords, "records that exporters say they could not send"},
         {"ignored", c->ignoredPackets, "packets that exporters say they did not meter"},
         {"dropped", c->droppedSamples, "samples that sFlow agents had no resources to take"},

@@ -1,5 +1,5 @@
-/* deliver.c - the two threads between ingest and sink; see deliver.h. Neighbours: outbox.c (the queue
- * of finished blocks), lib/block (encoding), pool.c (the round of batches). */
+/* deliver.c - the two threads between ingest and sink; see deliver.h. Neighbours: outbox.c (the
+ * queue of finished blocks), lib/block (encoding), pool.c (the round of batches). */
 #include "deliver/deliver.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -129,8 +129,8 @@ static void account_join(struct account *to, struct account *from)
 }
 
 /* The records of a lost block were received and are gone: they count as spoolDrops, not as records.
- * An account may run ahead of or behind its batch by what other batches hold, so the number given up
- * is the batch's own; rows absorb it in order. */
+ * An account may run ahead of or behind its batch by what other batches hold, so the number given
+ * up is the batch's own; rows absorb it in order. */
 static void carry_over(struct deliver *d, struct account *account, uint64_t records_lost)
 {
     for (size_t i = 0; i < account->row_count && records_lost; i++) {
@@ -169,7 +169,8 @@ static enum weir_status put_patiently(struct deliver *d, uint64_t sequence, stru
     enum weir_status status;
     while ((status = outbox_put(d->outbox, sequence, block, &error)) != WEIR_OK) {
         note_trouble(d, &error);
-        if (!worth_retrying(status) || out_of_patience(d, since_ms) || !wait_before_retry(d, &pause_ms))
+        if (!worth_retrying(status) || out_of_patience(d, since_ms) ||
+            !wait_before_retry(d, &pause_ms))
             return status;
     }
     return WEIR_OK;
@@ -205,7 +206,8 @@ static void encode_job(struct deliver *d, struct pool_job *job, struct buffer *b
     struct weir_error error = {0};
     struct block_id id = {.sequence = (uint64_t)d->settings.incarnation << 32 | ++d->next_block};
     memcpy(id.collector, d->settings.id, sizeof id.collector);
-    uint64_t records = job->batch && batch_kind(job->batch) == RECORD_FLOW ? batch_rows(job->batch) : 0;
+    uint64_t records =
+        job->batch && batch_kind(job->batch) == RECORD_FLOW ? batch_rows(job->batch) : 0;
     pick_up_carried(d, &job->account);
     buffer_clear(block);
     enum weir_status status = encode(d, &id, job, block, &error);
@@ -370,8 +372,9 @@ enum weir_status deliver_new(const struct collector_settings *settings, const st
     if (settings->lasting && d->encoder)
         block_encoder_dense(d->encoder);
     enum weir_status status =
-        d->pool && d->encoder && (d->arranger || !settings->lasting) ? outbox_new(settings->spool, settings->spool_most, &d->outbox, error)
-                              : weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the encoder");
+        d->pool && d->encoder && (d->arranger || !settings->lasting)
+            ? outbox_new(settings->spool, settings->spool_most, &d->outbox, error)
+            : weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the encoder");
     if (status == WEIR_OK)
         status = outbox_each(d->outbox, note_left, d, error);
     if (status == WEIR_OK)
@@ -404,8 +407,8 @@ static bool safe_or_delivered(struct deliver *d)
 static void wait_delivered(struct deliver *d, int64_t patience_ms)
 {
     struct timespec step = {.tv_nsec = 5 * 1000000L};
-    for (int64_t waited = 0; waited < patience_ms && !safe_or_delivered(d) && !atomic_load(&d->failed);
-         waited += 5)
+    for (int64_t waited = 0;
+         waited < patience_ms && !safe_or_delivered(d) && !atomic_load(&d->failed); waited += 5)
         nanosleep(&step, NULL);
 }
 

@@ -1,14 +1,16 @@
-/* deliver.h - batches become blocks and reach the sink: a queue of batches, not a lock around a table.
+/* deliver.h - batches become blocks and reach the sink: a queue of batches, not a lock around a
+ * table.
  *
- *   ingest threads ──take──▶ jobs ─▶ encoder thread ─▶ outbox (memory or spool) ─▶ sender thread ─▶ sink
+ *   ingest threads ──take──▶ jobs ─▶ encoder thread ─▶ outbox (memory or spool) ─▶ sender thread ─▶
+ *   sink
  *
  * Batches go round: what the encoder has emptied is what the next take() returns, so a running
  * collector allocates nothing. When the sink is slow the outbox fills, then the batches are all in
  * use, and take() waits: the receive buffer of the kernel is the last reserve, and what it drops is
  * counted.
  *
- * A block that must be given up (the spool is full, the sink refuses it for good) leaves its account
- * behind: its records become spoolDrops in the next block, so even that loss is told.
+ * A block that must be given up (the spool is full, the sink refuses it for good) leaves its
+ * account behind: its records become spoolDrops in the next block, so even that loss is told.
  *
  * Threads: deliver_output()'s take() by any number of ingest threads; the rest by the owner. */
 #ifndef WEIR_COLLECTOR_DELIVER_H
@@ -22,11 +24,11 @@ struct deliver;
 enum weir_status deliver_new(const struct collector_settings *settings, const struct sink *sink,
                              struct deliver **out, struct weir_error *error);
 struct ingest_output deliver_output(struct deliver *d);
-/* Hands over the sequence positions in the blocks that an earlier run left in the spool, oldest first: they
- * are newer than what any sink knows. The caller frees with account_free(). */
+/* Hands over the sequence positions in the blocks that an earlier run left in the spool, oldest
+ * first: they are newer than what any sink knows. The caller frees with account_free(). */
 struct account deliver_left_behind(struct deliver *d);
-/* For an import, and for an end: a sink (with a spool, the spool) that takes nothing for this long is
- * a failure, not a reason to wait. Live collectors wait for ever. */
+/* For an import, and for an end: a sink (with a spool, the spool) that takes nothing for this long
+ * is a failure, not a reason to wait. Live collectors wait for ever. */
 void deliver_limit_patience(struct deliver *d, int64_t patience_ms);
 /* True once that has happened; take() then no longer waits, and `error` (may be NULL) says why. */
 bool deliver_failed(struct deliver *d, struct weir_error *error);

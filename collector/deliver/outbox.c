@@ -1,7 +1,7 @@
 /* outbox.c - the queue of finished blocks, in memory or as files of a spool; see outbox.h.
  *
- * Both shapes keep one list of entries, oldest first; an entry has its octets in memory, or the name
- * of its file, or (just read for sending) both. */
+ * Both shapes keep one list of entries, oldest first; an entry has its octets in memory, or the
+ * name of its file, or (just read for sending) both. */
 #include "deliver/outbox.h"
 #include <dirent.h>
 #include <errno.h>

@@ -7,7 +7,8 @@
  *   SPOOL/0000000300000007.block      name: the block's sequence in hex, so names sort in order
  *   SPOOL/0000000300000007.refused    a block that the sink refused for good; kept for a human
  *
- * Threads: one puts (the encoder), one takes (the sender); outbox_stop() and outbox_state() by any. */
+ * Threads: one puts (the encoder), one takes (the sender); outbox_stop() and outbox_state() by
+ * any. */
 #ifndef WEIR_COLLECTOR_OUTBOX_H
 #define WEIR_COLLECTOR_OUTBOX_H
 
@@ -18,9 +19,9 @@
 
 struct outbox;
 
-/* folder NULL: in memory. Otherwise the folder is made if need be, and what an earlier run left in it
- * is first in line. `most`: octets the spool may hold. WEIR_EBUSY: another process has the folder;
- * WEIR_EFULL, WEIR_EIO, WEIR_ENOMEM. */
+/* folder NULL: in memory. Otherwise the folder is made if need be, and what an earlier run left in
+ * it is first in line. `most`: octets the spool may hold. WEIR_EBUSY: another process has the
+ * folder; WEIR_EFULL, WEIR_EIO, WEIR_ENOMEM. */
 enum weir_status outbox_new(const char *folder, int64_t most, struct outbox **out,
                             struct weir_error *error);
 void outbox_free(struct outbox *o);
@@ -36,10 +37,10 @@ enum weir_status outbox_each(struct outbox *o,
 enum weir_status outbox_put(struct outbox *o, uint64_t sequence, struct buffer *block,
                             struct weir_error *error);
 
-/* The oldest block, waiting for one at most `wait_ms`. WEIR_ENOTFOUND: none came. The octets stay the
- * outbox's until outbox_done() or outbox_refused(); asking again gives the same block. */
-enum weir_status outbox_next(struct outbox *o, int64_t wait_ms, const uint8_t **bytes, size_t *length,
-                             struct weir_error *error);
+/* The oldest block, waiting for one at most `wait_ms`. WEIR_ENOTFOUND: none came. The octets stay
+ * the outbox's until outbox_done() or outbox_refused(); asking again gives the same block. */
+enum weir_status outbox_next(struct outbox *o, int64_t wait_ms, const uint8_t **bytes,
+                             size_t *length, struct weir_error *error);
 void outbox_done(struct outbox *o);    /* the sink has it: forget it */
 void outbox_refused(struct outbox *o); /* never to be sent again: set aside */
 

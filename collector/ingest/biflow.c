@@ -1,6 +1,6 @@
-/* biflow.c - makes rows of the reverse direction (biflow.h). A made row is seen through a template of
- * its own, whose fields are gathered from those of the record. Neighbours: templates.c owns one a
- * template, sets.c calls it behind wire_decode(). */
+/* biflow.c - makes rows of the reverse direction (biflow.h). A made row is seen through a template
+ * of its own, whose fields are gathered from those of the record. Neighbours: templates.c owns one
+ * a template, sets.c calls it behind wire_decode(). */
 #include "ingest/biflow.h"
 #include "ingest/templates.h"
 #include <stdlib.h>

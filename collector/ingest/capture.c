@@ -14,7 +14,8 @@
 #define PROTOCOL_UDP 17
 #define EXTENSIONS_MOST 16
 
-#define READ_BUFFER (256u << 10) /* libpcap reads through stdio, whose 4 KiB cost a fifth of an import */
+#define READ_BUFFER (256u << 10) /* libpcap reads through stdio, whose 4 KiB cost a fifth of an
+                                    import */
 #define PACKET_HEADER 16u        /* in a pcap file, before each packet */
 
 struct capture {
@@ -45,8 +46,8 @@ typedef bool (*link_header)(struct cursor *c);
 
 static bool ip_follows(struct cursor *c, uint16_t ethertype)
 {
-    for (int tags = 0; tags < 4 && (ethertype == 0x8100 || ethertype == 0x88a8 || ethertype == 0x9100);
-         tags++) {
+    for (int tags = 0;
+         tags < 4 && (ethertype == 0x8100 || ethertype == 0x88a8 || ethertype == 0x9100); tags++) {
         cursor_skip(c, 2);
         ethertype = cursor_u16(c);
     }
@@ -74,7 +75,8 @@ static bool link_cooked2(struct cursor *c)
 
 static bool link_loopback(struct cursor *c)
 {
-    cursor_skip(c, 4); /* address family in the byte order of whoever captured; IP's version tells */
+    /* address family in the byte order of whoever captured; IP's version tells */
+    cursor_skip(c, 4);
     return !c->failed;
 }
 

@@ -57,7 +57,8 @@ static void find_lists(struct record_plan *plan, const struct wire_template *t)
             plan->lists[plan->list_count++] = i;
 }
 
-/* Records that are sampled packets (PSAMP, RFC 5476 and 5477): the piece of the packet is all there is. */
+/* Records that are sampled packets (PSAMP, RFC 5476 and 5477): the piece of the packet is all there
+ * is. */
 static void find_section(struct record_plan *plan, const struct wire_template *t)
 {
     static const uint16_t known_already[] = {1, 2, 8, 12, 27, 28, 85, 86, 231, 298};

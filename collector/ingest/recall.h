@@ -1,7 +1,7 @@
 /* recall.h - templates and samplers over a restart: what was known of UDP exporters' templates, and
- * what their options data said of sampling, so that data sets decode at once when the collector comes
- * back, and have their rates, and not only when all is repeated. (A connection's templates end with
- * it: RFC 7011 section 8.4.)
+ * what their options data said of sampling, so that data sets decode at once when the collector
+ * comes back, and have their rates, and not only when all is repeated. (A connection's templates
+ * end with it: RFC 7011 section 8.4.)
  *
  * Entries, LITTLE ENDIAN:
  *

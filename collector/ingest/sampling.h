@@ -17,8 +17,9 @@
  * their samplers once, when they start, are common.
  *
  * Over a restart of the collector they are kept like templates (recall.h). What an earlier run was
- * told is the exporter's word still, so rates by it have the same origin; but whether it is the same
- * exporter nobody saw, so it ends when it is not repeated for as long as a template may be silent.
+ * told is the exporter's word still, so rates by it have the same origin; but whether it is the
+ * same exporter nobody saw, so it ends when it is not repeated for as long as a template may be
+ * silent.
  *
  * Threads: one. */
 #ifndef WEIR_COLLECTOR_SAMPLING_H

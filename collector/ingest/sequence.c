@@ -10,7 +10,8 @@
 #define DOUBTFUL_ENOUGH 8u
 #define LATE_MOST_MS 60000  /* a late message is not older than this, rule 5 */
 #define CLOCK_SLACK_MS 2000 /* v9 headers round to seconds, on both sides */
-#define CLOCK_STEP_MS 5000  /* an exporter that sets its clock by more, at a loss, looks restarted */
+#define CLOCK_STEP_MS 5000  /* an exporter that sets its clock by more, at a loss, looks
+                               restarted */
 #define UNITS_USUAL 30u     /* of a message, when none was heard yet */
 #define FORMER_GOES_ON 8u   /* messages within which a run shows that a restart was none */
 

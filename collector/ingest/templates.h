@@ -36,9 +36,9 @@ struct templates {
 enum template_change { TEMPLATE_SAME, TEMPLATE_NEW, TEMPLATE_REDEFINED, TEMPLATE_REFUSED };
 
 struct known_template *templates_find(struct templates *all, uint16_t id);
-/* Takes `wire` over in every case; copies the record. *memory grows (or shrinks) by the octets it changed. A
- * definition equal to the known one changes nothing. TEMPLATE_REFUSED: too many, or no memory; the
- * id is then unknown. */
+/* Takes `wire` over in every case; copies the record. *memory grows (or shrinks) by the octets it
+ * changed. A definition equal to the known one changes nothing. TEMPLATE_REFUSED: too many, or no
+ * memory; the id is then unknown. */
 enum template_change templates_put(struct templates *all, struct wire_template *wire,
                                    const struct template_record *record, int64_t *memory);
 /* Forgets one (true when it was known), or all of a kind (returns how many). */

@@ -21,8 +21,8 @@ bool columns_open(struct columns *c, struct reader *r, const struct scan_block *
 /* *out is NULL when no row of the block has the element. Errors name the block. */
 enum weir_status columns_get(struct columns *c, ie_key key, const struct vector **out,
                              struct weir_error *error);
-/* The same for a filter alone, which asks of it nothing but ranges: a column that can answer them as
- * it lies is not decoded, and is not kept. */
+/* The same for a filter alone, which asks of it nothing but ranges: a column that can answer them
+ * as it lies is not decoded, and is not kept. */
 enum weir_status columns_get_encoded(struct columns *c, ie_key key, const struct vector **out,
                                      struct weir_error *error);
 /* The sum of the selected rows of a column (NULL: all), when that can be had without decoding it

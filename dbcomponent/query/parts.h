@@ -7,8 +7,8 @@
  *   [ 0 | octets | packets | flows | words … ]                  where those are too large
  *
  * Chunks come out of the question's budget; when that is used up, all of them are written to a
- * temporary file without a name (in TMPDIR, else /var/tmp, else /tmp) and filled anew. So the number of
- * groups is bounded by disk, not by memory.
+ * temporary file without a name (in TMPDIR, else /var/tmp, else /tmp) and filled anew. So the
+ * number of groups is bounded by disk, not by memory.
  *
  * Threads: parts belong to one thread; the budget is shared. */
 #ifndef WEIR_QUERY_PARTS_H

@@ -110,8 +110,8 @@ struct group_list {
     unsigned stride;
     size_t count;
 };
-bool question_percentiles(struct question *q, const struct tally *t, const struct group_list *groups,
-                          struct totals *out);
+bool question_percentiles(struct question *q, const struct tally *t,
+                          const struct group_list *groups, struct totals *out);
 
 /* account.c: what was received and lost in `when`, into *out; arrays from `a`. */
 enum weir_status question_account(struct reader *r, struct interval when, struct arena *a,

@@ -1,6 +1,6 @@
 /* spread.c - spread=proportional: a flow's octets and packets shared out over the bins it spans, as
- * store.h defines. The selected rows of a run become pieces, one a row and bin, which are added like
- * rows of a run of their own; keys are copied from the rows the pieces come from.
+ * store.h defines. The selected rows of a run become pieces, one a row and bin, which are added
+ * like rows of a run of their own; keys are copied from the rows the pieces come from.
  *
  * A group may have a share of octets and no flow that ends in it, while groups with no flows count
  * as empty (groups.h). So a piece counts as one, and a flow that ends in it as 2^32 more; the

@@ -1,9 +1,10 @@
-/* constraints.c - what a query asks of columns, turned into a filter (flow/filter.h) and an interval:
- * which blocks and rows are worth a look. SQLite checks every row once more, so all that matters
- * here is to leave out none that it would keep; a constraint that can not be put so is left to it.
+/* constraints.c - what a query asks of columns, turned into a filter (flow/filter.h) and an
+ * interval: which blocks and rows are worth a look. SQLite checks every row once more, so all that
+ * matters here is to leave out none that it would keep; a constraint that can not be put so is left
+ * to it.
  *
- * The plan that flow_best_index() makes and flow_read_constraints() reads is text: for each argument
- * a letter for the comparison and the number of the column, "e4g17". */
+ * The plan that flow_best_index() makes and flow_read_constraints() reads is text: for each
+ * argument a letter for the comparison and the number of the column, "e4g17". */
 #include "sqlext/sqlext.h"
 
 #include <stdlib.h>

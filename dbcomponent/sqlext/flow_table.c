@@ -160,8 +160,8 @@ static enum weir_status take_block(struct flow_table *t, struct flow_cursor *c, 
     if (!make_room(t, c))
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory for a block");
     static const ie_key none;
-    status = block_decode(&t->reader.sql, b, count ? keys : &none, verdict == FILTER_ALL ? 0 : count,
-                          &c->arena, &f, error);
+    status = block_decode(&t->reader.sql, b, count ? keys : &none,
+                          verdict == FILTER_ALL ? 0 : count, &c->arena, &f, error);
     if (status != WEIR_OK)
         return status;
     if (verdict == FILTER_ALL) {

@@ -3,23 +3,24 @@
  *     $ sqlite3 /var/lib/weir/weir.db
  *     sqlite> .load build/weir_flow
  *     sqlite> SELECT sourceIPv4Address, sum(octets) FROM flow
- *        ...>  WHERE flowEnd >= 1767225600000 AND protocolIdentifier = 6 GROUP BY 1 ORDER BY 2 DESC;
+ *        ...>  WHERE flowEnd >= 1767225600000 AND protocolIdentifier = 6 GROUP BY 1 ORDER BY 2
+ *        DESC;
  *
  * A column an element that some block has, by the names of `weird records`: IANA's, enterprise ones
- * as "e9.12345", Weir's own (exporter, flowStart, flowEnd, octets, srcTag, …); also srcIP and dstIP,
- * the address of either family. A record that lacks an element has NULL. Numbers and times (as
- * stored: milliseconds, or what the element's type says) are INTEGER; numbers past 2^63 are text, since
- * SQLite's integers end there; floating point is REAL; octets are BLOBs; addresses, MAC addresses and
- * strings are TEXT. Addresses compare as addresses, not as text (collation ADDRESS).
+ * as "e9.12345", Weir's own (exporter, flowStart, flowEnd, octets, srcTag, …); also srcIP and
+ * dstIP, the address of either family. A record that lacks an element has NULL. Numbers and times
+ * (as stored: milliseconds, or what the element's type says) are INTEGER; numbers past 2^63 are
+ * text, since SQLite's integers end there; floating point is REAL; octets are BLOBs; addresses, MAC
+ * addresses and strings are TEXT. Addresses compare as addresses, not as text (collation ADDRESS).
  *
- * What a query asks of numbers, addresses and times with = < <= > >= and BETWEEN decides which blocks
- * and rows are looked at; only the columns that it reads are decoded. There is a hidden column more,
- * `filter`, which takes nfdump's language: SELECT … FROM flow('src net 10.0.0.0/8') or
+ * What a query asks of numbers, addresses and times with = < <= > >= and BETWEEN decides which
+ * blocks and rows are looked at; only the columns that it reads are decoded. There is a hidden
+ * column more, `filter`, which takes nfdump's language: SELECT … FROM flow('src net 10.0.0.0/8') or
  * WHERE filter = 'src net 10.0.0.0/8'.
  *
  * It reads the database of the connection it is loaded into (main), one consistent state a query,
- * and checks every seal and checksum on the way. It never writes. Columns are those of the moment the
- * table is first named on a connection.
+ * and checks every seal and checksum on the way. It never writes. Columns are those of the moment
+ * the table is first named on a connection.
  *
  * Threads: as the connection. */
 #ifndef WEIR_SQLEXT_H

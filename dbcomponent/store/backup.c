@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Pages a step. The copy is read in one transaction, so it is one state of the store however long it takes,
- * and writers go on. */
+/* Pages a step. The copy is read in one transaction, so it is one state of the store however long
+ * it takes, and writers go on. */
 #define STEP_PAGES 2048
 
 static enum weir_status copy(struct sql *from, struct sql *to, store_progress progress,
@@ -22,8 +22,9 @@ static enum weir_status copy(struct sql *from, struct sql *to, store_progress pr
             progress(context, (uint64_t)(sqlite3_backup_pagecount(b) - sqlite3_backup_remaining(b)),
                      (uint64_t)sqlite3_backup_pagecount(b));
     int ended = sqlite3_backup_finish(b);
-    return code == SQLITE_DONE && ended == SQLITE_OK ? WEIR_OK
-                                                     : sql_fail(to, code == SQLITE_DONE ? ended : code, error);
+    return code == SQLITE_DONE && ended == SQLITE_OK
+               ? WEIR_OK
+               : sql_fail(to, code == SQLITE_DONE ? ended : code, error);
 }
 
 static enum weir_status make_part(const char *part, struct weir_error *error)
@@ -33,8 +34,8 @@ static enum weir_status make_part(const char *part, struct weir_error *error)
         close(fd);
         return WEIR_OK;
     }
-    return weir_fail(error, errno == EEXIST ? WEIR_EEXISTS : WEIR_EIO, "file", "can not make %s: %s",
-                     part, strerror(errno));
+    return weir_fail(error, errno == EEXIST ? WEIR_EEXISTS : WEIR_EIO, "file",
+                     "can not make %s: %s", part, strerror(errno));
 }
 
 static enum weir_status settle(const char *part, const char *file, struct weir_error *error)
@@ -48,8 +49,8 @@ static enum weir_status settle(const char *part, const char *file, struct weir_e
         unlink(part);
         return WEIR_OK;
     }
-    return weir_fail(error, errno == EEXIST ? WEIR_EEXISTS : WEIR_EIO, "file", "can not make %s: %s",
-                     file, strerror(errno));
+    return weir_fail(error, errno == EEXIST ? WEIR_EEXISTS : WEIR_EIO, "file",
+                     "can not make %s: %s", file, strerror(errno));
 }
 
 static enum weir_status copy_to(struct reader *r, const char *part, store_progress progress,

@@ -1,5 +1,5 @@
-/* block_write.c - blocks into their tables, and out of them. Inside a transaction. Neighbours: append.c
- * stores what came, compact.c what was merged, retain.c removes; blocks.c reads. */
+/* block_write.c - blocks into their tables, and out of them. Inside a transaction. Neighbours:
+ * append.c stores what came, compact.c what was merged, retain.c removes; blocks.c reads. */
 #include "store/inside.h"
 
 static enum weir_status insert_columns(struct sql *sql, int64_t id, const struct block_record *b,

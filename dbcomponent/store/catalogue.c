@@ -211,7 +211,8 @@ static enum weir_status add_tag(struct sql *sql, const struct tag *tag, const ch
         status = add_as(sql, tag, tag->ases[i], error);
     snprintf(subject, sizeof subject, "%u %s", tag->id, tag->name);
     snprintf(detail, sizeof detail, "%zu prefixes, %zu AS", tag->prefix_count, tag->as_count);
-    return status == WEIR_OK ? catalogue_audit(sql, who, "tag add", subject, detail, error) : status;
+    return status == WEIR_OK ? catalogue_audit(sql, who, "tag add", subject, detail, error)
+                             : status;
 }
 
 enum weir_status store_tag_add(struct store *s, const struct tag *tag, const char *who,
@@ -247,7 +248,8 @@ static enum weir_status delete_tag(struct sql *sql, uint32_t id, const char *who
     struct query q = query_start(sql, SQL_TAG_DELETE);
     query_bind_i64(&q, id);
     status = catalogue_end_delete(&q, "tag", what, error);
-    return status == WEIR_OK ? catalogue_audit(sql, who, "tag delete", what + 4, "", error) : status;
+    return status == WEIR_OK ? catalogue_audit(sql, who, "tag delete", what + 4, "", error)
+                             : status;
 }
 
 enum weir_status store_tag_delete(struct store *s, uint32_t id, const char *who,
@@ -281,7 +283,8 @@ static enum weir_status add_device(struct sql *sql, const struct device_entry *d
     query_bind_f64(&q, d->sampling_rate);
     enum weir_status status = catalogue_end_insert(&q, "address", address, error);
     snprintf(detail, sizeof detail, "sampling rate %g", d->sampling_rate);
-    return status == WEIR_OK ? catalogue_audit(sql, who, "device add", address, detail, error) : status;
+    return status == WEIR_OK ? catalogue_audit(sql, who, "device add", address, detail, error)
+                             : status;
 }
 
 enum weir_status store_device_add(struct store *s, const struct device_entry *device,
@@ -328,7 +331,8 @@ enum weir_status store_db_add(struct store *s, const struct db_entry *db, const 
     query_bind_text(&q, db->name ? db->name : "");
     status = catalogue_end_insert(&q, "url", db->url, error);
     if (status == WEIR_OK)
-        status = catalogue_audit(&s->writer, who, "db add", db->url, db->name ? db->name : "", error);
+        status =
+            catalogue_audit(&s->writer, who, "db add", db->url, db->name ? db->name : "", error);
     return store_end(s, status, error);
 }
 

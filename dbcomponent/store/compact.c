@@ -2,9 +2,10 @@
  * block_write.c stores it.
  *
  * Blocks are merged with their neighbours in time, so that a merged one covers little time and
- * is skipped as often as those that it is made of were. Enough for a large block are merged at once;
- * of fewer, MERGE_FAN or more are, when they are together FAIR times the largest: so flows that trickle
- * in are rewritten a logarithmic number of times, and there are never many small blocks. */
+ * is skipped as often as those that it is made of were. Enough for a large block are merged at
+ * once; of fewer, MERGE_FAN or more are, when they are together FAIR times the largest: so flows
+ * that trickle in are rewritten a logarithmic number of times, and there are never many small
+ * blocks. */
 #include "store/merge.h"
 #include "store/upkeep.h"
 #include <string.h>
@@ -38,11 +39,13 @@ static enum weir_status list_small(struct reader *r, enum record_kind kind, stru
             *out = more;
         }
         if (memory)
-            (*out)[(*count)++] = (struct small){.id = query_i64(&q, 0), .rows = (uint32_t)query_i64(&q, 1),
+            (*out)[(*count)++] = (struct small){.id = query_i64(&q, 0),
+                                                .rows = (uint32_t)query_i64(&q, 1),
                                                 .last_ms = query_i64(&q, 2)};
     }
     enum weir_status status = query_end(&q, error);
-    return memory ? status : weir_fail(error, WEIR_ENOMEM, "", "out of memory for a list of blocks");
+    return memory ? status
+                  : weir_fail(error, WEIR_ENOMEM, "", "out of memory for a list of blocks");
 }
 
 /* ---- which ones ---- */
@@ -109,7 +112,8 @@ static enum weir_status merge(struct upkeep *u, const struct small *s, size_t co
     struct reader *r;
     struct block_record merged;
     size_t length;
-    int64_t *ids = arena_alloc(&a, count * sizeof *ids), *seals = arena_alloc(&a, count * sizeof *seals);
+    int64_t *ids = arena_alloc(&a, count * sizeof *ids),
+            *seals = arena_alloc(&a, count * sizeof *seals);
     if (!u->merger)
         u->merger = merger_new();
     if (!ids || !seals || !u->merger) {
@@ -145,7 +149,8 @@ static enum weir_status merge_patiently(struct upkeep *u, const struct small *s,
         return WEIR_OK;
     if (status == WEIR_ELIMIT) {
         status = merge_patiently(u, s, count / 2, error);
-        return status == WEIR_OK ? merge_patiently(u, s + count / 2, count - count / 2, error) : status;
+        return status == WEIR_OK ? merge_patiently(u, s + count / 2, count - count / 2, error)
+                                 : status;
     }
     if (status != WEIR_OK && error)
         *error = found;
@@ -171,7 +176,8 @@ static enum weir_status compact_kind(struct upkeep *u, enum record_kind kind,
         n = fitting(s + i, count - i, &full);
         size_t from = full || u->thorough ? 0 : worthy_from(s + i, n);
         status = merge_patiently(u, s + i + from, n - from, error);
-        /* Merging takes its time when much came at once; the bound of the file does not wait for it. */
+        /* Merging takes its time when much came at once; the bound of the file does not wait for
+         * it. */
         if (status == WEIR_OK && n - from > 1 && u->settings.retain_octets)
             status = upkeep_retain(u, error);
         if (u->progress)

@@ -1,10 +1,10 @@
-/* deliver.c - deliveries of long ago become ranges (upkeep.h): a row a block for ever would be more than
- * the flows of a quiet network. Neighbours: append.c looks deliveries up in both tables, account.c
- * keeps what they carried, verify.c adds it up again.
+/* deliver.c - deliveries of long ago become ranges (upkeep.h): a row a block for ever would be more
+ * than the flows of a quiet network. Neighbours: append.c looks deliveries up in both tables,
+ * account.c keeps what they carried, verify.c adds it up again.
  *
- * A range knows that each of its sequences was stored, and the sum of what their accounts said; not which
- * block each was, so a different block under an old name is taken for the old one. Collectors send a block
- * again within their spool's time, which is less. */
+ * A range knows that each of its sequences was stored, and the sum of what their accounts said; not
+ * which block each was, so a different block under an old name is taken for the old one. Collectors
+ * send a block again within their spool's time, which is less. */
 #include "store/upkeep.h"
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +116,8 @@ static enum weir_status write_account(struct range *r, struct buffer *out,
     account_write(out, &whole);
     free(last);
     account_free(&a);
-    return out->failed ? weir_fail(error, WEIR_ENOMEM, "", "out of memory for an account") : WEIR_OK;
+    return out->failed ? weir_fail(error, WEIR_ENOMEM, "", "out of memory for an account")
+                       : WEIR_OK;
 }
 
 static enum weir_status add_bytes(struct range *r, const uint8_t *bytes, size_t length,
@@ -135,8 +136,8 @@ static enum weir_status add_bytes(struct range *r, const uint8_t *bytes, size_t 
 
 /* ---- reading a run of deliveries, and the range before it ---- */
 
-static enum weir_status read_run(struct sql *sql, int64_t collector, uint64_t from, int64_t before_ms,
-                                 struct range *r, struct weir_error *error)
+static enum weir_status read_run(struct sql *sql, int64_t collector, uint64_t from,
+                                 int64_t before_ms, struct range *r, struct weir_error *error)
 {
     enum weir_status status = WEIR_OK;
     struct query q = query_start(sql, SQL_DELIVERY_RUN);
@@ -219,7 +220,8 @@ static enum weir_status put_range(struct sql *sql, int64_t collector, struct ran
         status = run_between(sql, SQL_DELIVERY_FORGET, collector, first, r->last, error);
     /* Positions are as new as the delivery that told them: now as the range. */
     return status == WEIR_OK
-               ? run_between(sql, SQL_CHECKPOINT_MOVE, collector, r->first, r->last, error) : status;
+               ? run_between(sql, SQL_CHECKPOINT_MOVE, collector, r->first, r->last, error)
+               : status;
 }
 
 /* The next run from *from on; *from moves behind it. */

@@ -1,5 +1,5 @@
-/* levels.c - see levels.h. Neighbours: segment.c has the bytes, append.c and retag.c outdate, verify.c
- * compares, container.h's reader_rollups_coarse() is here. */
+/* levels.c - see levels.h. Neighbours: segment.c has the bytes, append.c and retag.c outdate,
+ * verify.c compares, container.h's reader_rollups_coarse() is here. */
 #include "store/levels.h"
 #include "store/segment.h"
 #include <string.h>
@@ -8,7 +8,8 @@
 #define DAY_MS  (24 * HOUR_MS)
 const int64_t level_ms[LEVEL_COUNT] = {HOUR_MS, DAY_MS, 32 * DAY_MS};
 
-/* A slot is made when it has ended so long ago: exporters tell of flows some minutes after they end. */
+/* A slot is made when it has ended so long ago: exporters tell of flows some minutes after they
+ * end. */
 #define GRACE_MS (10 * MINUTE_MS)
 /* How long a transaction goes on making slots. */
 #define HOLD_US 10000
@@ -225,7 +226,8 @@ static enum weir_status walk_level(const struct coarse *c, int level, struct int
 static enum weir_status walk_gap(const struct coarse *c, int level, int64_t from_ms, int64_t to_ms,
                                  struct weir_error *error)
 {
-    return from_ms < to_ms ? walk_level(c, level - 1, (struct interval){from_ms, to_ms}, error) : WEIR_OK;
+    return from_ms < to_ms ? walk_level(c, level - 1, (struct interval){from_ms, to_ms}, error)
+                           : WEIR_OK;
 }
 
 static enum weir_status list_segments(struct sql *sql, int64_t resolution_ms, struct interval when,
@@ -256,8 +258,8 @@ static enum weir_status walk_level(const struct coarse *c, int level, struct int
     for (size_t i = 0; status == WEIR_OK && i < count; i++) {
         status = walk_gap(c, level, at, starts[i], error);
         if (status == WEIR_OK)
-            status = walk(&c->reader->sql, size, (struct interval){starts[i], starts[i] + 1}, c->row,
-                          c->context, NULL, error);
+            status = walk(&c->reader->sql, size, (struct interval){starts[i], starts[i] + 1},
+                          c->row, c->context, NULL, error);
         at = starts[i] + size;
     }
     if (status == WEIR_OK)

@@ -1,5 +1,5 @@
-/* merge.c - see merge.h. Neighbours: unchanged.c finds what need not be decoded, blocks.c decodes, lib/block
- * arranges and encodes, compact.c writes. */
+/* merge.c - see merge.h. Neighbours: unchanged.c finds what need not be decoded, blocks.c decodes,
+ * lib/block arranges and encodes, compact.c writes. */
 #include "store/merge.h"
 #include "store/unchanged.h"
 #include <stdlib.h>
@@ -19,7 +19,8 @@ struct merger {
     struct buffer bytes;
     struct element elements[BATCH_COLUMNS_MOST]; /* of all blocks, sorted by key */
     uint32_t element_count;
-    struct block_column kept[BATCH_COLUMNS_MOST]; /* unchanged ones, sorted by key, from kept_arena */
+    struct block_column kept[BATCH_COLUMNS_MOST]; /* unchanged ones, sorted by key, from
+                                                     kept_arena */
     uint32_t kept_count;
     ie_key merged[BATCH_COLUMNS_MOST]; /* the others */
     uint32_t merged_count;
@@ -137,8 +138,8 @@ static enum weir_status read_heads(struct merger *m, struct sql *sql, const int6
             break;
         if (!merger_accepts(m, b) || (i && b->head.kind != out->head.kind) ||
             b->head.rows > BLOCK_ROWS_MOST - s->rows)
-            return weir_fail(error, WEIR_ELIMIT, "block", "block %lld does not go into one with others",
-                             (long long)ids[i]);
+            return weir_fail(error, WEIR_ELIMIT, "block",
+                             "block %lld does not go into one with others", (long long)ids[i]);
         s->rows += b->head.rows;
         out->head.kind = b->head.kind;
         if (i == 0 || b->head.first_ms < out->head.first_ms)
@@ -150,7 +151,8 @@ static enum weir_status read_heads(struct merger *m, struct sql *sql, const int6
     return status;
 }
 
-/* Finds the columns that stay, and decodes the others. One at least is merged: what every block has. */
+/* Finds the columns that stay, and decodes the others. One at least is merged: what every block
+ * has. */
 static enum weir_status read_columns(struct merger *m, struct sql *sql, struct source *s,
                                      struct weir_error *error)
 {
@@ -169,8 +171,8 @@ static enum weir_status read_columns(struct merger *m, struct sql *sql, struct s
     }
     arena_reset(&m->scratch);
     for (size_t i = 0; status == WEIR_OK && i < s->count; i++)
-        status = block_decode(sql, &s->blocks[i], m->merged, m->merged_count, &m->arena, &s->frames[i],
-                              error);
+        status = block_decode(sql, &s->blocks[i], m->merged, m->merged_count, &m->arena,
+                              &s->frames[i], error);
     return status;
 }
 
@@ -225,6 +227,7 @@ enum weir_status merger_merge(struct merger *m, struct sql *sql, const int64_t *
         status = read_columns(m, sql, &s, error);
     sql_release_column(sql);
     if (status == WEIR_OK)
-        status = arrange(m->arranger, s.frames, count, m->merged, m->merged_count, &arranged, error);
+        status =
+            arrange(m->arranger, s.frames, count, m->merged, m->merged_count, &arranged, error);
     return status == WEIR_OK ? encode(m, &arranged, out, error) : status;
 }

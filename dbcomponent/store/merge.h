@@ -1,6 +1,6 @@
-/* merge.h - several blocks as one: decoded, arranged (block/arrange.h has the order of the rows, and why),
- * encoded densely. Columns that say the same in any order are copied as they are (unchanged.h). Nothing is
- * written here.
+/* merge.h - several blocks as one: decoded, arranged (block/arrange.h has the order of the rows,
+ * and why), encoded densely. Columns that say the same in any order are copied as they are
+ * (unchanged.h). Nothing is written here.
  *
  * Threads: a merger belongs to one thread. */
 #ifndef WEIR_DB_MERGE_H
@@ -15,14 +15,15 @@ struct merger;
 struct merger *merger_new(void); /* NULL when memory ends */
 void merger_free(struct merger *m);
 
-/* Whether a block can be merged with those before it: an element has numbers in all of them or octets in
- * all of them, and there are not too many elements. merger_start() forgets those before. */
+/* Whether a block can be merged with those before it: an element has numbers in all of them or
+ * octets in all of them, and there are not too many elements. merger_start() forgets those
+ * before. */
 void merger_start(struct merger *m);
 bool merger_accepts(struct merger *m, const struct block_record *b);
 
-/* Reads `count` blocks of one kind by `sql` and makes one of them: *out has head (but for the id), octets and
- * columns with their bytes, and lives until the next call. `seals` (block_seal()) gets what
- * they were when they were read. WEIR_ELIMIT: they do not go into one. */
+/* Reads `count` blocks of one kind by `sql` and makes one of them: *out has head (but for the id),
+ * octets and columns with their bytes, and lives until the next call. `seals` (block_seal()) gets
+ * what they were when they were read. WEIR_ELIMIT: they do not go into one. */
 enum weir_status merger_merge(struct merger *m, struct sql *sql, const int64_t *ids, size_t count,
                               int64_t *seals, struct block_record *out, struct weir_error *error);
 

@@ -128,7 +128,8 @@ static bool read_row(struct gathering *g, const struct source *s, const struct f
 {
     const struct vector *name = first_of(f, s->names, 2, row);
     const struct vector *number = first_of(f, s->numbers, 4, row);
-    const struct vector *exporter = frame_find(f, WEIR_EXPORTER), *told = frame_find(f, WEIR_EXPORT_TIME);
+    const struct vector *exporter = frame_find(f, WEIR_EXPORTER),
+                        *told = frame_find(f, WEIR_EXPORT_TIME);
     const struct vector *domain = frame_find(f, WEIR_DOMAIN);
     if (!name || name->width || !number || !exporter || exporter->width != 16)
         return true;

@@ -163,8 +163,8 @@ static void name_columns(struct writing *w, const struct frame *f)
 }
 
 /* A list that can not be read prints as the octets it is. */
-static void print_column(struct buffer *out, const struct column_name *n, const struct vector *templates,
-                         uint32_t row)
+static void print_column(struct buffer *out, const struct column_name *n,
+                         const struct vector *templates, uint32_t row)
 {
     struct octets none = {0};
     bool has = n->list != IE_OCTET_ARRAY && templates && vector_has(templates, row);

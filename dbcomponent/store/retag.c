@@ -56,8 +56,8 @@ static uint32_t tag_of(const struct retagging *r, const struct side *side, const
     return tag;
 }
 
-/* Pseudonyms say nothing of where their owners are, and records that stand for many flows may have no
- * addresses: the tags these were given when they came are all there is. */
+/* Pseudonyms say nothing of where their owners are, and records that stand for many flows may have
+ * no addresses: the tags these were given when they came are all there is. */
 static bool keeps_tags(const struct frame *f, uint32_t row)
 {
     const struct vector *policy = frame_find(f, WEIR_ANONYMISATION);

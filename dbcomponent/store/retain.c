@@ -1,10 +1,11 @@
 /* retain.c - old blocks leave, and the space that they had is given back (upkeep.h). Neighbours:
  * rollups.c sums what a block counted, segment.c moves it, block_write.c deletes.
  *
- * What a removed block counted is moved, in the transaction that deletes it, from the roll-ups of the blocks that
- * are here to those of the blocks that are gone (segment.h: SEGMENT_TIER_KEPT). So the first still equal
- * the blocks, which verify proves; the second count as many flows as table removed says; and an answer
- * from roll-ups is the same before and after. They leave later, by their own age. */
+ * What a removed block counted is moved, in the transaction that deletes it, from the roll-ups of
+ * the blocks that are here to those of the blocks that are gone (segment.h: SEGMENT_TIER_KEPT). So
+ * the first still equal the blocks, which verify proves; the second count as many flows as table
+ * removed says; and an answer from roll-ups is the same before and after. They leave later, by
+ * their own age. */
 #include "base/log.h"
 #include "store/levels.h"
 #include "store/segment.h"
@@ -151,15 +152,19 @@ static enum weir_status take_away(struct upkeep *u, struct leaving *l, struct we
 {
     struct sql *sql = &u->store->writer;
     const struct stored_block *h = &l->block.head;
-    const struct removed more = {.blocks = 1, .rows = h->rows, .flows = flows_of(l->counted->rollups),
-                                 .first_ms = h->first_ms, .last_ms = h->last_ms,
+    const struct removed more = {.blocks = 1,
+                                 .rows = h->rows,
+                                 .flows = flows_of(l->counted->rollups),
+                                 .first_ms = h->first_ms,
+                                 .last_ms = h->last_ms,
                                  .newest = h->rowid};
     int64_t seal;
     enum weir_status status = store_begin(u->store, error);
     if (status != WEIR_OK)
         return status;
     status = block_seal(sql, h->rowid, &seal, error);
-    bool same = seal == l->seal; /* else it was merged or retagged: the next look finds what it became */
+    /* else it was merged or retagged: the next look finds what it became */
+    bool same = seal == l->seal;
     if (status == WEIR_OK && same)
         status = move_rollups(sql, l->counted->rollups, l->work, error);
     if (status == WEIR_OK && same)
@@ -283,7 +288,8 @@ static enum weir_status cut_period(struct upkeep *u, int64_t period_ms, struct w
 static enum weir_status oldest_kept(struct upkeep *u, int64_t *period_ms, bool *found,
                                     struct weir_error *error)
 {
-    return one_number(u, SQL_ROLLUP_KEPT_OLDEST, SEGMENT_TIER_KEPT, 0, period_ms, NULL, found, error);
+    return one_number(u, SQL_ROLLUP_KEPT_OLDEST, SEGMENT_TIER_KEPT, 0, period_ms, NULL, found,
+                      error);
 }
 
 static enum weir_status cut_rollups(struct upkeep *u, int64_t before_ms, struct weir_error *error)
@@ -329,7 +335,8 @@ static enum weir_status remove_oldest(struct upkeep *u, bool *any, struct weir_e
     bool has[2];
     enum weir_status status = WEIR_OK;
     for (int kind = 0; status == WEIR_OK && kind < 2; kind++)
-        status = one_number(u, SQL_BLOCK_OLDEST, kind, 0, &id[kind], &first[kind], &has[kind], error);
+        status =
+            one_number(u, SQL_BLOCK_OLDEST, kind, 0, &id[kind], &first[kind], &has[kind], error);
     *any = status == WEIR_OK && (has[0] || has[1]);
     if (status != WEIR_OK)
         return status;
@@ -401,7 +408,8 @@ enum weir_status upkeep_give_back(struct upkeep *u, struct weir_error *error)
     struct space now, before = {0};
     enum weir_status status = measure(u, &now, error);
     int64_t start = now.pages;
-    while (status == WEIR_OK && !upkeep_stopped(u) && surplus(u, &now) > 0 && now.pages != before.pages) {
+    while (status == WEIR_OK && !upkeep_stopped(u) && surplus(u, &now) > 0 &&
+           now.pages != before.pages) {
         before = now;
         status = give_slice(u, error);
         if (status == WEIR_OK)

@@ -1,5 +1,5 @@
-/* upkeep.c - store_upkeep() and the thread that runs it while the store is open (store.h). Neighbours:
- * upkeep.h lists the steps. */
+/* upkeep.c - store_upkeep() and the thread that runs it while the store is open (store.h).
+ * Neighbours: upkeep.h lists the steps. */
 #include "store/upkeep.h"
 #include "base/log.h"
 #include "store/merge.h"
@@ -12,8 +12,8 @@
 
 /* ---- rounds ---- */
 
-/* In the order that gives most: what leaves need not be merged before. Some are due every second, some
- * seldom; `every` counts rounds. */
+/* In the order that gives most: what leaves need not be merged before. Some are due every second,
+ * some seldom; `every` counts rounds. */
 static const struct step {
     enum weir_status (*run)(struct upkeep *u, struct weir_error *error);
     unsigned every;

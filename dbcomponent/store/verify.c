@@ -311,8 +311,10 @@ static enum weir_status check_kept(struct verifying *v, struct weir_error *error
     if (status == WEIR_OK)
         status = removed_read(v->sql, 2, &cut, error);
     if (status == WEIR_OK && flows != gone.flows - cut.flows)
-        differ(v, "roll-ups of removed blocks count %llu flows; %llu were removed, and %llu of them "
-                  "left the roll-ups too", (unsigned long long)flows, (unsigned long long)gone.flows,
+        differ(v,
+               "roll-ups of removed blocks count %llu flows; %llu were removed, and %llu of them "
+               "left the roll-ups too",
+               (unsigned long long)flows, (unsigned long long)gone.flows,
                (unsigned long long)cut.flows);
     return status;
 }

@@ -49,7 +49,8 @@ static inline void cursor_skip(struct cursor *c, size_t length)
     (void)cursor_bytes(c, length);
 }
 
-/* A cursor over the next `length` octets, and past them. Failed from the start when fewer are left. */
+/* A cursor over the next `length` octets, and past them. Failed from the start when fewer are
+ * left. */
 static inline struct cursor cursor_sub(struct cursor *c, size_t length)
 {
     const uint8_t *here = cursor_bytes(c, length);

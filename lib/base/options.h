@@ -37,8 +37,9 @@ struct option_row {
     long long least, most; /* OPTION_NUMBER and OPTION_SIZE; both 0: no bounds */
 };
 
-/* Reads argv[1…argc-1]; operands (not options) are moved to argv[1…*operands], in their order. "-h" is
- * "--help" when a row has that name. "--" ends options. Unknown name: WEIR_EARGUMENT, and the nearest known name is suggested. */
+/* Reads argv[1…argc-1]; operands (not options) are moved to argv[1…*operands], in their order. "-h"
+ * is "--help" when a row has that name. "--" ends options. Unknown name: WEIR_EARGUMENT, and the
+ * nearest known name is suggested. */
 enum weir_status options_parse(const struct option_row *rows, size_t count, int argc, char **argv,
                                int *operands, struct weir_error *error);
 /* Reads an INI file; errors carry file and line. */
@@ -47,8 +48,8 @@ enum weir_status options_file(const struct option_row *rows, size_t count, const
 /* The same from memory; `name` stands in messages where the path would. At most 1 MiB. */
 enum weir_status options_text(const struct option_row *rows, size_t count, const char *text,
                               size_t length, const char *name, struct weir_error *error);
-/* Frees what OPTION_TEXT and OPTION_LIST values read from files point into: only when those settings
- * are no longer used. A program need not call it. */
+/* Frees what OPTION_TEXT and OPTION_LIST values read from files point into: only when those
+ * settings are no longer used. A program need not call it. */
 void options_free_texts(void);
 /* The aligned help lines of the table, into `out` (cut at `size`). */
 void options_help(const struct option_row *rows, size_t count, char *out, size_t size);

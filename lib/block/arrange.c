@@ -1,4 +1,5 @@
-/* arrange.c - see arrange.h. Neighbours: order.c says where each row goes; encode.c takes the columns. */
+/* arrange.c - see arrange.h. Neighbours: order.c says where each row goes; encode.c takes the
+ * columns. */
 #include "block/arrange.h"
 #include "base/arena.h"
 #include "base/cursor.h"
@@ -15,7 +16,8 @@ struct arranger {
     size_t count;
     uint32_t rows;
     uint32_t *first_rows;     /* of each frame */
-    const struct vector **of; /* by column and frame, `count` for a column; NULL: the frame lacks it */
+    const struct vector **of; /* by column and frame, `count` for a column; NULL: the frame lacks
+                                 it */
     struct order order;
     struct column columns[BATCH_COLUMNS_MOST];
     uint32_t column_count;
@@ -156,7 +158,8 @@ static bool same_rows(const struct arranger *s, const struct vector *const *a,
     return true;
 }
 
-/* Columns of one protocol have the same rows: those of the one before, or of the one before that. */
+/* Columns of one protocol have the same rows: those of the one before, or of the one before
+ * that. */
 static bool mark_like(struct arranger *s, uint32_t column)
 {
     struct column *c = &s->columns[column];
@@ -180,8 +183,8 @@ static bool is_constant(const struct vector *v)
 {
     if (v->form == VECTOR_CONSTANT)
         return true;
-    return v->form == VECTOR_FLAT &&
-           memcmp(v->values, (const uint8_t *)v->values + v->width, (v->rows - 1) * (size_t)v->width) == 0;
+    return v->form == VECTOR_FLAT && memcmp(v->values, (const uint8_t *)v->values + v->width,
+                                            (v->rows - 1) * (size_t)v->width) == 0;
 }
 
 /* The value that all rows of a whole column have: they need no sorting. NULL: none. */
@@ -232,7 +235,8 @@ static size_t frame_of(const struct arranger *s, uint32_t row)
 }
 
 /* What a span has in common is read once for all of it. */
-static void fill_spans(const struct arranger *s, const struct column *c, const struct vector *const *of)
+static void fill_spans(const struct arranger *s, const struct column *c,
+                       const struct vector *const *of)
 {
     const struct order *o = &s->order;
     uint8_t *to = c->values;
@@ -263,7 +267,8 @@ static bool fill_column(struct arranger *s, uint32_t column)
     size_t size = c->width ? c->width : sizeof(struct octets);
     bool whole = is_whole(s, of);
     c->present_rows = whole ? s->rows : 0;
-    c->values = whole ? arena_alloc(&s->made, s->rows * size) : arena_zero(&s->made, s->rows * size);
+    c->values =
+        whole ? arena_alloc(&s->made, s->rows * size) : arena_zero(&s->made, s->rows * size);
     if (!c->values)
         return false;
     const void *constant = whole ? constant_of(s, c, of) : NULL;
@@ -338,7 +343,8 @@ static bool find_vectors(struct arranger *s)
             if (!is_column(s, at, v->key))
                 continue;
             s->of[at * s->count + i] = v;
-            s->columns[at].width = v->width > s->columns[at].width ? v->width : s->columns[at].width;
+            s->columns[at].width =
+                v->width > s->columns[at].width ? v->width : s->columns[at].width;
         }
     }
     return true;

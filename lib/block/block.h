@@ -3,18 +3,19 @@
  * Layout, octet by octet: schemas/block-format.md. In short:
  *
  *   header     magic, version, kind, rows, collector id, sequence, interval, lengths, CRC-32C
- *   directory  one entry a column: element, width, codec, rows present, least, most, base, length, CRC
- *   columns    each column's bytes; a column can be decoded without the others (but for its base)
- *   account    what was received and lost since the block before (flow/account.h), with its CRC
+ *   directory  one entry a column: element, width, codec, rows present, least, most, base, length,
+ *   CRC columns    each column's bytes; a column can be decoded without the others (but for its
+ *   base) account    what was received and lost since the block before (flow/account.h), with its
+ *   CRC
  *
  * Codecs are chosen by content, per column: constant; frame of reference + bit packing; dictionary;
- * relative to another column (v5's flowEndSysUpTime is flowEnd minus a boot time that hardly changes;
- * WEIR_OCTETS is octetDeltaCount itself); byte-split + zstd; octets + zstd; dictionaries in order, on
- * which ranges are answered without decoding. Every codec is exact.
+ * relative to another column (v5's flowEndSysUpTime is flowEnd minus a boot time that hardly
+ * changes; WEIR_OCTETS is octetDeltaCount itself); byte-split + zstd; octets + zstd; dictionaries
+ * in order, on which ranges are answered without decoding. Every codec is exact.
  *
  * Decoding validates: there is no unchecked twin. Any bytes give a column or an error; no length
- * field is believed before it was checked against what is there, and a decoded column is never larger
- * than rows x width (octets: the length the directory states, bounded by BLOCK_OCTETS_MOST).
+ * field is believed before it was checked against what is there, and a decoded column is never
+ * larger than rows x width (octets: the length the directory states, bounded by BLOCK_OCTETS_MOST).
  *
  * Threads: pure functions on the caller's memory; any thread. An encoder belongs to one thread. */
 #ifndef WEIR_BLOCK_H
@@ -42,8 +43,10 @@ enum codec {
     CODEC_SPLIT_ZSTD = 4, /* byte planes, zstd */
     CODEC_OCTETS_ZSTD = 5,/* variable-length: lengths and bytes, zstd */
     CODEC_RUNS = 6,       /* runs of equal values: lengths, and the values coded by another codec */
-    CODEC_MIXED = 7,      /* a bit a row: of the few common values, or of the many rare ones (ports) */
-    CODEC_MAP = 8,        /* inside RELATIVE: a value for each dictionary value of the base (AS, address) */
+    CODEC_MIXED = 7,      /* a bit a row: of the few common values, or of the many rare ones
+                             (ports) */
+    CODEC_MAP = 8,        /* inside RELATIVE: a value for each dictionary value of the base (AS,
+                             address) */
     CODEC_ORDERED = 9, /* version 2: distinct values in ascending order, common ones apart */
     CODEC_COUNT
 };
@@ -82,18 +85,18 @@ struct block_column {
 struct block_encoder; /* keeps scratch memory and zstd contexts from block to block */
 struct block_encoder *block_encoder_new(int zstd_level);
 void block_encoder_free(struct block_encoder *e);
-/* For blocks that stay: dictionaries are tried every time; those of addresses and other numbers that
- * queries read are put in order (CODEC_ORDERED), which is smaller, and faster to read; what queries
- * seldom read is entropy-coded where that is smaller. Measures stay packed. */
+/* For blocks that stay: dictionaries are tried every time; those of addresses and other numbers
+ * that queries read are put in order (CODEC_ORDERED), which is smaller, and faster to read; what
+ * queries seldom read is entropy-coded where that is smaller. Measures stay packed. */
 void block_encoder_dense(struct block_encoder *e);
 /* Appends the whole block to *out. `batch` may be NULL (account only). The account may be NULL.
  * WEIR_ENOMEM, WEIR_ELIMIT. On failure *out is as before. */
 enum weir_status block_encode(struct block_encoder *e, const struct block_id *id,
                               struct batch *batch, const struct account *account,
                               struct buffer *out, struct weir_error *error);
-/* The same for columns that are in no batch: `count` of them, sorted by key, each with a row that has it.
- * Values are aligned to 64 octets and zero in rows that lack the element; `present` may be NULL where
- * present_rows == rows. */
+/* The same for columns that are in no batch: `count` of them, sorted by key, each with a row that
+ * has it. Values are aligned to 64 octets and zero in rows that lack the element; `present` may be
+ * NULL where present_rows == rows. */
 enum weir_status block_encode_columns(struct block_encoder *e, const struct block_id *id,
                                       enum record_kind kind, struct column *columns, size_t count,
                                       uint32_t rows, const struct account *account,
@@ -108,7 +111,8 @@ struct block {
 };
 /* Checks magic, version, every length and the CRCs of header and directory; points into `bytes`,
  * which stay the caller's and must outlive *out. Column CRCs are checked by column_decode() and
- * block_check(). WEIR_EVERSION names both versions; WEIR_EMALFORMED and WEIR_ETRUNCATED say where. */
+ * block_check(). WEIR_EVERSION names both versions; WEIR_EMALFORMED and WEIR_ETRUNCATED say
+ * where. */
 enum weir_status block_open(const uint8_t *bytes, size_t length, struct arena *a,
                             struct block *out, struct weir_error *error);
 /* Every column and the account decode, and every least/most/present is true. For blocks from
@@ -123,7 +127,8 @@ const struct block_column *block_find(const struct block *b, ie_key key); /* NUL
 #define BLOCK_COLUMN_HEAD_SIZE 96
 void block_column_write(const struct block_column *c, uint8_t out[BLOCK_COLUMN_HEAD_SIZE]);
 enum weir_status block_column_read(const uint8_t head[BLOCK_COLUMN_HEAD_SIZE], const uint8_t *bytes,
-                                   size_t length, struct block_column *out, struct weir_error *error);
+                                   size_t length, struct block_column *out,
+                                   struct weir_error *error);
 
 /* Decodes one column into memory from `a`; form FLAT, CONSTANT or DICTIONARY, whichever the codec
  * gives for nothing. `base` is the decoded base column when c->base is not 0 (its key must match,
@@ -137,9 +142,9 @@ enum weir_status column_decode(const struct block_column *c, const struct vector
 bool column_can_sum(const struct block_column *c);
 enum weir_status column_sum(const struct block_column *c, const uint64_t *selected, uint64_t *sum,
                             struct weir_error *error);
-/* A column of numbers that can answer ranges as it lies, CODEC_ORDERED or RUNS: column_can_filter(). Its
- * vector is ENCODED and good for filter_select() alone, whose false then is for
- * column_encoded_status() to explain: WEIR_OK is memory. Errors as column_decode(). */
+/* A column of numbers that can answer ranges as it lies, CODEC_ORDERED or RUNS:
+ * column_can_filter(). Its vector is ENCODED and good for filter_select() alone, whose false then
+ * is for column_encoded_status() to explain: WEIR_OK is memory. Errors as column_decode(). */
 bool column_can_filter(const struct block_column *c);
 enum weir_status column_encoded(const struct block_column *c, struct arena *a, struct vector *out,
                                 struct weir_error *error);
@@ -148,7 +153,8 @@ enum weir_status column_encoded_status(const struct vector *v);
  * and in every row)? Scratch from `a`. Errors as column_decode(). */
 enum weir_status column_is_base(const struct block_column *c, struct arena *a, bool *same,
                                 struct weir_error *error);
-/* Any vector as FLAT, memory from `a`; the same vector when it is FLAT already. False: no memory. */
+/* Any vector as FLAT, memory from `a`; the same vector when it is FLAT already. False: no
+ * memory. */
 bool vector_flatten(const struct vector *v, struct arena *a, struct vector *out);
 /* What filter_judge() wants to know. */
 void column_bounds_of(const struct block_column *c, struct column_bounds *out);

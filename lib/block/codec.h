@@ -104,8 +104,8 @@ struct part {
 enum weir_status decode_values(struct decompressor *d, struct cursor *in, uint8_t codec,
                                uint32_t count, uint8_t width, struct part *out);
 
-/* RUNS before they are expanded: lengths less one, adding up to the count, and a value (or its code)
- * for each run. */
+/* RUNS before they are expanded: lengths less one, adding up to the count, and a value (or its
+ * code) for each run. */
 struct run_parts {
     uint32_t count;
     const uint32_t *lengths;

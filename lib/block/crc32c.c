@@ -61,8 +61,8 @@ uint32_t crc32c_tables(uint32_t seed, const void *bytes, size_t length)
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-/* The instruction takes three cycles and another can begin in each, so three lanes of LANE octets run
- * side by side. Putting n octets of zero behind a message multiplies its CRC by x^(8n); here by
+/* The instruction takes three cycles and another can begin in each, so three lanes of LANE octets
+ * run side by side. Putting n octets of zero behind a message multiplies its CRC by x^(8n); here by
  * carry-less multiplication with x^(8n - 33), since a product of reflected numbers is short of
  * one x, and the instruction multiplies by x^32. */
 #define LANES(name, lane, one, two)                                                                \

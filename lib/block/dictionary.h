@@ -1,12 +1,12 @@
 /* dictionary.h - finds the distinct values of a column. Private to lib/block; encoders only.
  *
  * Codes are numbered by falling frequency (nearly: large counts are compared to 1 part in 64), so
- * that common values have small codes and packing with exceptions makes them short. Equally frequent ones
- * come in the order of their first row, or by value when `by_value` says so: numbers that ascend are
- * short themselves.
+ * that common values have small codes and packing with exceptions makes them short. Equally
+ * frequent ones come in the order of their first row, or by value when `by_value` says so: numbers
+ * that ascend are short themselves.
  *
- * In classes: codes below `common` are the values that occur most, in ascending order, and the other
- * codes the rest, in ascending order too (ordered.h). For numbers of four octets. */
+ * In classes: codes below `common` are the values that occur most, in ascending order, and the
+ * other codes the rest, in ascending order too (ordered.h). For numbers of four octets. */
 #ifndef WEIR_BLOCK_DICTIONARY_H
 #define WEIR_BLOCK_DICTIONARY_H
 

@@ -484,7 +484,8 @@ TARGET_AVX2 static void merge_2_avx2(const uint64_t *bits, const void *common, c
 }
 
 /* x <= span, unsigned: the larger of the two is span. */
-TARGET_AVX2 static void match8_avx2(const uint8_t *numbers, uint8_t low, uint8_t span, uint64_t *out)
+TARGET_AVX2 static void match8_avx2(const uint8_t *numbers, uint8_t low, uint8_t span,
+                                    uint64_t *out)
 {
     const __m256i lows = _mm256_set1_epi8((char)low), spans = _mm256_set1_epi8((char)span);
     for (unsigned w = 0; w < PACK_GROUP / 64; w++) {

@@ -50,7 +50,8 @@ struct kernels {
     /* Of PACK_GROUP values, those whose bit is set, added up. */
     uint64_t (*sum32)(const uint32_t *values, const uint64_t selected[PACK_GROUP / 64]);
     /* Which of PACK_GROUP numbers are in [low, low + span]. */
-    void (*match8)(const uint8_t *numbers, uint8_t low, uint8_t span, uint64_t out[PACK_GROUP / 64]);
+    void (*match8)(const uint8_t *numbers, uint8_t low, uint8_t span,
+                   uint64_t out[PACK_GROUP / 64]);
     void (*match16)(const uint16_t *numbers, uint16_t low, uint16_t span,
                     uint64_t out[PACK_GROUP / 64]);
     /* The reverse of packing bits together: row i has the next bit of `common` when bit i of `bits`

@@ -1,7 +1,8 @@
 /* order.c - sorts the rows of several frames, see order.h. Used by arrange.c.
  *
- * Rows that lie together and have exporter and export time in common are a run: most often the flows
- * of one message. Runs are sorted, which are few; then the rows of equal runs, which are few again. */
+ * Rows that lie together and have exporter and export time in common are a run: most often the
+ * flows of one message. Runs are sorted, which are few; then the rows of equal runs, which are few
+ * again. */
 #include "block/order.h"
 #include "base/cursor.h"
 #include <string.h>
@@ -23,7 +24,8 @@ struct sorting {
     struct run *runs, *sorted;
     uint32_t run_count;
     bool inexact;                /* equal keys do not mean equal times */
-    uint64_t *entries, *others;  /* what flows have in common in the upper half, the row in the lower */
+    uint64_t *entries, *others;  /* what flows have in common in the upper half, the row in the
+                                    lower */
     struct exporter *exporters;  /* in the order they were first seen */
     uint32_t exporter_count;
     uint32_t *slots;             /* hash -> index in `exporters` + 1 */
@@ -107,21 +109,25 @@ static uint32_t number_of(struct sorting *s, const struct exporter *e)
 /* The least export time is taken off later. */
 static void add_runs(struct sorting *s, const struct frame *f, uint32_t before)
 {
-    const struct vector *address = frame_find(f, WEIR_EXPORTER), *domain = frame_find(f, WEIR_DOMAIN);
-    const struct vector *port = frame_find(f, WEIR_EXPORTER_PORT), *time = frame_find(f, WEIR_EXPORT_TIME);
+    const struct vector *address = frame_find(f, WEIR_EXPORTER),
+                        *domain = frame_find(f, WEIR_DOMAIN);
+    const struct vector *port = frame_find(f, WEIR_EXPORTER_PORT),
+                        *time = frame_find(f, WEIR_EXPORT_TIME);
     for (uint32_t row = 0; row < f->rows; row++) {
         if (!s->starts[before + row])
             continue;
-        struct exporter e = {.domain = (uint32_t)number_at(domain, row), .port = number_at(port, row)};
+        struct exporter e = {.domain = (uint32_t)number_at(domain, row),
+                             .port = number_at(port, row)};
         if (address && address->width == 16)
             memcpy(e.address, vector_octets(address, row).bytes, 16);
         /* The number waits in `end`. */
-        s->runs[s->run_count++] = (struct run){number_at(time, row), before + row, number_of(s, &e)};
+        s->runs[s->run_count++] =
+            (struct run){number_at(time, row), before + row, number_of(s, &e)};
     }
 }
 
-/* Clocks may be far apart: the lowest bits of times are left out then, which makes a block larger and
- * nothing else. */
+/* Clocks may be far apart: the lowest bits of times are left out then, which makes a block larger
+ * and nothing else. */
 static void finish_runs(struct sorting *s)
 {
     uint64_t least = UINT64_MAX, most = 0;
@@ -274,8 +280,8 @@ static void sort_many(uint64_t *at, uint64_t *spare, uint32_t count)
         memcpy(at, from, count * sizeof *at);
 }
 
-/* Gathers the rows of runs with one key, sorts them, and goes on to the next key. The rows before those
- * that are being gathered are in their place; `others` is read from, run by run. */
+/* Gathers the rows of runs with one key, sorts them, and goes on to the next key. The rows before
+ * those that are being gathered are in their place; `others` is read from, run by run. */
 static void sort_rows(struct sorting *s, uint64_t *spare, struct order *out)
 {
     uint32_t done = 0;

@@ -120,7 +120,8 @@ static uint64_t number_at(const uint8_t *at, unsigned width)
 /* PACK_GROUP values at `out`, those of group `g`. */
 static enum weir_status ladder_group(const struct ladder *l, unsigned width, uint32_t g, void *out)
 {
-    static bool (*const climb[4])(void *, unsigned, uint64_t) = {climb_1, climb_2, climb_4, climb_8};
+    static bool (*const climb[4])(void *, unsigned, uint64_t) = {climb_1, climb_2, climb_4,
+                                                                 climb_8};
     struct cursor in = cursor_over(l->groups[g], (size_t)(l->end - l->groups[g]));
     unsigned count = group_size(l->count, g);
     enum weir_status s = packed_next(&l->gaps, &in, count, out);

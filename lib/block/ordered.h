@@ -1,14 +1,14 @@
-/* ordered.h - CODEC_ORDERED: a dictionary whose values ascend, with the common values apart from the
- * rare ones. Private to lib/block. Layout: schemas/block-format.md, codec 9.
+/* ordered.h - CODEC_ORDERED: a dictionary whose values ascend, with the common values apart from
+ * the rare ones. Private to lib/block. Layout: schemas/block-format.md, codec 9.
  *
  *   common values  v0 < v1 < …           numbers 0 … C - 1, in few bits (mostly 8)
  *   rare values    w0 < w1 < …           numbers C … D - 1, in more (mostly 16)
  *   a bit a row: which of the two; then the rows' numbers, common ones and rare ones apart
  *
  * Both kinds of numbers are of fixed width, so they unpack without a branch and without an entropy
- * coder, in hardly more octets than one would need; and a range of values is a range of numbers in each
- * kind, found by two binary searches over the group firsts. So a filter compares packed numbers and
- * never sees a value.
+ * coder, in hardly more octets than one would need; and a range of values is a range of numbers in
+ * each kind, found by two binary searches over the group firsts. So a filter compares packed
+ * numbers and never sees a value.
  *
  * Threads: pure functions on the caller's memory. */
 #ifndef WEIR_BLOCK_ORDERED_H
@@ -49,8 +49,8 @@ enum weir_status ordered_open(struct cursor *in, uint32_t count, unsigned width,
                               struct ordered *out);
 /* Values and codes; refuses values that do not ascend and numbers that no value has. */
 enum weir_status ordered_decode(const struct ordered *o, struct arena *a, struct part *out);
-/* ORs into out[] a bit for each row whose value is in [low, high]; words of `out` in which `care` is
- * zero may be left as they are (NULL: all matter). */
+/* ORs into out[] a bit for each row whose value is in [low, high]; words of `out` in which `care`
+ * is zero may be left as they are (NULL: all matter). */
 enum weir_status ordered_select(const struct ordered *o, uint64_t low, uint64_t high,
                                 const uint64_t *care, struct arena *a, uint64_t *out);
 

@@ -69,8 +69,8 @@ static void write_numbers(const uint16_t *numbers, uint32_t count, unsigned bits
     out->length -= 8;
 }
 
-/* Parts the codes of rows [0, rows) by whether they are below `common`, and fills the bit map, whole
- * words. Both parts have room for one more. */
+/* Parts the codes of rows [0, rows) by whether they are below `common`, and fills the bit map,
+ * whole words. Both parts have room for one more. */
 static void part_codes(const uint16_t *codes, uint32_t rows, uint32_t common, uint64_t *map,
                        uint16_t *few, uint16_t *rest)
 {

@@ -38,8 +38,8 @@ static inline size_t packed_room(uint32_t count)
  * packed_room(count); what lies past `count` is undefined. WEIR_ETRUNCATED, WEIR_EMALFORMED. */
 enum weir_status packed_read(struct cursor *in, uint32_t count, unsigned width, void *out);
 
-/* The same, a group at a time: opens what packed_read() reads, then each call fills PACK_GROUP values
- * of `out`, of which the next group has some; `out` NULL: steps over it. */
+/* The same, a group at a time: opens what packed_read() reads, then each call fills PACK_GROUP
+ * values of `out`, of which the next group has some; `out` NULL: steps over it. */
 struct packed_reader {
     uint64_t reference;
     uint8_t reference_octets, width;

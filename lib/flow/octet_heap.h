@@ -22,8 +22,8 @@ struct octet_mark {
     size_t used;
 };
 
-/* Copies `length` octets and says where they are; NULL when length is 0. WEIR_ENOMEM. WEIR_ELIMIT: the
- * heap would hold more than 256 MiB. */
+/* Copies `length` octets and says where they are; NULL when length is 0. WEIR_ENOMEM. WEIR_ELIMIT:
+ * the heap would hold more than 256 MiB. */
 enum weir_status octet_heap_put(struct octet_heap *h, const void *bytes, uint32_t length,
                                 const uint8_t **kept);
 struct octet_mark octet_heap_mark(const struct octet_heap *h);

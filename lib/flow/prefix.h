@@ -1,9 +1,10 @@
-/* prefix.h - the tag table: which tag has the address (longest prefix match, IPv4 and IPv6) or the AS.
+/* prefix.h - the tag table: which tag has the address (longest prefix match, IPv4 and IPv6) or the
+ * AS.
  *
- * Built once, then read-only; a change of tags builds a new table. A look-up of an IPv4 address is at
- * most three dependent memory reads whatever the number of prefixes; 1,000,000 prefixes are fine.
- * A tag given by AS applies when no prefix matches. Tag 0 means none. An IPv4-mapped IPv6 address is
- * an IPv4 address; ::/0 matches IPv6 only.
+ * Built once, then read-only; a change of tags builds a new table. A look-up of an IPv4 address is
+ * at most three dependent memory reads whatever the number of prefixes; 1,000,000 prefixes are
+ * fine. A tag given by AS applies when no prefix matches. Tag 0 means none. An IPv4-mapped IPv6
+ * address is an IPv4 address; ::/0 matches IPv6 only.
  *
  * Threads: building, one; looking up, any. */
 #ifndef WEIR_FLOW_PREFIX_H

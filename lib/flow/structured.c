@@ -1,6 +1,6 @@
 /* structured.c - one walk over RFC 6313 lists (structured.h), which prints as it goes, gathers the
- * templates it needs, or both. Neighbours: value.c prints single values; collector/ingest/lists.c gathers,
- * dbcomponent/store/records.c prints. */
+ * templates it needs, or both. Neighbours: value.c prints single values; collector/ingest/lists.c
+ * gathers, dbcomponent/store/records.c prints. */
 #include "flow/structured.h"
 #include "base/cursor.h"
 #include "flow/value.h"
@@ -52,7 +52,8 @@ static void put_name(struct walk *w, ie_key key)
 
 static void put_semantic(struct walk *w, uint8_t semantic)
 {
-    static const char *const names[] = {"noneOf", "exactlyOneOf", "oneOrMoreOf", "allOf", "ordered"};
+    static const char *const names[] = {"noneOf", "exactlyOneOf", "oneOrMoreOf", "allOf",
+                                        "ordered"};
     put(w, "{\"semantic\":");
     if (semantic == 255 || semantic < sizeof names / sizeof *names) {
         put(w, "\"");

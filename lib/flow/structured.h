@@ -4,10 +4,10 @@
  *   subTemplateList       records of one template    semantic, template id, records
  *   subTemplateMultiList  records of any templates   semantic, then template id, length, records …
  *
- * Lists are kept as the octets that arrived, exactly (NETWORK BYTE ORDER). A basicList explains itself; the
- * others stand on templates, which an exporter may redefine later. So a record with such lists also
- * has the element WEIR_LIST_TEMPLATES: the definitions that were in force, of all templates that its
- * lists name, lists in lists included. NETWORK BYTE ORDER, one after the other:
+ * Lists are kept as the octets that arrived, exactly (NETWORK BYTE ORDER). A basicList explains
+ * itself; the others stand on templates, which an exporter may redefine later. So a record with
+ * such lists also has the element WEIR_LIST_TEMPLATES: the definitions that were in force, of all
+ * templates that its lists name, lists in lists included. NETWORK BYTE ORDER, one after the other:
  *
  *   0 template id   2 number of fields n   then n times:
  *      0 enterprise number (4)   4 element   6 occurrence   8 length, 65535: variable
@@ -19,11 +19,11 @@
  *   {"semantic":"ordered","template":300,"records":[{"mplsTopLabelStackSection":"0x000010",…},…]}
  *   {"semantic":"exactlyOneOf","lists":[{"template":300,"records":[…]},…]}
  *
- * Semantics are noneOf, exactlyOneOf, oneOrMoreOf, allOf, ordered, undefined (RFC 6313 section 4.4), or a
- * number that has no name yet. Fields of no octets are left out.
+ * Semantics are noneOf, exactlyOneOf, oneOrMoreOf, allOf, ordered, undefined (RFC 6313 section
+ * 4.4), or a number that has no name yet. Fields of no octets are left out.
  *
- * Nothing here trusts a length: lists nest at most STRUCTURED_DEPTH_MOST deep, and what is malformed
- * anywhere is malformed as a whole, and printed by nobody as a list.
+ * Nothing here trusts a length: lists nest at most STRUCTURED_DEPTH_MOST deep, and what is
+ * malformed anywhere is malformed as a whole, and printed by nobody as a list.
  *
  * Pure functions; any thread. */
 #ifndef WEIR_FLOW_STRUCTURED_H
@@ -52,7 +52,8 @@ typedef bool (*structured_define)(void *context, uint16_t id, struct buffer *def
 enum weir_status structured_collect(enum ie_type type, struct octets list, structured_define define,
                                     void *context, struct buffer *definitions);
 
-/* Appends the list as JSON. False: malformed, or a definition is missing; `out` is then as before. */
+/* Appends the list as JSON. False: malformed, or a definition is missing; `out` is then as
+ * before. */
 bool structured_print_json(struct buffer *out, enum ie_type type, struct octets list,
                            struct octets definitions);
 

@@ -16,9 +16,10 @@
 
 /* Appends the value of `row` as a JSON value. `type` is normally ie_storage_type(v->key). */
 void value_print_json(struct buffer *out, const struct vector *v, uint32_t row, enum ie_type type);
-/* A value of the element `key` as it is on the wire, NETWORK BYTE ORDER, for what is not in columns:
- * numbers may have fewer octets than their type (RFC 7011 section 6.2), or more, up to 8; a length that the
- * type cannot have prints as octets. Lists print as octets too (flow/structured.h prints them). */
+/* A value of the element `key` as it is on the wire, NETWORK BYTE ORDER, for what is not in
+ * columns: numbers may have fewer octets than their type (RFC 7011 section 6.2), or more, up to 8;
+ * a length that the type cannot have prints as octets. Lists print as octets too (flow/structured.h
+ * prints them). */
 void value_print_wire_json(struct buffer *out, ie_key key, struct octets value);
 /* The same as bare text: no quotes, strings as they are (escaping is the caller's), NTP halves as
  * "seconds:fraction". */

@@ -7,7 +7,8 @@
  *   form FLAT        row r has value  values[r]
  *   form CONSTANT    every row has    values[0]
  *   form DICTIONARY  row r has value  values[codes[r]], values distinct, code_count of them
- *   form ENCODED     a column still packed, which only answers ranges (struct encoded); for filters,
+ *   form ENCODED     a column still packed, which only answers ranges (struct encoded); for
+ *   filters,
  *                    where filter_only_ranges() allows it, and for nobody else
  *
  * Fixed width (1, 2, 4, 8): host order, unsigned (signed types: two's complement of that width).

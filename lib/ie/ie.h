@@ -58,17 +58,19 @@ enum ie_registry {
     IE_REGISTRY_IANA,
     IE_REGISTRY_WEIR,
     IE_REGISTRY_REVERSE,    /* IANA's elements under REVERSE_PEN, derived (RFC 5103) */
-    IE_REGISTRY_ENTERPRISE, /* vendors' lists; also numbers that NetFlow v9 vendors took without a PEN */
+    IE_REGISTRY_ENTERPRISE, /* vendors' lists; also numbers that NetFlow v9 vendors took without a
+                               PEN */
 };
 
 struct ie {
     uint32_t pen;
     uint16_t id;
-    uint8_t type;      /* enum ie_type */
-    uint8_t registry;  /* enum ie_registry */
-    const char *name;  /* camelCase, e.g. "octetDeltaCount"; enterprise names as their registry has them */
+    uint8_t type;          /* enum ie_type */
+    uint8_t registry;      /* enum ie_registry */
+    const char *name;      /* camelCase, e.g. "octetDeltaCount"; enterprise names as their registry
+                              has them */
     const char *semantics; /* "deltaCounter", "identifier", … or "" */
-    const char *units; /* "octets", "milliseconds", … or "" */
+    const char *units;     /* "octets", "milliseconds", … or "" */
 };
 
 typedef uint64_t ie_key;
@@ -80,9 +82,11 @@ static inline uint32_t ie_key_pen(ie_key k) { return (uint32_t)(k >> 32); }
 static inline uint16_t ie_key_id(ie_key k) { return (uint16_t)(k >> 16); }
 static inline uint16_t ie_key_nth(ie_key k) { return (uint16_t)k; }
 
-/* What the collector adds to every record (weir-elements.csv has the same list; a test compares). */
+/* What the collector adds to every record (weir-elements.csv has the same list; a test
+ * compares). */
 #define WEIR_EXPORTER WEIR(1)        /* ipv6Address: the metering device, IPv4 as mapped */
-#define WEIR_DOMAIN WEIR(2)          /* unsigned32: observation domain id (v9 source id; v5 engine type<<8|id) */
+#define WEIR_DOMAIN WEIR(2)          /* unsigned32: observation domain id (v9 source id; v5 engine
+                                        type<<8|id) */
 #define WEIR_FLOW_START WEIR(3)      /* dateTimeMilliseconds */
 #define WEIR_FLOW_END WEIR(4)        /* dateTimeMilliseconds: the interval a flow belongs to */
 #define WEIR_TIME_ORIGIN WEIR(5)     /* unsigned8: enum time_origin (flow/batch.h) */
@@ -95,16 +99,23 @@ static inline uint16_t ie_key_nth(ie_key k) { return (uint16_t)k; }
 #define WEIR_EXPORT_TIME WEIR(12)    /* dateTimeMilliseconds: of the message header */
 #define WEIR_SYS_UP_TIME WEIR(13)    /* unsigned32: v5 and v9 header; absent for IPFIX */
 #define WEIR_TEMPLATE WEIR(14)       /* unsigned16: absent for v5 */
-#define WEIR_PROTOCOL_VERSION WEIR(15) /* unsigned8: 1, 5, 7, 9, 10; 105 for sFlow v5; 0 unknown (files) */
+#define WEIR_PROTOCOL_VERSION WEIR(15) /* unsigned8: 1, 5, 7, 9, 10; 105 for sFlow v5; 0 unknown
+                                          (files) */
 #define WEIR_EXPORTER_PORT WEIR(16)  /* unsigned16 */
-#define WEIR_OBSERVATION_ROLE WEIR(17) /* unsigned8: enum observation_role (flow/source.h); absent: unknown */
-#define WEIR_ANONYMISATION WEIR(18)  /* string: the policy its addresses went through; absent: none */
+#define WEIR_OBSERVATION_ROLE WEIR(17) /* unsigned8: enum observation_role (flow/source.h); absent:
+                                          unknown */
+#define WEIR_ANONYMISATION WEIR(18)  /* string: the policy its addresses went through; absent:
+                                        none */
 #define WEIR_FLOW_COUNT WEIR(19)     /* unsigned64: flows this record stands for; absent: one */
-#define WEIR_DIRECTION WEIR(20)      /* unsigned8: enum flow_direction (flow/batch.h); absent: a record as it came */
-#define WEIR_LIST_TEMPLATES WEIR(21) /* octetArray: what the record's RFC 6313 lists stand on (flow/structured.h) */
-/* NetFlow v9 option scopes (RFC 3954 section 6.1) have numbers of their own: scope type n is WEIR(100 + n). */
+#define WEIR_DIRECTION WEIR(20)      /* unsigned8: enum flow_direction (flow/batch.h); absent: a
+                                        record as it came */
+#define WEIR_LIST_TEMPLATES WEIR(21) /* octetArray: what the record's RFC 6313 lists stand on
+                                        (flow/structured.h) */
+/* NetFlow v9 option scopes (RFC 3954 section 6.1) have numbers of their own: scope type n is
+ * WEIR(100 + n). */
 #define WEIR_V9_SCOPE(type) WEIR(100 + (type))
-/* What NetFlow v7 says and IANA has no number for (wire/netflow_fixed.h); 140 to 199 are for such elements. */
+/* What NetFlow v7 says and IANA has no number for (wire/netflow_fixed.h); 140 to 199 are for such
+ * elements. */
 #define WEIR_V7_INVALID_FIELDS WEIR(140)  /* unsigned8 */
 #define WEIR_V7_FLAGS WEIR(141)           /* unsigned16 */
 #define WEIR_V7_BYPASSED_ROUTER WEIR(142) /* ipv4Address */
@@ -115,15 +126,16 @@ static inline uint16_t ie_key_nth(ie_key k) { return (uint16_t)k; }
 /* The element's row, or NULL when no table has it. */
 const struct ie *ie_find(uint32_t pen, uint16_t id);
 /* By exact name, case-sensitive first, then not; IANA and Weir names win over enterprise ones. Also
- * "e<PEN>.<id>", "ie<id>", and "name#2" for a repeated element. False when nothing has that name. */
+ * "e<PEN>.<id>", "ie<id>", and "name#2" for a repeated element. False when nothing has that
+ * name. */
 bool ie_key_parse(const char *name, size_t length, ie_key *out);
 /* The name as `weird records` prints it: the IANA or Weir name, "e<PEN>.<id>" for enterprise
  * elements, "ie<id>" for unknown ones, "#2" appended for a second occurrence. Returns `out`. */
 #define IE_NAME_SIZE 80
 char *ie_key_print(ie_key key, char out[IE_NAME_SIZE]);
 
-/* Octets of the fixed-width storage of `key` (1, 2, 4, 8 or 16), or 0 when it is stored as octets. A
- * MAC address is its 48-bit number in 8 octets; an unsigned256 is stored as octets. */
+/* Octets of the fixed-width storage of `key` (1, 2, 4, 8 or 16), or 0 when it is stored as octets.
+ * A MAC address is its 48-bit number in 8 octets; an unsigned256 is stored as octets. */
 uint8_t ie_storage_width(ie_key key);
 /* The type values of `key` are stored and printed as: the registry's, strings and lists too, or
  * IE_OCTET_ARRAY for enterprise elements and unknown ones. */

@@ -262,7 +262,8 @@ struct writing {
     struct field *fields; /* every one that a row of the frame may have */
     uint32_t field_count;
     const struct vector *domain, *exported, *exporter, *rate, *start, *end;
-    const struct vector *origin, *up_start, *up_end, *start_ms, *end_ms, *says_exporter[2], *says_rate[3];
+    const struct vector *origin, *up_start, *up_end, *start_ms, *end_ms, *says_exporter[2],
+        *says_rate[3];
     uint64_t *bits, *last_bits; /* a bit a field */
     uint16_t id;                /* of last_bits, in last_domain; 0: none */
     size_t last_domain;

@@ -4,11 +4,14 @@
  * A record goes out as it came in: its elements in the order of their keys, fixed-width ones BIG
  * ENDIAN in as many octets as they are stored in, octets as variable-length fields (section 7).
  * What is different:
- *   flowStartSysUpTime, flowEndSysUpTime  say nothing without the router's start, which only NetFlow's
+ *   flowStartSysUpTime, flowEndSysUpTime  say nothing without the router's start, which only
+ *   NetFlow's
  *                               header has: flowStartMilliseconds and flowEndMilliseconds instead.
- *                               The same where a record has the time of a message to the millisecond
+ *                               The same where a record has the time of a message to the
+ *                               millisecond
  *   exporterIPv4Address or -IPv6Address   who exported it, when the record does not say
- *   samplingInterval            the rate that it was sampled at, when it is known and a whole number,
+ *   samplingInterval            the rate that it was sampled at, when it is known and a whole
+ *   number,
  *                               and the record does not say
  *   what IPFIX can not say      Weir's own elements (tags…), and numbers past 32767 that NetFlow v9
  *                               vendors took without an enterprise: left out
@@ -32,8 +35,9 @@ void ipfix_writer_free(struct ipfix_writer *w);
 
 /* Appends the selected rows (NULL: all) of the frame to *out, whole messages. A domain can have
  * 65,280 kinds of records: WEIR_ELIMIT past that. WEIR_ENOMEM. */
-enum weir_status ipfix_write(struct ipfix_writer *w, const struct frame *f, const uint64_t *selected,
-                             struct buffer *out, struct weir_error *error);
+enum weir_status ipfix_write(struct ipfix_writer *w, const struct frame *f,
+                             const uint64_t *selected, struct buffer *out,
+                             struct weir_error *error);
 
 struct ipfix_written {
     uint64_t messages, records, too_long;

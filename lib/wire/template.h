@@ -1,6 +1,6 @@
 /* template.h - templates as programs of column moves: what NetFlow v9, IPFIX and (with fixed
- * templates) NetFlow v1, v5 and v7 share. Bytes to columns and nothing else: no exporters, no account, no
- * clock.
+ * templates) NetFlow v1, v5 and v7 share. Bytes to columns and nothing else: no exporters, no
+ * account, no clock.
  *
  *   template record ─▶ specs ─▶ wire_template_new() ─▶ struct wire_template
  *   data set ─▶ wire_decode(): find the records, bind fields to columns, one loop a field
@@ -84,8 +84,8 @@ struct wire_template {
 /* Compiles a template. The caller owns *out and frees it with wire_template_free().
  * WEIR_ELIMIT: more than WIRE_FIELDS_MOST fields. WEIR_EMALFORMED: a record of no octets (a data
  * set could hold any number of them), more scope fields than fields, or an element under WEIR_PEN,
- * which is ours (NetFlow v9 scopes have numbers there, given by netflow9.c; so do templates of id 0,
- * which are fixed ones and never come from the wire).
+ * which is ours (NetFlow v9 scopes have numbers there, given by netflow9.c; so do templates of id
+ * 0, which are fixed ones and never come from the wire).
  * WEIR_ENOMEM. */
 enum weir_status wire_template_new(uint16_t id, enum record_kind kind, uint16_t scope_count,
                                    const struct wire_spec *specs, size_t count,
@@ -119,8 +119,8 @@ enum weir_status wire_decode(struct wire_template *t, struct wire_scratch *scrat
 enum weir_status wire_decode_most(struct wire_template *t, struct wire_scratch *scratch,
                                   struct cursor *set, struct batch *b, uint32_t most,
                                   uint32_t *first, uint32_t *rows);
-/* Makes the template's columns in `b`, so that fields know theirs: what wire_decode() does first. For
- * rows that are filled otherwise. Results are batch_column()'s. */
+/* Makes the template's columns in `b`, so that fields know theirs: what wire_decode() does first.
+ * For rows that are filled otherwise. Results are batch_column()'s. */
 enum weir_status wire_template_bind(struct wire_template *t, struct batch *b);
 
 /* How many records a whole data set holds, without decoding it. */

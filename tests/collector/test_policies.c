@@ -89,8 +89,8 @@ static void make_places(struct domain_policy *policies, size_t *policy_count,
         if (taken[scope][exporter * DOMAINS + domain]++)
             continue;
         policies[(*policy_count)++] = (struct domain_policy){
-            scope == POLICY_ALL ? (struct address){{0}} : address_from_ipv4(0x0a000001 + exporter), domain,
-            random_truncation(), scope};
+            scope == POLICY_ALL ? (struct address){{0}} : address_from_ipv4(0x0a000001 + exporter),
+            domain, random_truncation(), scope};
     }
     for (uint32_t place = 0; place < PLACES; place++)
         if (below(3) == 0)
@@ -211,7 +211,8 @@ static void test_joined(void)
         CU_ASSERT_TRUE(text_is(b, 2, cases[i].text));
         CU_ASSERT_EQUAL(cells_has(b, IANA(58), 2), cases[i].vlan);
         CU_ASSERT_EQUAL(cells_has(b, IANA(59), 2), cases[i].post);
-        CU_ASSERT_EQUAL(cells_number(b, IANA(8), 2) == SENT, cases[i].a == &vlan && cases[i].b == &post);
+        CU_ASSERT_EQUAL(cells_number(b, IANA(8), 2) == SENT,
+                        cases[i].a == &vlan && cases[i].b == &post);
         CU_ASSERT_TRUE(text_is(b, DOMAINS + 2, "")); /* another exporter */
         batch_free(b);
     }

@@ -1,5 +1,5 @@
-/* test_recall_sampling.c - sampling over a restart: what options data said is kept, holds for records
- * with the origin it had, gives way to what is said anew, and ends when it is not repeated.
+/* test_recall_sampling.c - sampling over a restart: what options data said is kept, holds for
+ * records with the origin it had, gives way to what is said anew, and ends when it is not repeated.
  * Neighbour: test_recall.c. */
 #include "ingest/recall.h"
 #include "ingest/sampling.h"
@@ -151,7 +151,8 @@ static void ends_when_not_repeated(void)
     static const uint16_t flow[] = {8, 4, 48, 2, 10, 2};
     start((struct ingest_settings){0});
     tell_rates(0, T0, 100);
-    for (uint32_t day = 1; day <= 3; day++) { /* told by this run: holds until it is told otherwise */
+    /* told by this run: holds until it is told otherwise */
+    for (uint32_t day = 1; day <= 3; day++) {
         write_netflow9(&w, 1000, T0 + day * DAY, day, 7);
         write_template(&w, 256, flow, 3);
         (void)send_from(HOST, 2055, MS(T0 + day * DAY));
@@ -159,7 +160,8 @@ static void ends_when_not_repeated(void)
     send_flows(4, T0 + 3 * DAY + 1);
     check_rates(100, 200, 30, 50);
     restart();
-    send_flows(5, T0 + 3 * DAY + 2); /* said three days ago, and nobody saw whose router it is now */
+    /* said three days ago, and nobody saw whose router it is now */
+    send_flows(5, T0 + 3 * DAY + 2);
     check_rates(0, 0, 0, 0);
     tell_rates(6, T0 + 3 * DAY + 3, 100);
     restart();

@@ -1,7 +1,7 @@
-/* test_schedules.c - the account against the truth: a thousand random schedules of loss, runs of loss,
- * reordering, duplicates, restarts and 32-bit wraps, of NetFlow v5, v9 and IPFIX mixed, by weirgen's exporters
- * straight into the engine. Missing equals the truth exactly, in the protocol's unit; what can not be known
- * is said as unknown. SCHEDULES=n runs more, SEED=n another lot. */
+/* test_schedules.c - the account against the truth: a thousand random schedules of loss, runs of
+ * loss, reordering, duplicates, restarts and 32-bit wraps, of NetFlow v5, v9 and IPFIX mixed, by
+ * weirgen's exporters straight into the engine. Missing equals the truth exactly, in the protocol's
+ * unit; what can not be known is said as unknown. SCHEDULES=n runs more, SEED=n another lot. */
 #include "ingest/ingest.h"
 #include "unit.h"
 #include "weirgen.h"
@@ -167,7 +167,8 @@ static void check_domain(const struct schedule *s, size_t exporter, uint32_t dom
     uint64_t unknown = datagrams ? truth->unknown_datagrams : truth->unknown_records;
     if (!unknown && truth->generated.records >= 50 * (truth->restarts + 1))
         EQUAL("restarts", c->restarts, truth->restarts);
-    else if (c->restarts > truth->restarts) /* a run may have no record, or lose all: who would know? */
+    /* a run may have no record, or lose all: who would know? */
+    else if (c->restarts > truth->restarts)
         differ(s, exporter, domain, "restarts", c->restarts, truth->restarts);
     if (c->unknown_gaps < c->restarts)
         differ(s, exporter, domain, "unknown gaps", c->unknown_gaps, c->restarts);

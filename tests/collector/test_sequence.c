@@ -107,11 +107,13 @@ static uint32_t schedule(const struct sent *sent, uint32_t n, struct arrival *ou
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < n; i++) {
-        uint64_t at = ((uint64_t)i << 32) + (sent[i].delay ? ((uint64_t)sent[i].delay << 32) + (1u << 31) + i : i);
+        uint64_t at = ((uint64_t)i << 32) +
+                      (sent[i].delay ? ((uint64_t)sent[i].delay << 32) + (1u << 31) + i : i);
         if (!sent[i].lost)
             out[count++] = (struct arrival){at, &sent[i]};
         if (!sent[i].lost && sent[i].twice)
-            out[count++] = (struct arrival){at + ((uint64_t)rnd(50) << 32) + (1u << 30) + i, &sent[i]};
+            out[count++] =
+                (struct arrival){at + ((uint64_t)rnd(50) << 32) + (1u << 30) + i, &sent[i]};
     }
     qsort(out, count, sizeof *out, by_time);
     return count;
@@ -174,7 +176,8 @@ static bool one_schedule(uint64_t seed)
     if (t.missing - t.recovered == expected && t.duplicates == twice && t.restarts == runs - 1 &&
         t.unknown_gaps == runs - 1)
         return true;
-    printf("seed %lu kind %lu: missing %lu of %lu, duplicates %lu of %u, restarts %lu and unknown %lu of %u\n",
+    printf("seed %lu kind %lu: missing %lu of %lu, duplicates %lu of %u, restarts %lu and unknown "
+           "%lu of %u\n",
            seed, seed % 5, t.missing - t.recovered, expected, t.duplicates, twice, t.restarts,
            t.unknown_gaps, runs - 1);
     return false;

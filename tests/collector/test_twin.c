@@ -1,5 +1,6 @@
-/* test_twin.c - two exporters behind one address, port and domain: found out, parted, and then each counted
- * exactly; one exporter, however it restarts and reorders, is never taken for two (test_schedules.c). */
+/* test_twin.c - two exporters behind one address, port and domain: found out, parted, and then each
+ * counted exactly; one exporter, however it restarts and reorders, is never taken for two
+ * (test_schedules.c). */
 #include "ingest/sequence.h"
 #include "unit.h"
 #include <stdlib.h>

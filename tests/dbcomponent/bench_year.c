@@ -1,6 +1,6 @@
-/* bench_year.c - a traffic matrix over a year of minutes, from roll-ups: milliseconds with and without coarser
- * ones. Not a test: `bench_year FOLDER [TAGS]` makes the store in FOLDER when there is none: each minute of a year
- * has a flow from each tag to each, of two protocols. */
+/* bench_year.c - a traffic matrix over a year of minutes, from roll-ups: milliseconds with and
+ * without coarser ones. Not a test: `bench_year FOLDER [TAGS]` makes the store in FOLDER when there
+ * is none: each minute of a year has a flow from each tag to each, of two protocols. */
 #include "store_fixture.h"
 
 #define YEAR_DAYS 365
@@ -16,10 +16,15 @@ static void fill(struct store *s, uint32_t tags)
         for (uint32_t i = 0; i < count; i++)
             flows[i] = (struct flow){.end_ms = FIXTURE_TIME - YEAR_DAYS * DAY_MS + day * DAY_MS +
                                                i / (pairs * 2) * MINUTE_MS + i % 60000,
-                                     .exporter = 0x7f000001, .src = i * 77, .dst = i * 13,
-                                     .src_tag = 1 + i / 2 % pairs / tags, .dst_tag = 1 + i / 2 % tags,
-                                     .protocol = i & 1 ? 6 : 17, .has_protocol = 1,
-                                     .octets = 100 + i % 1000, .packets = 1 + i % 10};
+                                     .exporter = 0x7f000001,
+                                     .src = i * 77,
+                                     .dst = i * 13,
+                                     .src_tag = 1 + i / 2 % pairs / tags,
+                                     .dst_tag = 1 + i / 2 % tags,
+                                     .protocol = i & 1 ? 6 : 17,
+                                     .has_protocol = 1,
+                                     .octets = 100 + i % 1000,
+                                     .packets = 1 + i % 10};
         struct buffer block = fixture_block(flows, count, 1, day + 1);
         if (store_append_own(s, block.bytes, block.length, &outcome, &error) != WEIR_OK)
             printf("%s\n", error.message);
@@ -31,7 +36,8 @@ static void fill(struct store *s, uint32_t tags)
 static void ask(struct store *s, const char *what, struct interval when)
 {
     static const char *const by[] = {"srcTag", "dstTag"};
-    struct totals_request request = {.by = by, .by_count = 2, .when = when, .source = SOURCE_ROLLUP};
+    struct totals_request request = {
+        .by = by, .by_count = 2, .when = when, .source = SOURCE_ROLLUP};
     struct totals totals;
     struct weir_error error = {0};
     uint64_t best = UINT64_MAX, flows = 0;
@@ -51,7 +57,8 @@ static void ask_all(struct store *s)
 {
     const int64_t end = FIXTURE_TIME, start = end - YEAR_DAYS * DAY_MS;
     ask(s, "a year", (struct interval){start, end});
-    ask(s, "a year less odd minutes", (struct interval){start + 17 * MINUTE_MS, end - 43 * MINUTE_MS});
+    ask(s, "a year less odd minutes",
+        (struct interval){start + 17 * MINUTE_MS, end - 43 * MINUTE_MS});
     ask(s, "everything", INTERVAL_ALL);
     ask(s, "a day", (struct interval){end - 9 * DAY_MS, end - 8 * DAY_MS});
 }

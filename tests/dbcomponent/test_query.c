@@ -501,7 +501,8 @@ static void all_keys_of_a_flow(void)
 static void upkeep_changes_nothing(void)
 {
     struct upkeep_report report;
-    CU_ASSERT_EQUAL(store_upkeep(store, &(struct upkeep_settings){0}, NULL, NULL, &report, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(store_upkeep(store, &(struct upkeep_settings){0}, NULL, NULL, &report, NULL),
+                    WEIR_OK);
     CU_ASSERT(report.blocks_made > 0);
     blocks_equal_recomputation();
     rollups_equal_recomputation();

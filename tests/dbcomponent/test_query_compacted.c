@@ -1,6 +1,6 @@
-/* test_query_compacted.c - questions before and after compaction, whose blocks answer address ranges
- * on packed columns: the same answers to the last octet, IPv4 and IPv6 mixed, alone and as keys; and a
- * column that was damaged is an error that names its block. */
+/* test_query_compacted.c - questions before and after compaction, whose blocks answer address
+ * ranges on packed columns: the same answers to the last octet, IPv4 and IPv6 mixed, alone and as
+ * keys; and a column that was damaged is an error that names its block. */
 #include "query_data.h"
 #include "store/container.h"
 #include <sqlite3.h>
@@ -36,7 +36,8 @@ static uint32_t ordered_columns(struct store *s)
     size_t count;
     uint32_t found = 0;
     CU_ASSERT_EQUAL_FATAL(reader_open(s, &r, NULL), WEIR_OK);
-    CU_ASSERT_EQUAL(reader_blocks(r, RECORD_FLOW, INTERVAL_ALL, &a, &blocks, &count, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(reader_blocks(r, RECORD_FLOW, INTERVAL_ALL, &a, &blocks, &count, NULL),
+                    WEIR_OK);
     for (size_t i = 0; i < count; i++) {
         struct block_column *columns;
         uint32_t n;

@@ -1,6 +1,6 @@
-/* test_query_odd.c - what honest exporters do not send: sampling rates that no sampling has, times and
- * counters at the ends of their ranges, one element in several widths, and columns that are not what
- * their directory says. */
+/* test_query_odd.c - what honest exporters do not send: sampling rates that no sampling has, times
+ * and counters at the ends of their ranges, one element in several widths, and columns that are not
+ * what their directory says. */
 #include "dbcomponent/query_data.h"
 #include "query/keys.h"
 #include "query/tally.h"
@@ -66,7 +66,8 @@ static void odd_rates(void)
             open_store();
             append_block(store, w, 2, 1, NULL);
             for (int source = SOURCE_ROLLUP; source <= SOURCE_BLOCKS; source++) {
-                struct totals t = ask((struct totals_request){.source = (enum answer_source)source});
+                struct totals t =
+                    ask((struct totals_request){.source = (enum answer_source)source});
                 uint64_t both = mixed ? cases[i].octets + 10000 : t.rows[0].estimated.octets;
                 CU_ASSERT_EQUAL(t.rows[0].raw.octets, 2000);
                 CU_ASSERT_EQUAL(t.rows[0].estimated.octets, both);
@@ -97,7 +98,8 @@ static void ends_of_ranges(void)
     CU_ASSERT_EQUAL(t.row_count, 2);
     CU_ASSERT_EQUAL(t.rows[0].keys[0].number, UINT64_MAX / 2);
     totals_free(&t);
-    t = ask((struct totals_request){.when = {INT64_C(1) << 47, INT64_MAX}, .source = SOURCE_BLOCKS});
+    t = ask(
+        (struct totals_request){.when = {INT64_C(1) << 47, INT64_MAX}, .source = SOURCE_BLOCKS});
     CU_ASSERT_EQUAL(t.rows[0].raw.flows, 1);
     totals_free(&t);
     t = ask((struct totals_request){.when = {0, (INT64_C(1) << 47) + 1},
@@ -130,13 +132,15 @@ static void widths_that_differ(void)
         } else {
             uint64_t numbers[2] = {65000, 65001};
             for (uint32_t r = 0; r < 2; r++)
-                memcpy((char *)batch_column_at(b, i)->values + r * widths[n], &numbers[r], widths[n]);
+                memcpy((char *)batch_column_at(b, i)->values + r * widths[n], &numbers[r],
+                       widths[n]);
         }
         batch_mark(b, i, 0, n == 3 ? 1 : 2); /* and one row lacks it */
         CU_ASSERT_EQUAL_FATAL(batch_column(b, WEIR_FLOW_END, 8, &i), WEIR_OK);
         batch_mark(b, i, 0, 2);
         CU_ASSERT_EQUAL_FATAL(block_encode(e, &id, b, NULL, &bytes, NULL), WEIR_OK);
-        CU_ASSERT_EQUAL_FATAL(store_append(store, bytes.bytes, bytes.length, &outcome, NULL), WEIR_OK);
+        CU_ASSERT_EQUAL_FATAL(store_append(store, bytes.bytes, bytes.length, &outcome, NULL),
+                              WEIR_OK);
         buffer_free(&bytes);
     }
     const char *by[] = {"bgpSourceAsNumber"};
@@ -186,14 +190,22 @@ static enum weir_status add_lying(enum lie lie, unsigned direct_bits, bool local
     survey_number(&l.components[l.rate], 8, 0, 0);
     layout_finish(&l);
     CU_ASSERT_FATAL(tally_init(&t, &l, &bins, loops_best(), &budget, 3, direct_bits));
-    struct vector v = {.key = key.key, .width = lie == LIE_SHAPE ? 16 : 2, .form = form, .rows = ROWS,
-                       .code_count = 8, .codes = codes, .values = lie == LIE_SHAPE ? (void *)wide : values,
+    struct vector v = {.key = key.key,
+                       .width = lie == LIE_SHAPE ? 16 : 2,
+                       .form = form,
+                       .rows = ROWS,
+                       .code_count = 8,
+                       .codes = codes,
+                       .values = lie == LIE_SHAPE ? (void *)wide : values,
                        .present = lie == LIE_LACKING ? present : NULL};
     struct vector octets = {.width = 8, .rows = ROWS, .values = measures};
     struct block_column column = {.key = key.key, .width = 2, .least = 100, .most = 107};
-    struct run run = {.frame = {.rows = ROWS, .count = 1, .vectors = &v}, .selected_count = ROWS,
-                      .octets = &octets, .packets = &octets,
-                      .columns = local ? &column : NULL, .column_count = local};
+    struct run run = {.frame = {.rows = ROWS, .count = 1, .vectors = &v},
+                      .selected_count = ROWS,
+                      .octets = &octets,
+                      .packets = &octets,
+                      .columns = local ? &column : NULL,
+                      .column_count = local};
     enum weir_status status = tally_add(&t, &run, &a, &e);
     if (status == WEIR_ECORRUPT)
         CU_ASSERT_PTR_NOT_NULL(strstr(e.message, "sourceTransportPort"));

@@ -125,8 +125,11 @@ static void test_interned(void)
 static void test_everything(void)
 {
     static const char *const by[] = {"destinationIPv4Address"};
-    struct totals_request r = {.by = by, .by_count = 1, .when = {DATA_FROM_MS, DATA_FROM_MS + DATA_MS},
-                               .step_ms = 600000, .percentile = 100};
+    struct totals_request r = {.by = by,
+                               .by_count = 1,
+                               .when = {DATA_FROM_MS, DATA_FROM_MS + DATA_MS},
+                               .step_ms = 600000,
+                               .percentile = 100};
     struct totals all = ask(&r);
     uint64_t sum = 0, peaks = 0;
     for (size_t i = 0; i < all.row_count; i++)

@@ -21,7 +21,8 @@ static enum weir_status sum_line(void *context, const char *text, size_t length)
     return WEIR_OK;
 }
 
-static enum weir_status sum_rollup(void *context, const struct rollup_key *k, const struct counts *c)
+static enum weir_status sum_rollup(void *context, const struct rollup_key *k,
+                                   const struct counts *c)
 {
     struct sums *s = context;
     s->rows++;
@@ -135,7 +136,8 @@ static void test_reader_meanwhile(void)
     CU_ASSERT_EQUAL_FATAL(reader_open(s, &r, &error), WEIR_OK);
     keep_up(s, (struct upkeep_settings){.retain_ms = 1});
     CU_ASSERT_EQUAL(blocks_of(s), 0);
-    CU_ASSERT_EQUAL(reader_blocks(r, RECORD_FLOW, INTERVAL_ALL, &a, &blocks, &count, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(reader_blocks(r, RECORD_FLOW, INTERVAL_ALL, &a, &blocks, &count, &error),
+                    WEIR_OK);
     CU_ASSERT_EQUAL(count, BLOCKS);
     for (size_t i = 0; i < count; i++) {
         CU_ASSERT_EQUAL(reader_directory(r, blocks[i].rowid, &a, &columns, &column_count, &error),
@@ -161,7 +163,8 @@ static void append_odd(struct store *s, uint64_t sequence, uint8_t width)
     CU_ASSERT_EQUAL_FATAL(batch_column(b, IE_KEY(4711, 1), width, &column), WEIR_OK);
     for (uint32_t row = 0; row < 64; row += 3) {
         if (width)
-            ((uint8_t *)batch_column_at(b, column)->values)[row * width] = (uint8_t)(row + sequence);
+            ((uint8_t *)batch_column_at(b, column)->values)[row * width] =
+                (uint8_t)(row + sequence);
         else
             CU_ASSERT_EQUAL(batch_put_octets(b, column, row, "octets", row % 7), WEIR_OK);
         batch_mark(b, column, row, 1);
@@ -212,7 +215,8 @@ static void test_age(void)
     CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
     append_all(s, STORE_KNOWN);
     /* Now everything; and the roll-ups, too. */
-    report = keep_up(s, (struct upkeep_settings){.retain_ms = since(FIXTURE_TIME + 60 * MINUTE_MS)});
+    report =
+        keep_up(s, (struct upkeep_settings){.retain_ms = since(FIXTURE_TIME + 60 * MINUTE_MS)});
     after = sums_of(s);
     CU_ASSERT_EQUAL(after.records, 0);
     CU_ASSERT(same_rollups(&before, &after));
@@ -238,7 +242,8 @@ static void test_ids(void)
     struct store *s = full_store();
     for (uint64_t round = 0; round < 3; round++) {
         CU_ASSERT_EQUAL_FATAL(reader_open(s, &r, NULL), WEIR_OK);
-        CU_ASSERT_EQUAL(reader_blocks(r, RECORD_FLOW, INTERVAL_ALL, &a, &blocks, &count, NULL), WEIR_OK);
+        CU_ASSERT_EQUAL(reader_blocks(r, RECORD_FLOW, INTERVAL_ALL, &a, &blocks, &count, NULL),
+                        WEIR_OK);
         for (size_t i = 0; i < count; i++)
             CU_ASSERT(blocks[i].rowid > newest);
         newest = blocks[count - 1].rowid;

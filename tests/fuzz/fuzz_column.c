@@ -56,7 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     c.bytes = in.at;
     c.length = (uint32_t)cursor_left(&in);
     c.crc = crc32c(0, c.bytes, c.length);
-    bool decoded = column_decode(&c, &base, &a, &v, NULL) == WEIR_OK && vector_flatten(&v, &a, &flat);
+    bool decoded =
+        column_decode(&c, &base, &a, &v, NULL) == WEIR_OK && vector_flatten(&v, &a, &flat);
     if (decoded) {
         for (uint32_t row = 0; row < v.rows; row++)
             if (!same_value(&flat, &v, row))

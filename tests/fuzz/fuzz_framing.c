@@ -1,5 +1,5 @@
-/* fuzz_framing.c - any octets as a stream of messages, in pieces; the first octet says how long a piece is.
- * In pieces or at once must give the same messages, and the same end. */
+/* fuzz_framing.c - any octets as a stream of messages, in pieces; the first octet says how long a
+ * piece is. In pieces or at once must give the same messages, and the same end. */
 #include "ingest/framing.h"
 #include <stdlib.h>
 #include <string.h>

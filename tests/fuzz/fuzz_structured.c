@@ -1,6 +1,6 @@
-/* fuzz_structured.c - any octets as an RFC 6313 list on any definitions: the list is walked to gather what it
- * needs, and printed; the two walks must agree. Input: list type, length of the definitions (2), those, the
- * list. */
+/* fuzz_structured.c - any octets as an RFC 6313 list on any definitions: the list is walked to
+ * gather what it needs, and printed; the two walks must agree. Input: list type, length of the
+ * definitions (2), those, the list. */
 #include "base/cursor.h"
 #include "flow/structured.h"
 #include <stdlib.h>

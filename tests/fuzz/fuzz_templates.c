@@ -1,5 +1,6 @@
-/* fuzz_templates.c - any octets as the file that keeps templates (the checksum made right, or nothing would get
- * past it), into an ingest, and out again: what was kept is kept the same way once more. */
+/* fuzz_templates.c - any octets as the file that keeps templates (the checksum made right, or
+ * nothing would get past it), into an ingest, and out again: what was kept is kept the same way
+ * once more. */
 #include "block/block.h"
 #include "fuzz_ingest.h"
 #include "ingest/keeper.h"

@@ -1,5 +1,6 @@
-/* test_arrange.c - lib/block/arrange.c: every row is there once, whole, and in the order that the header
- * promises. What the rows were is kept here, row by row; nothing of the arranger's insides is used. */
+/* test_arrange.c - lib/block/arrange.c: every row is there once, whole, and in the order that the
+ * header promises. What the rows were is kept here, row by row; nothing of the arranger's insides
+ * is used. */
 #include "block/arrange.h"
 #include "block/block.h"
 #include "unit.h"
@@ -48,7 +49,8 @@ static struct vector *add(struct making *m, ie_key key, uint8_t width)
 
 static void *value(struct vector *v, uint32_t row)
 {
-    return (uint8_t *)(uintptr_t)v->values + row * (size_t)(v->width ? v->width : sizeof(struct octets));
+    return (uint8_t *)(uintptr_t)v->values +
+           row * (size_t)(v->width ? v->width : sizeof(struct octets));
 }
 
 static void number(struct making *m, ie_key key, uint8_t width, size_t offset)
@@ -123,7 +125,8 @@ static struct frame make_frame(struct making *m, unsigned n)
     if (rows[m->first].has_narrow)
         number(m, NARROW, n % 2 ? 2 : 4, offsetof(struct row, narrow));
     number(m, IANA(11), 2, offsetof(struct row, dport));
-    struct vector *sparse = add(m, SPARSE, 16), *name = add(m, NAME, 0), *serial = add(m, SERIAL, 8);
+    struct vector *sparse = add(m, SPARSE, 16), *name = add(m, NAME, 0),
+                  *serial = add(m, SERIAL, 8);
     for (uint32_t i = 0; i < m->rows; i++) {
         const struct row *r = &rows[m->first + i];
         const struct octets o = {(const uint8_t *)r->name, (uint32_t)strlen(r->name)};
@@ -181,20 +184,22 @@ static bool same_row(const struct arranged *a, uint32_t row, const struct row *r
            same_number(a, IANA(11), row, r->dport) && same_number(a, WEIR_DOMAIN, row, r->domain) &&
            same_number(a, WEIR_EXPORT_TIME, row, r->time) &&
            same_number(a, WEIR_EXPORTER_PORT, row, r->port) &&
-           memcmp((const uint8_t *)find(a, WEIR_EXPORTER)->values + 16 * (size_t)row, r->exporter, 16) == 0 &&
+           memcmp((const uint8_t *)find(a, WEIR_EXPORTER)->values + 16 * (size_t)row, r->exporter,
+                  16) == 0 &&
            has(sparse, row, a->rows) == r->has_sparse &&
            memcmp((const uint8_t *)sparse->values + 16 * (size_t)row, r->sparse, 16) == 0 &&
            has(name, row, a->rows) == r->has_name && o->length == strlen(r->name) &&
            (!o->length || memcmp(o->bytes, r->name, o->length) == 0) &&
-           (!narrow || (has(narrow, row, a->rows) == r->has_narrow && number_at(narrow, row) == r->narrow));
+           (!narrow ||
+            (has(narrow, row, a->rows) == r->has_narrow && number_at(narrow, row) == r->narrow));
 }
 
 /* Which of the exporters was seen first. */
 static uint32_t rank_of(const struct row *r, uint32_t all)
 {
     uint32_t i = 0;
-    while (i < all && (memcmp(rows[i].exporter, r->exporter, 16) != 0 || rows[i].domain != r->domain ||
-                       rows[i].port != r->port))
+    while (i < all && (memcmp(rows[i].exporter, r->exporter, 16) != 0 ||
+                       rows[i].domain != r->domain || rows[i].port != r->port))
         i++;
     return i;
 }
@@ -238,7 +243,8 @@ static void check_arranged(const struct arranged *a, uint32_t all, bool ordered)
         CU_ASSERT_EQUAL(disordered, 0);
 }
 
-static void round_of(struct arranger *arranger, const uint32_t *counts, unsigned frame_count, uint64_t clocks)
+static void round_of(struct arranger *arranger, const uint32_t *counts, unsigned frame_count,
+                     uint64_t clocks)
 {
     struct making makings[FRAMES] = {{{0}, NULL, 0, 0, 0}};
     struct frame frames[FRAMES];
@@ -264,13 +270,15 @@ static void round_of(struct arranger *arranger, const uint32_t *counts, unsigned
 static void test_rows_and_order(void)
 {
     struct arranger *a = arranger_new();
-    const uint32_t shapes[][FRAMES] = {{1}, {63}, {64, 1}, {3000, 65, 1, 700, 128}, {5000, 4000, 3000, 2000, 1000}};
+    const uint32_t shapes[][FRAMES] = {
+        {1}, {63}, {64, 1}, {3000, 65, 1, 700, 128}, {5000, 4000, 3000, 2000, 1000}};
     const unsigned counts[] = {1, 1, 2, 5, 5};
     CU_ASSERT_PTR_NOT_NULL_FATAL(a);
     for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++) {
         round_of(a, shapes[i], counts[i], 0);
         round_of(a, shapes[i], counts[i], UINT64_C(1) << 40); /* a clock that is far ahead */
-        round_of(a, shapes[i], counts[i], UINT64_C(1) << 60); /* so far that times are not told apart */
+        /* so far that times are not told apart */
+        round_of(a, shapes[i], counts[i], UINT64_C(1) << 60);
     }
     arranger_free(a);
 }
@@ -292,13 +300,15 @@ static void test_encodes(void)
     f.count = m.count;
     block_encoder_dense(e);
     CU_ASSERT_EQUAL_FATAL(arrange(a, &f, 1, NULL, 0, &out, NULL), WEIR_OK);
-    CU_ASSERT_EQUAL_FATAL(block_encode_columns(e, &id, RECORD_FLOW, out.columns, out.count, out.rows, NULL,
-                                               &bytes, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(block_encode_columns(e, &id, RECORD_FLOW, out.columns, out.count,
+                                               out.rows, NULL, &bytes, NULL),
+                          WEIR_OK);
     CU_ASSERT_EQUAL_FATAL(block_open(bytes.bytes, bytes.length, &arena, &block, NULL), WEIR_OK);
     CU_ASSERT_EQUAL(block_check(&block, &arena, NULL), WEIR_OK);
     CU_ASSERT_EQUAL(block.head.column_count, out.count);
     struct vector v;
-    CU_ASSERT_EQUAL_FATAL(column_decode(block_find(&block, SERIAL), NULL, &arena, &v, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(column_decode(block_find(&block, SERIAL), NULL, &arena, &v, NULL),
+                          WEIR_OK);
     unsigned wrong = 0;
     for (uint32_t row = 0; row < out.rows; row++)
         wrong += vector_u64(&v, row) != number_at(find(&out, SERIAL), row);
@@ -310,4 +320,5 @@ static void test_encodes(void)
     arranger_free(a);
 }
 
-UNIT_MAIN("arrange", {"rows and their order", test_rows_and_order}, {"a block of them", test_encodes})
+UNIT_MAIN("arrange", {"rows and their order", test_rows_and_order},
+          {"a block of them", test_encodes})

@@ -181,7 +181,8 @@ static enum weir_status decode_bytes(uint8_t codec, uint8_t width, const void *b
 
 #define CRAFTED(expected, codec, width, ...)                                                       \
     {expected, codec, width, sizeof((const uint8_t[]){__VA_ARGS__}), (const uint8_t[]){__VA_ARGS__}}
-/* Payloads of ROWS values, by hand. What is right comes first: else the rest would prove nothing. */
+/* Payloads of ROWS values, by hand. What is right comes first: else the rest would prove
+ * nothing. */
 static const struct {
     enum weir_status expected;
     uint8_t codec, width;

@@ -1,6 +1,6 @@
 /* test_block_ordered.c - CODEC_ORDERED: bytes written by hand, columns through a dense encoder and
- * back, ranges answered on packed numbers (and on runs) against a walk over the rows, and what has to
- * be refused. */
+ * back, ranges answered on packed numbers (and on runs) against a walk over the rows, and what has
+ * to be refused. */
 #include "block/ordered.h"
 #include "block/header.h"
 #include "unit.h"
@@ -250,7 +250,8 @@ static void runs(void)
     }
 }
 
-/* Octets changed behind a true checksum: an error, or rows whose ranges are those of their values. */
+/* Octets changed behind a true checksum: an error, or rows whose ranges are those of their
+ * values. */
 static void flips(void)
 {
     const struct shape s = {3000, 500, 3, 0x0a000000, 77, 0};

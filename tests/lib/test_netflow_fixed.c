@@ -74,7 +74,8 @@ static void records(void)
 
 static void headers(void)
 {
-    static const uint8_t head[24] = {0, 0, 0, 2, [7] = 3, [11] = 4, [15] = 5, [19] = 6, 7, 8, 0x40, 9};
+    static const uint8_t head[24] = {
+        0, 0, 0, 2, [7] = 3, [11] = 4, [15] = 5, [19] = 6, 7, 8, 0x40, 9};
     for (size_t f = 0; f < FORMATS; f++) {
         uint8_t bytes[24];
         struct netflow_fixed_header h;

@@ -60,7 +60,8 @@ static void headers_cut_short(void)
     for (size_t length = 0; length < 24; length++) {
         uint8_t *bytes = calloc(1, length ? length : 1); /* flush against the end */
         struct cursor b = cursor_over(bytes, length), c = b;
-        CU_ASSERT_EQUAL(netflow9_read_header(&b, &h9), length < 20 ? WEIR_ETRUNCATED : WEIR_EVERSION);
+        CU_ASSERT_EQUAL(netflow9_read_header(&b, &h9),
+                        length < 20 ? WEIR_ETRUNCATED : WEIR_EVERSION);
         CU_ASSERT_EQUAL(ipfix_read_header(&c, &h10), length < 16 ? WEIR_ETRUNCATED : WEIR_EVERSION);
         free(bytes);
     }
@@ -99,7 +100,8 @@ static void reduced_and_wide_numbers(void)
 {
     static const uint8_t bytes[] = {1, 2, 3, 4, 5, 6, 7, 8};
     for (uint16_t length = 1; length <= 8; length++) {
-        const struct wire_spec specs[] = {{IANA(1), length}, {IANA(4), length}, {IANA(434), length}};
+        const struct wire_spec specs[] = {
+            {IANA(1), length}, {IANA(4), length}, {IANA(434), length}};
         struct wire_template *t = template_of(specs, 3);
         uint8_t record[24];
         uint64_t expected = 0;
@@ -125,7 +127,8 @@ static void signed_numbers(void)
         const struct wire_spec specs[] = {{IANA(434), length}};
         struct wire_template *t = template_of(specs, 1);
         set_up(RECORD_FLOW);
-        CU_ASSERT_EQUAL(decode(t, (const uint8_t[]){0xff, 0xff, 0xff, 0xfe} + 4 - length, length), 1);
+        CU_ASSERT_EQUAL(decode(t, (const uint8_t[]){0xff, 0xff, 0xff, 0xfe} + 4 - length, length),
+                        1);
         CU_ASSERT_EQUAL(number(IANA(434), 0), 0xfffffffeu);
         tear_down();
         wire_template_free(t);
@@ -137,7 +140,8 @@ static void floats(void)
     const struct wire_spec specs[] = {{IANA(320), 8}, {IANA(311), 4}}; /* both float64 */
     struct wire_template *t = template_of(specs, 2);
     set_up(RECORD_FLOW);
-    static const uint8_t record[] = {0x3f, 0xf8, 0, 0, 0, 0, 0, 0, 0x3e, 0x80, 0, 0}; /* 1.5, 0.25 */
+    /* 1.5, 0.25 */
+    static const uint8_t record[] = {0x3f, 0xf8, 0, 0, 0, 0, 0, 0, 0x3e, 0x80, 0, 0};
     CU_ASSERT_EQUAL(decode(t, record, sizeof record), 1);
     CU_ASSERT_EQUAL(((const double *)column(IANA(320))->values)[0], 1.5);
     CU_ASSERT_EQUAL(((const double *)column(IANA(311))->values)[0], 0.25);
@@ -286,7 +290,8 @@ static void variable_cut_short(void)
 
 static void netflow9_templates(void)
 {
-    static const uint8_t flow[] = {1, 0, 0, 2, 0, 8, 0, 4, 0xdd, 0x7d, 0, 3, 1, 1, 0, 1, 0, 1, 0, 4, 0, 0};
+    static const uint8_t flow[] = {1, 0, 0, 2, 0, 8, 0, 4, 0xdd, 0x7d, 0,
+                                   3, 1, 1, 0, 1, 0, 1, 0, 4,    0,    0};
     struct cursor c = cursor_over(flow, sizeof flow);
     struct wire_definition d;
     CU_ASSERT(netflow9_read_template(&c, &d));
@@ -339,9 +344,11 @@ static void refused_templates(void)
         uint8_t length;
         enum weir_status status;
     } cases[] = {
-        {{0, 255, 0, 1, 0, 1, 0, 4}, 8, WEIR_EMALFORMED},                          /* id below 256 */
-        {{1, 0, 0, 1, 0, 1, 0, 0}, 8, WEIR_EMALFORMED},                            /* no octets */
-        {{1, 0, 0, 1, 0x80, 6, 0, 4, 255, 255, 255, 255}, 12, WEIR_EMALFORMED},    /* our own elements */
+        {{0, 255, 0, 1, 0, 1, 0, 4}, 8, WEIR_EMALFORMED}, /* id below 256 */
+        {{1, 0, 0, 1, 0, 1, 0, 0}, 8, WEIR_EMALFORMED},   /* no octets */
+        {{1, 0, 0, 1, 0x80, 6, 0, 4, 255, 255, 255, 255},
+         12,
+         WEIR_EMALFORMED}, /* our own elements */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buffer b = {0};
@@ -452,10 +459,10 @@ static void widened_columns(void)
 
 UNIT_MAIN("wire", {"headers cut short", headers_cut_short},
           {"IPFIX message lengths", ipfix_lengths}, {"set lengths", set_lengths},
-          {"reduced and wide numbers", reduced_and_wide_numbers}, {"signed numbers", signed_numbers},
-          {"floats", floats}, {"misfits", misfits}, {"repeated elements", repeated_elements},
-          {"addresses and MAC", addresses_and_mac}, {"variable length", variable_length},
-          {"variable length cut short", variable_cut_short},
+          {"reduced and wide numbers", reduced_and_wide_numbers},
+          {"signed numbers", signed_numbers}, {"floats", floats}, {"misfits", misfits},
+          {"repeated elements", repeated_elements}, {"addresses and MAC", addresses_and_mac},
+          {"variable length", variable_length}, {"variable length cut short", variable_cut_short},
           {"NetFlow v9 templates", netflow9_templates}, {"IPFIX templates", ipfix_templates},
           {"refused templates", refused_templates},
           {"templates of many fields", template_of_many_fields},
