@@ -58,6 +58,7 @@ LIBS_lib  = -lzstd -lm
 LIBS_db   = -lsqlite3 $(LIBS_lib)
 LIBS_col  = -lpcap -lz $(LIBS_lib)
 LIBS_soap = -lgsoap
+LIBS_rooms = -lsqlite3 -lpcap -lz -lssl -lcrypto $(LIBS_lib)
 
 PROGRAMS  = $(BUILD)/weird $(BUILD)/weir $(BUILD)/weirgen $(BUILD)/weir_flow.so
 UNITS     = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/test_*.c))
@@ -88,7 +89,8 @@ setup-bench:
 	@sh tests/setup.sh install $(BUILD_PACKAGES) $(BENCH_PACKAGES)
 
 # ---- generated --------------------------------------------------------------------------------
-IE_LISTS = lib/ie/ipfix-elements.csv lib/ie/ipfix-not-reversible.csv lib/ie/ipfix-enterprise-elements.csv lib/ie/weir-elements.csv
+IE_LISTS = lib/ie/ipfix-elements.csv lib/ie/ipfix-not-reversible.csv \
+           lib/ie/ipfix-enterprise-elements.csv lib/ie/weir-elements.csv
 $(BUILD)/gen/ie_table.c: lib/ie/ietable.awk $(IE_LISTS)
 	@mkdir -p $(@D)
 	LC_ALL=C awk -f lib/ie/ietable.awk $(IE_LISTS) > $@
@@ -137,7 +139,7 @@ $(BUILD)/libservices.a: $(filter-out %_main.o,$(call obj,$(SERVICES_SRC))) $(SOA
 
 ROOMS = $(BUILD)/libcollector.a $(BUILD)/libdbcomponent.a $(BUILD)/libweir.a
 $(BUILD)/weird: $(BUILD)/obj/services/weird_main.o $(BUILD)/libservices.a $(ROOMS)
-	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(LIBS_soap) -lsqlite3 -lpcap -lz -ljansson -lssl -lcrypto $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(LIBS_soap) -ljansson $(LIBS_rooms)
 $(BUILD)/weir: $(call obj,$(WEIR_SRC)) $(SOAP_CLIENT_OBJ) $(BUILD)/libweir.a
 	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(LIBS_soap) -lxml2 -ljansson $(LIBS_lib)
 $(BUILD)/weirgen: $(call obj,$(GEN_SRC)) $(BUILD)/libweir.a
@@ -150,8 +152,10 @@ $(BUILD)/decode_bench: $(BUILD)/obj/bench/decode_bench.o $(BUILD)/libcollector.a
 
 # ---- the extension for SQLite: what it needs of lib and dbcomponent, once more as position-independent
 # code that reaches SQLite through the program which loads it. Never sanitized: that program is not.
-PIC_OBJ = $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC) $(DB_SRC) $(SQLEXT_SRC)) $(BUILD)/pic/gen/ie_table.o $(BUILD)/pic/gen/migrations.o
-PIC     = $(BASE) $(WARN) $(CFLAGS) -fPIC -fvisibility=hidden -ffunction-sections $(INC_dbcomponent) -Ischemas -include sqlext/redirect.h
+PIC_OBJ = $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC) $(DB_SRC) $(SQLEXT_SRC)) \
+          $(BUILD)/pic/gen/ie_table.o $(BUILD)/pic/gen/migrations.o
+PIC     = $(BASE) $(WARN) $(CFLAGS) -fPIC -fvisibility=hidden -ffunction-sections \
+          $(INC_dbcomponent) -Ischemas -include sqlext/redirect.h
 $(BUILD)/pic/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(PIC) -c -o $@ $<
@@ -175,8 +179,9 @@ $(BUILD)/tests/dbcomponent/%: $(BUILD)/obj/tests/dbcomponent/%.o $(BUILD)/libdbc
 	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_db)
 $(BUILD)/tests/services/%: $(BUILD)/obj/tests/services/%.o $(BUILD)/libservices.a $(ROOMS)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_soap) -lsqlite3 -lpcap -lz -ljansson -lssl -lcrypto $(LIBS_lib)
-$(BUILD)/tests/clients/%: $(BUILD)/obj/tests/clients/%.o $(filter-out %_main.o,$(call obj,$(WEIR_SRC))) $(SOAP_CLIENT_OBJ) $(BUILD)/libweir.a
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_soap) -ljansson $(LIBS_rooms)
+$(BUILD)/tests/clients/%: $(BUILD)/obj/tests/clients/%.o \
+                          $(filter-out %_main.o,$(call obj,$(WEIR_SRC))) $(SOAP_CLIENT_OBJ) $(BUILD)/libweir.a
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lcunit $(LIBS_soap) -lxml2 -ljansson $(LIBS_lib)
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(filter-out %_main.o,$(call obj,$(GEN_SRC))) $(BUILD)/libweir.a
@@ -185,18 +190,19 @@ $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(filter-out %_main.o,$(cal
 # Fuzz targets replay their corpus in `make check`; `make fuzzers` builds them for libFuzzer.
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(ROOMS)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(BUILD)/libweir.a -lsqlite3 -lpcap -lz -lssl -lcrypto $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(BUILD)/libweir.a $(LIBS_rooms)
 # A parser of the client's room; libweir.a stands once more on the command line, after it.
 $(BUILD)/tests/fuzz/fuzz_http_answer $(BUILD)/fuzzers/fuzz_http_answer: $(BUILD)/obj/clients/weir/http_answer.o
 
 fuzzers:                              ## build the fuzz targets with clang's libFuzzer into build/fuzz/fuzzers/
 	@sh tests/setup.sh install clang libclang-rt-14-dev
-	$(MAKE) BUILD=build/fuzz CC=clang OPT=-O1 SANITIZE="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined" fuzz-link
+	$(MAKE) BUILD=build/fuzz CC=clang OPT=-O1 fuzz-link \
+	  SANITIZE="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined"
 .PHONY: fuzz-link
 fuzz-link: $(FUZZERS)
 $(BUILD)/fuzzers/%: $(BUILD)/obj/tests/fuzz/%.o $(ROOMS)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(OWN) -fsanitize=fuzzer -o $@ $^ $(BUILD)/libweir.a -lsqlite3 -lpcap -lz -lssl -lcrypto $(LIBS_lib)
+	$(call say,LD)$(CC) $(OWN) -fsanitize=fuzzer -o $@ $^ $(BUILD)/libweir.a $(LIBS_rooms)
 
 check:                                ## install what is needed, build, and run every test
 	@$(MAKE) --no-print-directory setup
@@ -230,7 +236,8 @@ bench:                                ## beside nfcapd and nfdump, in one run
 	@BUILD=$(BUILD) sh bench/bench.sh
 
 install: all                          ## into PREFIX (/usr/local)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/weir $(DESTDIR)$(PREFIX)/share/weir/wsdl $(DESTDIR)$(PREFIX)/share/weir/xsd
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/weir
+	install -d $(DESTDIR)$(PREFIX)/share/weir/wsdl $(DESTDIR)$(PREFIX)/share/weir/xsd
 	install -m 755 $(BUILD)/weird $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(BUILD)/weir_flow.so $(DESTDIR)$(PREFIX)/lib/weir
 	install -m 644 wsdl/*.wsdl $(DESTDIR)$(PREFIX)/share/weir/wsdl

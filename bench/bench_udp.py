@@ -86,9 +86,9 @@ class Nfcapd:
     def step(self, folder, rate):
         port = free_port()
         folder.mkdir()
-        process = subprocess.Popen([str(a) for a in ["nfcapd", "-w", folder, "-p", port, "-b", "127.0.0.1", "-B", BUFFER,
-                                                     "-t", 3600, *self.flags]],
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = ["nfcapd", "-w", folder, "-p", port, "-b", "127.0.0.1", "-B", BUFFER, "-t", 3600, *self.flags]
+        process = subprocess.Popen([str(a) for a in command], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
         time.sleep(0.5)
         sent, rate = send(port, rate)
         time.sleep(0.5)

@@ -85,7 +85,8 @@ def load(db, path):
         sourceTransportPort::USMALLINT AS sport, destinationTransportPort::USMALLINT AS dport,
         protocolIdentifier::UTINYINT AS proto, ipClassOfService::UTINYINT AS tos, tcpControlBits::USMALLINT AS flags,
         ingressInterface::UINTEGER AS input, egressInterface::UINTEGER AS output,
-        ipNextHopIPv4Address AS next_hop, bgpSourceAsNumber::UINTEGER AS src_as, bgpDestinationAsNumber::UINTEGER AS dst_as,
+        ipNextHopIPv4Address AS next_hop, bgpSourceAsNumber::UINTEGER AS src_as,
+        bgpDestinationAsNumber::UINTEGER AS dst_as,
         flowStart::BIGINT AS first_ms, flowEnd::BIGINT AS last_ms, exporter, domain::UINTEGER AS domain
         FROM read_csv('{path}', header = true, all_varchar = true)""")
     db.ask("CHECKPOINT")
@@ -110,7 +111,8 @@ def questions(first, second, tos, host):
         ("two networks", f"SELECT {SUMS} FROM flow WHERE src BETWEEN {a} AND {b} AND dst BETWEEN {c} AND {d}"),
         ("one ToS", f"SELECT {SUMS} FROM flow WHERE tos = {tos}"),
         ("top 10 source addresses", f"SELECT {SUMS}, src FROM flow GROUP BY src ORDER BY 1 DESC LIMIT 10"),
-        ("matrix of /16 x /16", f"SELECT {SUMS}, src >> 16 AS s, dst >> 16 AS d FROM flow GROUP BY s, d ORDER BY 1 DESC LIMIT 10"),
+        ("matrix of /16 x /16",
+         f"SELECT {SUMS}, src >> 16 AS s, dst >> 16 AS d FROM flow GROUP BY s, d ORDER BY 1 DESC LIMIT 10"),
         ("one host", f"SELECT {SUMS} FROM flow WHERE src = {h} OR dst = {h}"),
         ("distinct 5-tuples", "SELECT count(*) FROM (SELECT src, dst, sport, dport, proto FROM flow GROUP BY ALL)"),
     ]
@@ -134,7 +136,8 @@ def main():
     if sys.argv[2] != "-":
         load(db, sys.argv[2])
     net = os.environ.get("WEIR_BENCH_NETS", "10.1.0.0/16,10.2.0.0/16").split(",")
-    for name, sql in questions(net[0], net[1], os.environ.get("WEIR_BENCH_TOS", "0"), os.environ.get("WEIR_BENCH_HOST", "10.1.0.1")):
+    tos, host = os.environ.get("WEIR_BENCH_TOS", "0"), os.environ.get("WEIR_BENCH_HOST", "10.1.0.1")
+    for name, sql in questions(net[0], net[1], tos, host):
         wall, cpu, answer = best_of(db, sql)
         print(f"{name:<28}{wall * 1e3:>9.1f} ms{cpu * 1e3:>9.1f} ms CPU   {answer[0]}")
     db.close()

@@ -46,8 +46,8 @@ def run(*command, **options):
 
 def prepare(base):
     capture = base / "flows.pcap"
-    truth = json.loads(run(BUILD / "weirgen", "--pcap", capture, *SHAPE)) if not (base / "truth.json").exists() else None
-    if truth:
+    if not (base / "truth.json").exists():
+        truth = json.loads(run(BUILD / "weirgen", "--pcap", capture, *SHAPE))
         (base / "truth.json").write_text(json.dumps(truth))
     if not (base / "weir").exists():
         report = json.loads(run(BUILD / "weird", "import", "--data", base / "weir", capture))
@@ -61,7 +61,8 @@ def prepare(base):
     so = duckdb_peer.library(BUILD / "peers")
     if so and not (base / "duck.db").exists():
         with open(base / "flows.csv", "wb") as out:
-            subprocess.run([BUILD / "weird", "export", "--data", base / "weir", "--format", "csv"], stdout=out, check=True)
+            subprocess.run([BUILD / "weird", "export", "--data", base / "weir", "--format", "csv"],
+                           stdout=out, check=True)
         db = duckdb_peer.DuckDB(so, base / "duck.db", 2)
         duckdb_peer.load(db, base / "flows.csv")
         db.close()
@@ -78,7 +79,8 @@ def hear(folder):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
-        nfcapd = subprocess.Popen(["nfcapd", "-w", folder, "-p", str(port), "-b", "127.0.0.1", "-B", str(1 << 30), "-t", "3600", "-y"],
+        nfcapd = subprocess.Popen(["nfcapd", "-w", folder, "-p", str(port), "-b", "127.0.0.1",
+                                   "-B", str(1 << 30), "-t", "3600", "-y"],
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(1)
         run(BUILD / "weirgen", "--udp", f"127.0.0.1:{port}", "--rate", rate, *SHAPE)
@@ -96,8 +98,9 @@ def hear(folder):
 
 class Weir:
     def __init__(self, data, threads):
-        self.process = subprocess.Popen([BUILD / "weird", "--data", data, "--http", "127.0.0.1:0", "--netflow", "127.0.0.1:0",
-                                         "--sflow", "127.0.0.1:0", "--ipfix", "127.0.0.1:0", "--threads", str(threads),
+        free = "127.0.0.1:0"
+        self.process = subprocess.Popen([BUILD / "weird", "--data", data, "--http", free, "--netflow", free,
+                                         "--sflow", free, "--ipfix", free, "--threads", str(threads),
                                          "--query-memory", "4G"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         ready, _, _ = select.select([self.process.stdout], [], [], 60)
         line = self.process.stdout.readline().decode() if ready else ""
@@ -109,7 +112,8 @@ class Weir:
     def ask(self, words):
         best, answer = (math.inf, math.inf), None
         for _ in range(ROUNDS):
-            answer = json.loads(run(BUILD / "weir", "--url", self.url, "totals", "--source", "blocks", "--format", "json", *words))
+            answer = json.loads(run(BUILD / "weir", "--url", self.url, "totals", "--source", "blocks",
+                                    "--format", "json", *words))
             best = (min(best[0], answer["elapsedMicroseconds"] / 1e6), min(best[1], answer["cpuMicroseconds"] / 1e6))
         return best, answer
 
@@ -138,7 +142,8 @@ def questions(truth, host):
             ["--by", TUPLE, "--top", "1"]]
     theirs = [["-o", "null", two], ["-o", "null", "tos 0"], ["-q", "-s", "srcip/bytes", "-n", "10", "-o", "csv"],
               ["-q", "-A", "srcip4/16,dstip4/16", "-O", "bytes", "-n", "10", "-o", "fmt:%byt", "ipv4"],
-              ["-o", "null", f"host {host}"], ["-q", "-A", "srcip,dstip,srcport,dstport,proto", "-O", "bytes", "-n", "1", "-o", "fmt:%byt"]]
+              ["-o", "null", f"host {host}"],
+              ["-q", "-A", "srcip,dstip,srcport,dstport,proto", "-O", "bytes", "-n", "1", "-o", "fmt:%byt"]]
     return [(name, *rest) for (name, query), *rest in zip(sql, ours, theirs, [q for _, q in sql])]
 
 
@@ -187,8 +192,8 @@ def main():
     two.stop()
     print(f"geometric mean of CPU: {mean([r[2][1] / r[1][1] for r in rows]):.1f} x nfdump"
           + (f", {mean([r[3][1] / r[1][1] for r in rows]):.2f} x DuckDB" if so else ""))
-    print("bytes a flow: weir %.2f, nfdump LZ4 %.2f%s" % (
-        size(base / "weir") / FLOWS, size(base / "nf") / FLOWS, ", DuckDB %.2f" % ((base / "duck.db").stat().st_size / FLOWS) if so else ""))
+    duck = f", DuckDB {(base / 'duck.db').stat().st_size / FLOWS:.2f}" if so else ""
+    print(f"bytes a flow: weir {size(base / 'weir') / FLOWS:.2f}, nfdump LZ4 {size(base / 'nf') / FLOWS:.2f}{duck}")
     if not kept:
         shutil.rmtree(base)
 

@@ -11,7 +11,8 @@
 #     #include "dbStub.h"            // or colStub.h: one of them a source file, they share type names
 #     #include "db.nsmap"            // in one source file of the program: db_namespaces[]
 #     #include "envelope.h"          // envelope_fault_read(): a fault's code, field and message
-#     struct soap *s = soap_new2(SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE, SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_XML_TREE);
+#     struct soap *s = soap_new2(SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE,
+#                                SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_XML_TREE);
 #     soap_set_namespaces(s, db_namespaces);
 #     soap_set_version(s, 1);        // SOAP 1.1; gSOAP's clients speak 1.2 otherwise
 #     s->connect_timeout = 5; s->recv_timeout = s->send_timeout = 60; s->socket_flags = MSG_NOSIGNAL;
@@ -72,4 +73,5 @@ $(SOAP_DIR)/%Lib.o: $(SOAP_DIR)/%Lib.c services/generated_prelude.h
 
 # Fuzz targets of this room's parsers, which know no gSOAP.
 FUZZ_SERVICES = http_head tag_scan mime chunks
-$(foreach f,$(FUZZ_SERVICES),$(eval $(BUILD)/tests/fuzz/fuzz_$(f) $(BUILD)/fuzzers/fuzz_$(f): $(BUILD)/obj/services/$(f).o))
+$(foreach f,$(FUZZ_SERVICES),\
+  $(eval $(BUILD)/tests/fuzz/fuzz_$(f) $(BUILD)/fuzzers/fuzz_$(f): $(BUILD)/obj/services/$(f).o))

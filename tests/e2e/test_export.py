@@ -102,7 +102,8 @@ def test_corpus():
     for capture in captures:
         base = lib.folder()
         path = CORPUS / capture
-        if not path.exists() or sum(f.stat().st_size for f in ([path] if path.is_file() else path.rglob("*"))) > 4 << 20:
+        files = [path] if path.is_file() else path.rglob("*")
+        if not path.exists() or sum(f.stat().st_size for f in files) > 4 << 20:
             continue
         lib.weird_import(base / "data", path)
         through_ipfix(base / "data", capture)

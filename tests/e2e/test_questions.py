@@ -72,9 +72,11 @@ FILTERS = {
     "proto tcp": ("protocolIdentifier = 6", lambda r: r.get("protocolIdentifier") == 6, True),
     "src tag PoP-BA": ("srcTag = 1", lambda r: r["_weir"]["srcTag"] == 1, True),
     "exporter 127.0.0.12 or dst tag 3": ("(exporter = '127.0.0.12' OR dstTag = 3)",
-                                         lambda r: r["_weir"]["exporter"] == "127.0.0.12" or r["_weir"]["dstTag"] == 3, True),
+                                         lambda r: r["_weir"]["exporter"] == "127.0.0.12"
+                                         or r["_weir"]["dstTag"] == 3, True),
     "not (src tag 2 and proto udp)": ("NOT (srcTag = 2 AND coalesce(protocolIdentifier, 0) = 17)",
-                                      lambda r: not (r["_weir"]["srcTag"] == 2 and r.get("protocolIdentifier") == 17), True),
+                                      lambda r: not (r["_weir"]["srcTag"] == 2
+                                                     and r.get("protocolIdentifier") == 17), True),
     "dst port 443": ("destinationTransportPort = 443", lambda r: r.get("destinationTransportPort") == 443, False),
     "src net 10.0.0.0/12": ("sourceIPv4Address BETWEEN '10.0.0.0' AND '10.15.255.255'",
                             within("sourceIPv4Address", NET), False),
@@ -199,6 +201,10 @@ def shell(sql, ok=True):
     return json.loads(done.stdout or "[]")
 
 
+def count(condition):
+    return shell(f"SELECT count(*) AS n FROM flow WHERE {condition};")[0]["n"]
+
+
 def words_of(question):
     by, text, (start, end), step = question
     words = ["totals", "--from", str(start), "--to", str(end)]
@@ -269,8 +275,8 @@ def test_spread_and_percentile():
         for i in range(max(0, (first - start) // step), min(bins - 1, (w["flowEnd"] - start) // step) + 1):
             octets[w["srcTag"]][i] += share(w["octets"], first, w["flowEnd"], start + i * step,
                                             min(end, start + (i + 1) * step))
-    answer = lib.weir_json(state["server"], "series", "--by", "srcTag", "--from", str(start), "--to", str(end), "--step",
-                           f"{step}ms", "--spread", "proportional", "--percentile", "90")
+    answer = lib.weir_json(state["server"], "series", "--by", "srcTag", "--from", str(start),
+                           "--to", str(end), "--step", f"{step}ms", "--spread", "proportional", "--percentile", "90")
     got = collections.defaultdict(lambda: [0] * bins)
     for row in answer["rows"]:
         got[row["srcTag"]][(row["bin"] - start) // step] = row["octets"]
@@ -280,7 +286,8 @@ def test_spread_and_percentile():
     table = lib.weir(state["server"], "series", "--by", "srcTag", "--step", "1m")
     lib.check("p95 of a bin" in table and "█" in table and "PoP-BA" in table, f"the table of a series: {table}")
     lines = lib.weir(state["server"], "series", "--by", "srcTag", "--step", "10m", "--format", "csv").splitlines()
-    lib.check(lines[0].startswith("srcTag,from,octets,packets,flows") and len(lines) > 12, f"CSV of a series: {lines[:2]}")
+    lib.check(lines[0].startswith("srcTag,from,octets,packets,flows") and len(lines) > 12,
+              f"CSV of a series: {lines[:2]}")
 
 
 # ---- what only SQL can ask, and what it may not ----
@@ -304,24 +311,27 @@ def test_sql():
     both = shell("SELECT count(*) AS n, count(DISTINCT rowid) AS d FROM flow;")[0]
     lib.equal((both["n"], both["d"]), (len(records), len(records)), "rowids")
     low, high = "10.2.0.9", "10.10.0.0"  # as text the other way round
-    lib.equal(shell(f"SELECT count(*) AS n FROM flow WHERE sourceIPv4Address >= '{low}' AND sourceIPv4Address < '{high}';")[0]["n"],
-              sum(1 for r in records if "sourceIPv4Address" in r
-                  and ipaddress.ip_address(low) <= ipaddress.ip_address(r["sourceIPv4Address"]) < ipaddress.ip_address(high)),
+    sources = [ipaddress.ip_address(r["sourceIPv4Address"]) for r in records if "sourceIPv4Address" in r]
+    lib.equal(count(f"sourceIPv4Address >= '{low}' AND sourceIPv4Address < '{high}'"),
+              sum(1 for a in sources if ipaddress.ip_address(low) <= a < ipaddress.ip_address(high)),
               "a range of addresses")
-    order = [ipaddress.ip_address(r["a"]) for r in shell("SELECT DISTINCT sourceIPv4Address AS a FROM flow WHERE a IS NOT NULL ORDER BY a;")]
+    order = [ipaddress.ip_address(r["a"]) for r in shell("SELECT DISTINCT sourceIPv4Address AS a FROM flow "
+                                                         "WHERE a IS NOT NULL ORDER BY a;")]
     lib.equal(order, sorted(order), "the order of addresses")
-    lib.equal(shell("SELECT count(*) AS n FROM flow WHERE octets > 1e4 AND octets <= 20000.5;")[0]["n"],
+    lib.equal(count("octets > 1e4 AND octets <= 20000.5"),
               sum(1 for r in records if 1e4 < r["_weir"]["octets"] <= 20000.5), "numbers that are not whole")
-    lib.equal(shell("SELECT count(*) AS n FROM flow WHERE packets >= -5 AND octets < -1;")[0]["n"], 0, "negative numbers")
-    lib.equal(shell("SELECT count(*) AS n FROM flow WHERE sourceIPv4Address = 'no address';")[0]["n"], 0, "no address")
-    lib.equal(shell("SELECT sum(n) AS n FROM (SELECT t.id, (SELECT count(*) FROM flow WHERE srcTag = t.id) AS n FROM tag t);")[0]["n"],
+    lib.equal(count("packets >= -5 AND octets < -1"), 0, "negative numbers")
+    lib.equal(count("sourceIPv4Address = 'no address'"), 0, "no address")
+    lib.equal(shell("SELECT sum(n) AS n FROM (SELECT t.id, (SELECT count(*) FROM flow WHERE srcTag = t.id) AS n "
+                    "FROM tag t);")[0]["n"],
               sum(1 for r in records if r["_weir"]["srcTag"]), "a join with the catalogue")
     lib.check("column" in shell("SELECT count(*) FROM flow('src prot 5');", ok=False), "a bad filter is told")
     lib.check("modified" in shell("DELETE FROM flow;", ok=False), "nothing is written")
     damaged = lib.folder() / "weir.db"
     shutil.copy(state["data"] / "weir.db", damaged)
     lib.run("sqlite3", damaged, "UPDATE block_column SET data = zeroblob(length(data)) WHERE length(data) > 40;")
-    done = subprocess.run(["sqlite3", "-cmd", f".load {EXTENSION}", damaged, "SELECT sum(octets) FROM flow;"], capture_output=True)
+    done = subprocess.run(["sqlite3", "-cmd", f".load {EXTENSION}", damaged, "SELECT sum(octets) FROM flow;"],
+                          capture_output=True)
     lib.check(done.returncode != 0 and b"block " in done.stderr, f"damage is told: {done.stderr.decode()}")
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Debian's pmacctd with its sfprobe plugin meters a capture over loopback as sFlow v5, one packet in one: packets and IP
-octets between every two addresses equal the capture's, and nothing is missing in the account.
+"""Debian's pmacctd with its sfprobe plugin meters a capture over loopback as sFlow v5, one packet in
+one: packets and IP octets between every two addresses equal the capture's, and nothing is missing in the account.
 
 sfprobe never sends the datagram that it was filling when the capture ended, and may repeat packets from old buffers
 when it is told to end. So the capture ends in packets that nobody asks for, enough to fill one, and only samples
