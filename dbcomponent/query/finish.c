@@ -300,6 +300,8 @@ static bool make_room(struct question *q, struct kept *k, size_t more)
 
 static bool keep_all(struct question *q, struct kept *k, const struct group_list *part)
 {
+    if (!part->count)
+        return true;
     if (!make_room(q, k, part->count))
         return false;
     memcpy(k->list.records + k->list.count * part->stride, part->records,

@@ -266,7 +266,6 @@ static const struct field *first_field(const char *word)
 /* `net A/LEN` or `net A MASK`; `net A` alone is what one forgets the length in. */
 static bool finish_net(struct parser *p, const struct token *written)
 {
-    struct value *v = &p->values[0];
     if (memchr(written->text, '/', written->length))
         return true;
     if (!value_is_address(&p->now) || memchr(p->now.text, '/', p->now.length)) {
@@ -276,7 +275,7 @@ static bool finish_net(struct parser *p, const struct token *written)
     struct token mask = p->now;
     if (!value_read(p, &(struct want)ADDRESS))
         return false;
-    v = &p->values[0];
+    struct value *v = &p->values[0];
     bool ipv4 = !memchr(written->text, ':', written->length);
     wide low_bits = ipv4 ? (wide)UINT32_MAX : WIDE_MAX;
     wide hosts = ~p->values[1].range.low & low_bits;
