@@ -366,15 +366,35 @@ bool binding_codes(const struct tally *t, const struct binding *b, bool local, u
     }
 }
 
-uint64_t binding_widen(const struct binding *b, uint64_t local)
+static uint64_t widen_number(const struct binding *b, uint64_t local)
 {
+    return b->v->present && local > b->span ? b->lacking : local + b->least - b->component->base;
+}
+
+void binding_widen(const struct binding *b, const uint32_t *cells, uint32_t n, uint64_t *out)
+{
+    uint64_t mask = (UINT64_C(1) << b->local_bits) - 1;
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = cells[i] >> b->local_shift & mask;
     switch (b->form) {
-    case BIND_MAYBE: return local ? b->lacking : b->code;
-    case BIND_CODES: return local <= b->v->code_count ? b->lut[local] : b->lacking;
+    case BIND_CODES: /* the last one is for rows that lack it */
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = b->lut[out[i] < b->v->code_count ? out[i] : b->v->code_count];
+        return;
     case BIND_NUMBER:
-        return b->v->present && local > b->span ? b->lacking
-                                                : local + b->least - b->component->base;
-    case BIND_BIN: return local + b->least;
-    default: return b->code;
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = widen_number(b, out[i]);
+        return;
+    case BIND_MAYBE:
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = out[i] ? b->lacking : b->code;
+        return;
+    case BIND_BIN:
+        for (uint32_t i = 0; i < n; i++)
+            out[i] += b->least;
+        return;
+    default:
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = b->code;
     }
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NEAR_BITS_MOST 12u /* cells of so many local codes stay in the first caches */
+
 bool tally_init(struct tally *t, const struct layout *l, const struct bins *bins,
                 const struct loops *loops, struct budget *budget, uint64_t seed,
                 unsigned direct_bits)
@@ -44,6 +46,7 @@ struct adding {
     struct binding bindings[COMPONENTS_MOST];
     uint64_t constant[GROUP_WORDS_MOST]; /* codes of what does not vary, in place */
     unsigned local_bits;                 /* of all; 65 and more: local codes do not exist */
+    size_t local_cells;                  /* local codes are below it, when there are any */
     bool local;                          /* which codes the words of this run are made of */
     uint64_t (*words)[LOOP_ROWS];        /* as many as the layout has */
     uint64_t code[LOOP_ROWS], octets[LOOP_ROWS], packets[LOOP_ROWS], flows[LOOP_ROWS];
@@ -68,6 +71,8 @@ static enum weir_status bind_all(struct adding *add, struct arena *a, struct wei
     const struct layout *l = add->t->layout;
     memset(add->constant, 0, sizeof add->constant);
     add->local_bits = 0;
+    unsigned varying = 0;
+    size_t codes = 0;
     for (unsigned i = 0; i < l->count; i++) {
         struct binding *b = &add->bindings[i];
         enum weir_status status = bind_component(add->t, i, add->run, a, b, error);
@@ -75,12 +80,17 @@ static enum weir_status bind_all(struct adding *add, struct arena *a, struct wei
             return status;
         b->local_shift = add->local_bits;
         add->local_bits += b->local_bits;
-        if (b->form != BIND_CONSTANT)
+        if (b->form != BIND_CONSTANT) {
+            varying++;
+            codes = b->form == BIND_CODES ? (size_t)b->v->code_count + 1 : SIZE_MAX;
             continue;
+        }
         if (!fits(b->code, b->component->bits))
             return misfit(b, error);
         add->constant[b->component->word] |= b->code << b->component->shift;
     }
+    size_t all = (size_t)1 << (add->local_bits <= LOCAL_BITS_MOST ? add->local_bits : 0);
+    add->local_cells = varying == 1 && codes < all ? codes : all;
     return WEIR_OK;
 }
 
@@ -215,44 +225,74 @@ static enum weir_status add_rows(struct adding *add, struct weir_error *error)
 
 /* ---- the small array of a run, into the groups ---- */
 
-static enum weir_status flush_cell(struct adding *add, uint64_t at, const struct cell *sums,
-                                   struct weir_error *error)
+/* The words of the groups that the local codes of n cells stand for. */
+static enum weir_status widen_cells(struct adding *add, uint32_t n, struct weir_error *error)
 {
     const struct layout *l = add->t->layout;
-    uint64_t words[GROUP_WORDS_MOST];
-    memcpy(words, add->constant, sizeof words);
-    for (unsigned i = 0; i < l->count; i++) {
-        const struct binding *b = &add->bindings[i];
+    for (unsigned w = 0; w < l->words; w++)
+        for (uint32_t i = 0; i < n; i++)
+            add->words[w][i] = add->constant[w];
+    for (unsigned c = 0; c < l->count; c++) {
+        const struct binding *b = &add->bindings[c];
         if (b->form == BIND_CONSTANT)
             continue;
-        uint64_t local = at >> b->local_shift & ((UINT64_C(1) << b->local_bits) - 1);
-        uint64_t code = binding_widen(b, local);
-        if (!fits(code, b->component->bits))
+        binding_widen(b, add->index, n, add->code);
+        uint64_t all = add->t->loops->combine(add->words[b->component->word], add->code, n,
+                                              b->component->shift);
+        if (!fits(all, b->component->bits))
             return misfit(b, error);
-        words[b->component->word] |= code << b->component->shift;
     }
-    return groups_add_one(&add->t->groups, words, sums)
+    return WEIR_OK;
+}
+
+/* n cells, whose places are in `index` and sums beside it, into the groups. */
+static enum weir_status flush_batch(struct adding *add, uint32_t n, struct weir_error *error)
+{
+    const uint64_t *words[GROUP_WORDS_MOST];
+    enum weir_status status = widen_cells(add, n, error);
+    if (status != WEIR_OK)
+        return status;
+    for (unsigned w = 0; w < add->t->layout->words; w++)
+        words[w] = add->words[w];
+    return groups_add(&add->t->groups, words, add->octets, add->packets, add->flows, n)
                ? WEIR_OK
                : budget_error(add->t->groups.budget, error);
 }
 
+static struct cell sum_of_copies(const struct adding *add, size_t at)
+{
+    const struct cell *local = add->t->local;
+    size_t copy = (size_t)1 << add->local_bits;
+    struct cell sums = local[at];
+    for (unsigned k = 1; k < 4 && add->local_bits <= COPIED_BITS_MOST; k++) {
+        sums.octets += local[k * copy + at].octets;
+        sums.packets += local[k * copy + at].packets;
+        sums.flows += local[k * copy + at].flows;
+    }
+    return sums;
+}
+
 static enum weir_status flush_local(struct adding *add, struct weir_error *error)
 {
-    size_t cells = (size_t)1 << add->local_bits;
-    unsigned copies = add->local_bits <= COPIED_BITS_MOST ? 4 : 1;
-    struct cell *local = add->t->local;
     enum weir_status status = WEIR_OK;
-    for (size_t i = 0; i < cells && status == WEIR_OK; i++) {
-        struct cell sums = local[i];
-        for (unsigned k = 1; k < copies; k++) {
-            sums.octets += local[k * cells + i].octets;
-            sums.packets += local[k * cells + i].packets;
-            sums.flows += local[k * cells + i].flows;
+    uint32_t n = 0;
+    for (size_t i = 0; i < add->local_cells && status == WEIR_OK; i++) {
+        struct cell sums = sum_of_copies(add, i);
+        add->index[n] = (uint32_t)i;
+        add->octets[n] = sums.octets;
+        add->packets[n] = sums.packets;
+        add->flows[n] = sums.flows;
+        n += sums.flows != 0;
+        if (n == LOOP_ROWS) {
+            status = flush_batch(add, n, error);
+            n = 0;
         }
-        if (sums.flows)
-            status = flush_cell(add, i, &sums, error);
     }
-    memset(local, 0, cells * copies * sizeof *local);
+    if (status == WEIR_OK && n)
+        status = flush_batch(add, n, error);
+    size_t used = add->local_bits <= COPIED_BITS_MOST ? (size_t)4 << add->local_bits
+                                                      : add->local_cells;
+    memset(add->t->local, 0, used * sizeof *add->t->local);
     return status;
 }
 
@@ -264,7 +304,8 @@ static bool local_pays(const struct adding *add)
         return false;
     if (add->t->groups.cells && add->local_bits > COPIED_BITS_MOST)
         return false;
-    return (UINT32_C(8) << add->local_bits) <= add->run->selected_count;
+    size_t share = add->local_bits > NEAR_BITS_MOST ? 4 : 8;
+    return share * add->local_cells <= add->run->selected_count;
 }
 
 /* The small array is made when it is first wanted; without memory for it, the groups will do. */

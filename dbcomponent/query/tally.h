@@ -20,7 +20,7 @@
 #include "block/block.h"
 #include "query/layout.h"
 
-#define LOCAL_BITS_MOST 12u
+#define LOCAL_BITS_MOST 16u /* all of them: the small array is then as large as the second cache */
 #define COPIED_BITS_MOST                                                                           \
     9u /* up to here the small array has four copies: they fit the first cache */
 
