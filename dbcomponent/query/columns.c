@@ -119,6 +119,13 @@ static enum weir_status find_summed(struct columns *c, ie_key key, uint32_t *at,
     return status;
 }
 
+/* It can not reach 2^64: sums over packed columns would pass it in silence (see add_capped()). */
+static bool sum_fits(const struct block_column *c)
+{
+    uint64_t most;
+    return !__builtin_mul_overflow((uint64_t)c->rows, c->most, &most);
+}
+
 enum weir_status columns_sum(struct columns *c, ie_key key, const uint64_t *selected, uint64_t *sum,
                              bool *done, struct weir_error *error)
 {
@@ -126,7 +133,7 @@ enum weir_status columns_sum(struct columns *c, ie_key key, const uint64_t *sele
     *done = false;
     enum weir_status status = find_summed(c, key, &at, error);
     if (status == WEIR_OK && at != UINT32_MAX && c->states[at] == UNTOUCHED &&
-        column_can_sum(&c->block->columns[at]) &&
+        column_can_sum(&c->block->columns[at]) && sum_fits(&c->block->columns[at]) &&
         c->block->columns[at].rows == c->block->stored.rows) {
         struct block_column column = c->block->columns[at];
         status = reader_load(c->reader, c->block->stored.rowid, &column, c->arena, error);

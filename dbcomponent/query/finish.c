@@ -31,9 +31,9 @@ static struct counts counts_of(const struct question *q, const uint64_t *sums)
 
 static void counts_add(struct counts *to, struct counts sums)
 {
-    to->octets += sums.octets;
-    to->packets += sums.packets;
-    to->flows += sums.flows;
+    to->octets = add_capped(to->octets, sums.octets);
+    to->packets = add_capped(to->packets, sums.packets);
+    to->flows = add_capped(to->flows, sums.flows);
 }
 
 /* Sums over groups, into the answer's account and *all. */

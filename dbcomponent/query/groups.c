@@ -271,9 +271,9 @@ INLINE void add_run(struct groups *g, const uint64_t *const *words, const uint64
             memcpy(record + GROUP_SUMS, key, count * sizeof *key);
             added++;
         }
-        record[0] += octets[i];
-        record[1] += packets[i];
-        record[2] += flows[i];
+        record[0] = add_capped(record[0], octets[i]);
+        record[1] = add_capped(record[1], packets[i]);
+        record[2] = add_capped(record[2], flows[i]);
     }
     g->count += added;
     g->rows += n;
@@ -315,9 +315,9 @@ uint64_t *groups_add_one(struct groups *g, const uint64_t *words, const struct c
             g->count++;
         }
     }
-    record[0] += sums->octets;
-    record[1] += sums->packets;
-    record[2] += sums->flows;
+    record[0] = add_capped(record[0], sums->octets);
+    record[1] = add_capped(record[1], sums->packets);
+    record[2] = add_capped(record[2], sums->flows);
     g->rows++;
     return record;
 }

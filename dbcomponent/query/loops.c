@@ -50,40 +50,63 @@ WIDEN(uint16_t, u16)
 WIDEN(uint32_t, u32)
 WIDEN(uint64_t, u64)
 
+/* Halves are added apart: neither sum can pass 64 bits. */
+struct halves {
+    uint64_t low, high;
+};
+
+INLINE void add_value(struct halves *h, uint64_t value)
+{
+    h->low += (uint32_t)value;
+    h->high += value >> 32;
+}
+
+INLINE uint64_t join_halves(struct halves h)
+{
+    uint64_t high = h.high + (h.low >> 32);
+    return high >> 32 ? UINT64_MAX : high << 32 | (uint32_t)h.low;
+}
+
+INLINE void add_values(struct halves *to, const uint64_t *values, size_t n)
+{
+    struct halves h = *to;
+    for (size_t i = 0; i < n; i++)
+        add_value(&h, values[i]);
+    *to = h;
+}
+
 INLINE uint64_t sum(const uint64_t *values, size_t n)
 {
-    uint64_t total = 0;
-    for (size_t i = 0; i < n; i++)
-        total += values[i];
-    return total;
+    struct halves h = {0, 0};
+    add_values(&h, values, n);
+    return join_halves(h);
 }
 
 /* One word of the selection: nothing, all, a few, or a mask over 64 rows. */
-INLINE uint64_t sum_word(const uint64_t *v, uint64_t bits)
+INLINE void add_word(struct halves *to, const uint64_t *v, uint64_t bits)
 {
-    uint64_t total = 0;
+    struct halves h = *to;
     if (bits == UINT64_MAX)
-        return sum(v, 64);
-    if (__builtin_popcountll(bits) <= 12) {
+        add_values(&h, v, 64);
+    else if (__builtin_popcountll(bits) <= 12)
         for (; bits; bits &= bits - 1)
-            total += v[__builtin_ctzll(bits)];
-        return total;
-    }
-    for (unsigned i = 0; i < 64; i++)
-        total += v[i] & (0 - (bits >> i & 1));
-    return total;
+            add_value(&h, v[__builtin_ctzll(bits)]);
+    else
+        for (unsigned i = 0; i < 64; i++)
+            add_value(&h, v[i] & (0 - (bits >> i & 1)));
+    *to = h;
 }
 
 INLINE uint64_t sum_selected(const uint64_t *values, const uint64_t *bits, size_t n)
 {
-    uint64_t total = 0;
+    struct halves h = {0, 0};
     size_t whole = n / 64;
     for (size_t w = 0; w < whole; w++)
         if (bits[w])
-            total += sum_word(values + 64 * w, bits[w]);
+            add_word(&h, values + 64 * w, bits[w]);
     for (uint64_t rest = n % 64 ? bits[whole] : 0; rest; rest &= rest - 1)
-        total += values[64 * whole + (unsigned)__builtin_ctzll(rest)];
-    return total;
+        add_value(&h, values[64 * whole + (unsigned)__builtin_ctzll(rest)]);
+    return join_halves(h);
 }
 
 INLINE uint32_t inside(const uint64_t *values, size_t n, uint64_t from, uint64_t width,
@@ -134,9 +157,9 @@ INLINE uint64_t combine(uint64_t *word, const uint64_t *code, uint32_t n, unsign
 
 INLINE void add_cell(struct cell *c, uint64_t octets, uint64_t packets, uint64_t flows)
 {
-    c->octets += octets;
-    c->packets += packets;
-    c->flows += flows;
+    c->octets = add_capped(c->octets, octets);
+    c->packets = add_capped(c->packets, packets);
+    c->flows = add_capped(c->flows, flows);
 }
 
 INLINE void direct(struct cell *cells, size_t copy, const uint64_t *word, const uint64_t *octets,

@@ -19,6 +19,19 @@ struct cell {
     uint64_t octets, packets, flows, spare;
 };
 
+/* Sums stop at the largest number there is: a counter that some exporter sent wrong must not make a
+ * sum small. So additions give the same in any order. */
+static inline uint64_t add_capped(uint64_t a, uint64_t b)
+{
+    uint64_t sum = a + b;
+    return sum | (0 - (uint64_t)(sum < a));
+}
+static inline uint64_t multiply_capped(uint64_t a, uint64_t b)
+{
+    uint64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
 struct loops {
     const char *name;
     /* out[i] = values[i], or values[index[i]] when index is not NULL; by width 1, 2, 4, 8. */
@@ -26,6 +39,7 @@ struct loops {
     /* out[i] = values[codes[i]], or values[codes[index[i]]]. */
     void (*look_up[4])(const void *values, const uint16_t *codes, const uint32_t *index, uint32_t n,
                        uint64_t *out);
+    /* Capped, as add_capped(); n below 2^32. */
     uint64_t (*sum)(const uint64_t *values, size_t n);
     /* Of the rows whose bit is set; bits has (n + 63) / 64 words, those past n zero. */
     uint64_t (*sum_selected)(const uint64_t *values, const uint64_t *bits, size_t n);
@@ -44,7 +58,7 @@ struct loops {
     /* word[i] |= code[i] << shift. Returns all the codes or-ed together: what tells whether any of
      * them is too large for its place. */
     uint64_t (*combine)(uint64_t *word, const uint64_t *code, uint32_t n, unsigned shift);
-    /* cells[word[i]] += (octets, packets, flows)[i]. Row i goes to copy i % 4 of the array, `copy`
+    /* cells[word[i]] += (octets, packets, flows)[i], capped. Row i goes to copy i % 4 of the array, `copy`
      * cells apart, so that neighbours of one group do not wait for each other; 0: one copy. */
     void (*direct)(struct cell *cells, size_t copy, const uint64_t *word, const uint64_t *octets,
                    const uint64_t *packets, const uint64_t *flows, uint32_t n);

@@ -102,7 +102,7 @@ static uint64_t sum_present(const struct vector *v, const struct run *run)
     for (uint32_t w = 0; w < (run->frame.rows + 63) / 64; w++)
         count += (uint64_t)__builtin_popcountll(v->present[w] &
                                                 (run->selected ? run->selected[w] : UINT64_MAX));
-    return count * vector_u64(v, 0);
+    return multiply_capped(count, vector_u64(v, 0));
 }
 
 static uint64_t sum_slowly(struct adding *add, const struct vector *v)
@@ -117,7 +117,7 @@ static uint64_t sum_slowly(struct adding *add, const struct vector *v)
             index = add->index;
         }
         load_numbers(add->t->loops, v, first, n, index, add->code);
-        total += add->t->loops->sum(add->code, n);
+        total = add_capped(total, add->t->loops->sum(add->code, n));
     }
     return total;
 }
@@ -128,7 +128,8 @@ static uint64_t sum_vector(struct adding *add, const struct vector *v)
     if (!v || v->width == 0 || v->width > 8)
         return 0;
     if (v->form == VECTOR_CONSTANT)
-        return v->present ? sum_present(v, run) : run->selected_count * vector_u64(v, 0);
+        return v->present ? sum_present(v, run)
+                          : multiply_capped(run->selected_count, vector_u64(v, 0));
     if (v->form != VECTOR_FLAT || v->width != 8)
         return sum_slowly(add, v);
     return run->selected
@@ -265,9 +266,9 @@ static struct cell sum_of_copies(const struct adding *add, size_t at)
     size_t copy = (size_t)1 << add->local_bits;
     struct cell sums = local[at];
     for (unsigned k = 1; k < 4 && add->local_bits <= COPIED_BITS_MOST; k++) {
-        sums.octets += local[k * copy + at].octets;
-        sums.packets += local[k * copy + at].packets;
-        sums.flows += local[k * copy + at].flows;
+        sums.octets = add_capped(sums.octets, local[k * copy + at].octets);
+        sums.packets = add_capped(sums.packets, local[k * copy + at].packets);
+        sums.flows = add_capped(sums.flows, local[k * copy + at].flows);
     }
     return sums;
 }

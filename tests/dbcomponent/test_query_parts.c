@@ -301,7 +301,7 @@ static void loops_equal(void)
             CU_ASSERT_EQUAL(memcmp(word, want, sizeof word), 0);
         }
     for (int density = 0; density < 5; density++) {
-        uint64_t want = 0;
+        unsigned __int128 all = 0;
         for (uint32_t w = 0; w < LOOP_ROWS / 64; w++) {
             bits[w] = density == 0   ? 0
                       : density == 1 ? next() & next() & next()
@@ -312,15 +312,39 @@ static void loops_equal(void)
                 bits[w] &= UINT64_MAX >> 3;
         }
         for (uint32_t i = 0; i < n; i++)
-            want += bits[i / 64] >> (i % 64) & 1 ? values[i] : 0;
+            all += bits[i / 64] >> (i % 64) & 1 ? values[i] : 0;
+        uint64_t want = all > UINT64_MAX ? UINT64_MAX : (uint64_t)all;
         CU_ASSERT_EQUAL(loops_plain.sum_selected(values, bits, n), want);
         CU_ASSERT_EQUAL(best->sum_selected(values, bits, n), want);
         uint32_t picked = loop_index(bits, 0, n, index);
         for (uint32_t i = 0; i < picked; i++)
-            want -= values[index[i]];
-        CU_ASSERT_EQUAL(want, 0);
+            all -= values[index[i]];
+        CU_ASSERT(all == 0);
     }
-    CU_ASSERT_EQUAL(loops_plain.sum(values, n), best->sum(values, n));
+}
+
+/* Capped at the top, to the unit; halves carry. */
+static void sums_at_the_top(void)
+{
+    const struct loops *sets[] = {&loops_plain, loops_best()};
+    uint64_t values[LOOP_ROWS], bits[LOOP_ROWS / 64];
+    memset(bits, 0xff, sizeof bits);
+    for (size_t s = 0; s < 2; s++)
+        for (unsigned over = 0; over < 3; over++) {
+            for (uint32_t i = 0; i < LOOP_ROWS; i++)
+                values[i] = UINT64_MAX / LOOP_ROWS; /* 511 short of the top */
+            values[7] += LOOP_ROWS - 1 + over;
+            uint64_t want = UINT64_MAX;
+            CU_ASSERT_EQUAL(sets[s]->sum(values, LOOP_ROWS), want);
+            CU_ASSERT_EQUAL(sets[s]->sum_selected(values, bits, LOOP_ROWS), want);
+            values[7] -= over + 1;
+            CU_ASSERT_EQUAL(sets[s]->sum(values, LOOP_ROWS), want - 1);
+            CU_ASSERT_EQUAL(sets[s]->sum_selected(values, bits, LOOP_ROWS), want - 1);
+        }
+    CU_ASSERT_EQUAL(add_capped(UINT64_MAX - 5, 5), UINT64_MAX);
+    CU_ASSERT_EQUAL(add_capped(UINT64_MAX - 5, 6), UINT64_MAX);
+    CU_ASSERT_EQUAL(add_capped(UINT64_MAX - 5, 4), UINT64_MAX - 1);
+    CU_ASSERT_EQUAL(multiply_capped(UINT64_MAX, 2), UINT64_MAX);
 }
 
 static void times_and_bins(void)
@@ -384,4 +408,4 @@ UNIT_MAIN("query parts", {"names of keys", names_of_keys}, {"wrong keys", wrong_
           {"groups, hashed and direct", groups_hashed_and_direct},
           {"groups within the budget", groups_within_the_budget}, {"layouts", layouts},
           {"layouts of many words", layouts_of_many_words}, {"loops, plain and best", loops_equal},
-          {"times and bins", times_and_bins}, {"codes and cells", codes_and_cells})
+          {"sums at the top", sums_at_the_top}, {"times and bins", times_and_bins}, {"codes and cells", codes_and_cells})
