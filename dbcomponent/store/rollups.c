@@ -11,6 +11,7 @@ struct rollups {
     struct rollup_context *contexts;
     uint32_t *context_slots;
     uint32_t context_count, context_room, context_mask;
+    struct arena policies; /* of the contexts */
 };
 
 /* KEY_EXPORTER to KEY_POLICY make the context. */
@@ -66,6 +67,7 @@ void rollups_free(struct rollups *r)
     free(r->slots);
     free(r->contexts);
     free(r->context_slots);
+    arena_free(&r->policies);
     free(r);
 }
 
@@ -94,6 +96,7 @@ void rollups_clear(struct rollups *r)
     memset(r->slots, 0, (r->mask + 1) * sizeof *r->slots);
     memset(r->context_slots, 0, (r->context_mask + 1) * sizeof *r->context_slots);
     r->count = r->context_count = 0;
+    arena_reset(&r->policies);
 }
 
 size_t rollups_count(const struct rollups *r)
@@ -134,18 +137,27 @@ static bool context_equal(const struct rollup_context *a, const struct rollup_co
 {
     return a->rate_bits == b->rate_bits && a->domain == b->domain && a->origin == b->origin &&
            a->role == b->role && a->policy_length == b->policy_length &&
-           memcmp(a->policy, b->policy, a->policy_length) == 0 &&
+           (a->policy_length == 0 || memcmp(a->policy, b->policy, a->policy_length) == 0) &&
            memcmp(&a->exporter, &b->exporter, sizeof a->exporter) == 0;
 }
 
-void rollup_context_policy(struct rollup_context *c, const void *text, size_t length)
+void rollup_context_policy(struct rollup_context *c, const char *text, size_t length)
 {
-    if (length >= sizeof c->policy)
-        length = sizeof c->policy - 1;
-    if (length)
-        memcpy(c->policy, text, length);
-    c->policy[length] = '\0';
-    c->policy_length = (uint8_t)length;
+    c->policy = text;
+    c->policy_length =
+        (uint8_t)(length < ANONYMISATION_TEXT_SIZE ? length : ANONYMISATION_TEXT_SIZE - 1);
+}
+
+/* Neighbours mostly have the same. */
+static const char *keep_policy(struct rollups *r, const struct rollup_context *c)
+{
+    const struct rollup_context *last = r->context_count ? &r->contexts[r->context_count - 1] : NULL;
+    if (c->policy_length == 0)
+        return "";
+    if (last && last->policy_length == c->policy_length &&
+        memcmp(last->policy, c->policy, c->policy_length) == 0)
+        return last->policy;
+    return arena_copy(&r->policies, c->policy, c->policy_length);
 }
 
 static bool grow_contexts(struct rollups *r)
@@ -183,8 +195,12 @@ bool rollups_context(struct rollups *r, const struct rollup_context *c, uint32_t
             return true;
         at = (at + 1) & r->context_mask;
     }
+    const char *policy = keep_policy(r, c);
+    if (!policy)
+        return false;
     *number = r->context_count++;
     r->contexts[*number] = *c;
+    r->contexts[*number].policy = policy;
     r->context_slots[at] = *number + 1;
     return true;
 }
@@ -391,7 +407,7 @@ static bool context_at(struct rollups *r, const struct rows *rows, uint32_t row,
         memcpy(&c.exporter, vector_octets(rows->vectors[KEY_EXPORTER], row).bytes, 16);
     if (rows->vectors[KEY_POLICY]) {
         struct octets policy = vector_octets(rows->vectors[KEY_POLICY], row);
-        rollup_context_policy(&c, policy.bytes, policy.length);
+        rollup_context_policy(&c, (const char *)policy.bytes, policy.length);
     }
     if (!rollups_context(r, &c, &number))
         return false;

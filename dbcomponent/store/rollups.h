@@ -29,10 +29,11 @@ struct rollup_context {
     uint8_t origin;
     uint8_t role;          /* enum observation_role */
     uint8_t policy_length; /* 0: none */
-    char policy[ANONYMISATION_TEXT_SIZE]; /* WEIR_ANONYMISATION, cut to what fits, '\0' behind */
+    const char *policy;    /* WEIR_ANONYMISATION, cut to what fits; only a table's own contexts have a
+                              '\0' behind it. Contexts are many when exporters are: not an array */
 };
-/* `text` as a context keeps it. */
-void rollup_context_policy(struct rollup_context *c, const void *text, size_t length);
+/* Lends `text` to the context. */
+void rollup_context_policy(struct rollup_context *c, const char *text, size_t length);
 
 struct rollup_group {
     int64_t minute_ms;
@@ -58,7 +59,7 @@ extern const size_t rollup_key_count;
  */
 enum weir_status rollups_add_frame(struct rollups *r, const struct frame *f, int sign,
                                    struct arena *a, struct weir_error *error);
-/* The number of a context, made if need be; false: no memory. */
+/* The number of a context, made if need be (with a policy of its own); false: no memory. */
 bool rollups_context(struct rollups *r, const struct rollup_context *c, uint32_t *number);
 /* Adds one group's counts times sign; its place has this table's context number. False: no memory.
  */

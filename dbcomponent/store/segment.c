@@ -98,6 +98,7 @@ static enum weir_status segment_broken(int64_t period_ms, const char *what,
     return weir_fail(error, WEIR_ECORRUPT, "rollup", "roll-up segment of %s: %s", text, what);
 }
 
+/* The policy is lent by the segment. */
 static void read_context(struct cursor *in, uint8_t version, struct rollup_context *c)
 {
     const uint8_t *exporter = cursor_bytes(in, 16);
@@ -111,10 +112,24 @@ static void read_context(struct cursor *in, uint8_t version, struct rollup_conte
     c->role = cursor_u8(in);
     size_t length = cursor_u8(in);
     const uint8_t *policy = cursor_bytes(in, length);
-    if (length >= sizeof c->policy)
+    if (length >= ANONYMISATION_TEXT_SIZE)
         in->failed = true;
     else if (policy)
-        rollup_context_policy(c, policy, length);
+        rollup_context_policy(c, (const char *)policy, length);
+}
+
+/* With a '\0' behind it. False: no memory. */
+static bool own_policy(struct rollup_context *c, const struct rollup_context *before,
+                       struct arena *a)
+{
+    if (c->policy_length == 0)
+        c->policy = "";
+    else if (before && before->policy_length == c->policy_length &&
+             memcmp(before->policy, c->policy, c->policy_length) == 0)
+        c->policy = before->policy;
+    else
+        c->policy = arena_copy(a, c->policy, c->policy_length);
+    return c->policy != NULL;
 }
 
 static enum weir_status segment_open(struct segment *s, int64_t period_ms, const uint8_t *bytes,
@@ -131,8 +146,11 @@ static enum weir_status segment_open(struct segment *s, int64_t period_ms, const
     s->contexts = arena_zero(a, (size_t)s->context_count * sizeof *s->contexts);
     if (!s->contexts && s->context_count)
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory for a roll-up segment");
-    for (uint64_t i = 0; i < s->context_count; i++)
+    for (uint64_t i = 0; i < s->context_count; i++) {
         read_context(&s->in, version, &s->contexts[i]);
+        if (!own_policy(&s->contexts[i], i ? &s->contexts[i - 1] : NULL, a))
+            return weir_fail(error, WEIR_ENOMEM, "", "out of memory for a roll-up segment");
+    }
     s->left = get_varint(&s->in);
     return s->in.failed ? segment_broken(period_ms, "cut off", error) : WEIR_OK;
 }

@@ -29,8 +29,9 @@
 #include "store/rollups.h"
 
 #define SEGMENT_FAN 8
-/* Merging stops at this many groups, so that a segment stays far from SQLite's largest blob. */
-#define SEGMENT_GROUPS_MOST 4000000
+/* Merging stops at this many groups: their table is what a merge takes of memory (about 100 octets a
+ * group where every group has its own exporter), and a segment stays far from SQLite's largest blob. */
+#define SEGMENT_GROUPS_MOST 500000
 #define SEGMENT_TIER_MOST 60
 /* Not a tier but what is left of the blocks that retention removed: one segment a period. */
 #define SEGMENT_TIER_KEPT 100
