@@ -65,6 +65,14 @@ static struct batch *empty_batch(struct pool *p, enum record_kind kind)
     return p->spare_count[kind] ? p->spare[kind][--p->spare_count[kind]] : NULL;
 }
 
+/* With the lock held. Jobs with a batch are as many as there are batches; those with an account alone
+ * would be without end when nobody takes them. */
+static void wait_for_room(struct pool *p)
+{
+    while (p->waiting >= POOL_ACCOUNTS_MOST && !p->stopped)
+        pthread_cond_wait(&p->changed, &p->lock);
+}
+
 static void queue_job(struct pool *p, struct pool_job *job)
 {
     *p->last = job;
@@ -78,6 +86,8 @@ struct batch *pool_exchange(struct pool *p, struct batch *full, struct account *
     struct pool_job *job = calloc(1, sizeof *job);
     struct batch *empty = NULL;
     pthread_mutex_lock(&p->lock);
+    if (!full)
+        wait_for_room(p);
     if (!job || p->stopped) {
         pthread_mutex_unlock(&p->lock);
         free(job);
@@ -110,6 +120,7 @@ bool pool_next(struct pool *p, struct pool_job *out)
         p->waiting--;
         p->busy = true;
         *out = *job;
+        pthread_cond_broadcast(&p->changed);
     }
     pthread_mutex_unlock(&p->lock);
     free(job);

@@ -15,6 +15,7 @@
 
 #define POOL_BATCHES_MOST 6u
 #define POOL_LARGE_MOST 3u /* of large ones: one is filled, one waits, one is encoded */
+#define POOL_ACCOUNTS_MOST 16u /* jobs that wait when an account alone is put to them */
 
 struct pool;
 struct pool_job {
@@ -26,8 +27,9 @@ struct pool_job {
 struct pool *pool_new(uint32_t batch_rows); /* 0: BATCH_ROWS_DEFAULT */
 void pool_free(struct pool *p);
 /* See ingest_output.take: queues `full` and the contents of `account` (both now the pool's), and returns an
- * empty batch of the same kind, waiting for one if need be; NULL when full is NULL or memory ends. Once
- * stopped, nothing is queued: the records and the account are lost, and `full` comes back empty. */
+ * empty batch of the same kind, waiting for one if need be (an account alone waits for its place); NULL when full
+ * is NULL or memory ends. Once stopped, nothing is queued: the records and the account are
+ * lost, and `full` comes back empty. */
 struct batch *pool_exchange(struct pool *p, struct batch *full, struct account *account);
 /* The next job, waiting; false once stopped and empty. */
 bool pool_next(struct pool *p, struct pool_job *out);

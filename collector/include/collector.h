@@ -110,8 +110,8 @@ struct collector_status {
 void collector_status(struct collector *c, struct collector_status *out);
 
 /* Who was heard since it started (and, with zero counts, whom an earlier run heard): one row an exporter,
- * domain and protocol, sorted by these. Rows about a socket, and what is too many for a row each, have
- * the address "::". Refused exporters have domain and protocol 0. */
+ * domain and protocol, sorted by these, at most 65,537. Rows about a socket, and the sums of exporters that
+ * were the longest idle when there were more, have the address "::". Refused exporters have domain and protocol 0. */
 struct heard_exporter {
     struct address exporter;
     uint32_t domain;

@@ -1,7 +1,7 @@
 /* heard.h - who was heard since the collector started, and the account of each exporter, domain and
  * protocol from then on: for /metrics and for listing exporters that nobody described. Accounts are
- * added as they are handed on. Bounded: past HEARD_MOST rows, new ones count in one row for all,
- * with the address "::".
+ * added as they are handed on. Bounded: past HEARD_MOST rows the one longest without news leaves,
+ * and its counts go on in one row for all such, with the address "::"; so sums stay whole.
  *
  * Threads: any; a lock inside. */
 #ifndef WEIR_COLLECTOR_HEARD_H

@@ -362,8 +362,11 @@ void ingest_tick(struct ingest *in, int64_t now_ms)
         in->complaints_ms = now_ms;
     }
     while (in->park.oldest &&
-           now_ms - in->park.oldest->message.received_ms > in->settings.park_ms)
+           now_ms - in->park.oldest->message.received_ms > in->settings.park_ms) {
         sets_give_up(in, in->park.oldest);
+        if (account_book_full(in->book))
+            (void)handover_all(in);
+    }
 }
 
 void ingest_finish_session(void *context, struct session *s)
@@ -378,9 +381,17 @@ void ingest_finish_session(void *context, struct session *s)
     ingest_count_sequence(in, &last, &outcome);
 }
 
+static void finish_one(void *context, struct session *s)
+{
+    struct ingest *in = context;
+    ingest_finish_session(in, s);
+    if (account_book_full(in->book))
+        (void)handover_all(in);
+}
+
 void ingest_finish(struct ingest *in)
 {
-    sessions_each(in->sessions, ingest_finish_session, in);
+    sessions_each(in->sessions, finish_one, in);
 }
 
 enum weir_status ingest_flush(struct ingest *in)

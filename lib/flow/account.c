@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BOOK_ROWS_MOST (1u << 16)
+#define BOOK_ROWS_FULL (1u << 14) /* 5 MiB; several accounts are under way at once */
 #define ROW_FIXED_SIZE 56u /* a row without its counters: what the row count is checked against */
 #define CHECKPOINT_SIZE 40u
 
@@ -102,7 +102,7 @@ struct account_row *account_book_row(struct account_book *book, const struct acc
         return &book->rows[book->last];
     uint32_t *slot = book->slots ? book_slot(book, key) : NULL;
     if (!slot || !*slot) {
-        if (account_book_full(book) || !book_grow(book))
+        if (!book_grow(book))
             return NULL;
         slot = book_slot(book, key);
         book->rows[book->count] = (struct account_row){.key = *key};
@@ -114,7 +114,7 @@ struct account_row *account_book_row(struct account_book *book, const struct acc
 
 bool account_book_full(const struct account_book *book)
 {
-    return book->count >= BOOK_ROWS_MOST;
+    return book->count >= BOOK_ROWS_FULL;
 }
 
 bool account_book_empty(const struct account_book *book)

@@ -132,10 +132,10 @@ struct account_book;
 struct account_book *account_book_new(void);
 void account_book_free(struct account_book *book);
 /* The row to count in, made if need be; valid until account_book_take() or the next
- * account_book_row(). NULL when memory ends. Rows are bounded: past 1<<16 rows in one book the
- * caller must take them first (account_book_full()). */
+ * account_book_row(). NULL when memory ends. Nothing is refused for being too much, or it would be
+ * lost; the caller takes the rows soon after account_book_full(), which bounds them. */
 struct account_row *account_book_row(struct account_book *book, const struct account_key *key);
-bool account_book_full(const struct account_book *book);
+bool account_book_full(const struct account_book *book); /* 1<<14 rows or more */
 bool account_book_empty(const struct account_book *book);
 /* Moves all rows out and leaves the book empty. The caller frees with account_free(). */
 enum weir_status account_book_take(struct account_book *book, struct account *out);
