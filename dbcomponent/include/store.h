@@ -141,7 +141,9 @@ struct totals_percentile {
 
 /* What the answer covers, what was lost on the way, how it was sampled (design: the account). */
 enum loss_state { LOSS_COMPLETE, LOSS_LOSSY, LOSS_UNKNOWN };
-struct coverage_row { /* one exporter, domain and protocol heard in the interval */
+#define COVERAGE_MOST 16384 /* rows with an exporter's name in an answer */
+struct coverage_row { /* one exporter, domain and protocol heard in the interval; those heard first in it have
+                         a row each, the others (past COVERAGE_MOST) one a protocol with the address ::, domain 0 */
     struct address exporter;
     uint32_t domain;
     uint16_t protocol;
@@ -161,8 +163,9 @@ struct answer_account {
     /* Per cent of what was sent, over exporters that count records; -1 when it can not be told. */
     double missing_records_percent;
     enum loss_state state;         /* worst of the rows; LOSS_UNKNOWN when nothing was heard at all */
-    int64_t known_until_ms;        /* least last_heard of the exporters: loss after it is unknown. None
-                                      heard: when.from_ms, or 0 when that is INT64_MIN */
+    int64_t known_until_ms;        /* least last_heard of the exporters: loss after it is unknown (earlier
+                                      than that for those without a row). None heard: when.from_ms, or 0
+                                      when that is INT64_MIN */
     struct counts raw, estimated;  /* of the records that answer the question */
     struct counts unknown_rate;    /* of raw: records whose sampling rate is unknown */
     const char *policy;            /* of anonymisation, of the records that answer: "none", one, or a

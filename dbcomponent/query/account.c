@@ -9,7 +9,10 @@
  *   complete  the sequence has no gap up to last_heard_ms
  *
  * Rows about a socket (address ::) are no exporter's: they enter the sums, and what the kernel
- * dropped makes the whole answer lossy at least. */
+ * dropped makes the whole answer lossy at least.
+ *
+ * Who sends from a million addresses must not make every answer as large: past COVERAGE_MOST rows an
+ * exporter that comes anew is added to a row without a name, one a protocol. */
 #include "query/question.h"
 
 #include <stdlib.h>
@@ -40,21 +43,18 @@ static const struct protocol *protocol_of(uint16_t number)
     return &unknown;
 }
 
-/* Minutes heard, as bits: one word for 64 minutes of one coverage row. Open addressing; `bits` 0 is
- * an empty slot. */
-struct minutes {
-    uint64_t row, hour;
-    uint64_t bits;
+struct heard { /* a coverage row while it grows */
+    struct coverage_row row;
+    int64_t minute_ms; /* the last that counts in row.minutes: rows come in the order of minutes */
 };
 
 struct coverage {
     struct interval when;
-    struct coverage_row *rows;
+    struct heard *rows;
     size_t count, capacity;
     size_t *slots; /* row number + 1 by hash of the key */
     size_t slot_count;
-    struct minutes *minutes;
-    size_t minutes_count, minutes_capacity;
+    int64_t others_until_ms; /* least last_heard of what went to rows for others */
     struct account_counts counts; /* sums, sockets included */
 };
 
@@ -80,7 +80,7 @@ static bool is_same(const struct coverage_row *row, const struct account_key *ke
 static bool grow_rows(struct coverage *c)
 {
     size_t capacity = c->capacity ? 2 * c->capacity : 16;
-    struct coverage_row *rows = realloc(c->rows, capacity * sizeof *rows);
+    struct heard *rows = realloc(c->rows, capacity * sizeof *rows);
     if (!rows)
         return false;
     c->rows = rows;
@@ -92,7 +92,7 @@ static bool grow_rows(struct coverage *c)
     c->capacity = capacity;
     c->slot_count = 2 * capacity;
     for (size_t i = 0; i < c->count; i++) {
-        const struct coverage_row *row = &rows[i];
+        const struct coverage_row *row = &rows[i].row;
         size_t at = hash_key(&row->exporter, row->domain, row->protocol) & (c->slot_count - 1);
         while (slots[at])
             at = (at + 1) & (c->slot_count - 1);
@@ -101,61 +101,39 @@ static bool grow_rows(struct coverage *c)
     return true;
 }
 
-/* The coverage row of the key, made if need be; NULL: no memory. */
-static struct coverage_row *row_of(struct coverage *c, const struct account_row *from)
+static size_t *slot_of(const struct coverage *c, const struct account_key *key)
 {
-    const struct account_key *key = &from->key;
+    size_t at = hash_key(&key->exporter, key->domain, key->protocol) & (c->slot_count - 1);
+    while (c->slots[at] && !is_same(&c->rows[c->slots[at] - 1].row, key))
+        at = (at + 1) & (c->slot_count - 1);
+    return &c->slots[at];
+}
+
+/* The coverage row of the key, made if need be; NULL: no memory. An exporter past the limit has no row of
+ * its own in any minute, so a row that names an exporter is all of it. */
+static struct heard *row_of(struct coverage *c, const struct account_row *from)
+{
+    struct account_key key = from->key;
     if (c->count == c->capacity && !grow_rows(c))
         return NULL;
-    size_t at = hash_key(&key->exporter, key->domain, key->protocol) & (c->slot_count - 1);
-    for (; c->slots[at]; at = (at + 1) & (c->slot_count - 1))
-        if (is_same(&c->rows[c->slots[at] - 1], key))
-            return &c->rows[c->slots[at] - 1];
-    c->rows[c->count] = (struct coverage_row){
-        .exporter = key->exporter, .domain = key->domain, .protocol = key->protocol,
-        .first_heard_ms = from->first_heard_ms, .last_heard_ms = from->last_heard_ms,
-        .unit = unit_names[protocol_of(key->protocol)->unit]};
-    c->slots[at] = ++c->count;
+    size_t *slot = slot_of(c, &key);
+    if (!*slot && c->count >= COVERAGE_MOST) {
+        key.exporter = (struct address){{0}};
+        key.domain = 0;
+        key.protocol = protocol_of(key.protocol)->protocol;
+        slot = slot_of(c, &key);
+        if (from->last_heard_ms < c->others_until_ms)
+            c->others_until_ms = from->last_heard_ms;
+    }
+    if (*slot)
+        return &c->rows[*slot - 1];
+    c->rows[c->count] = (struct heard){
+        .row = {.exporter = key.exporter, .domain = key.domain, .protocol = key.protocol,
+                .first_heard_ms = from->first_heard_ms, .last_heard_ms = from->last_heard_ms,
+                .unit = unit_names[protocol_of(key.protocol)->unit]},
+        .minute_ms = INT64_MIN};
+    *slot = ++c->count;
     return &c->rows[c->count - 1];
-}
-
-static struct minutes *find_minutes(struct minutes *table, size_t capacity, uint64_t row,
-                                    uint64_t hour)
-{
-    size_t at = (size_t)mix(mix(0, row), hour) & (capacity - 1);
-    while (table[at].bits && (table[at].row != row || table[at].hour != hour))
-        at = (at + 1) & (capacity - 1);
-    return &table[at];
-}
-
-static bool grow_minutes(struct coverage *c)
-{
-    size_t capacity = c->minutes_capacity ? 2 * c->minutes_capacity : 256;
-    struct minutes *table = calloc(capacity, sizeof *table);
-    if (!table)
-        return false;
-    for (size_t i = 0; i < c->minutes_capacity; i++)
-        if (c->minutes[i].bits)
-            *find_minutes(table, capacity, c->minutes[i].row, c->minutes[i].hour) = c->minutes[i];
-    free(c->minutes);
-    c->minutes = table;
-    c->minutes_capacity = capacity;
-    return true;
-}
-
-/* Counts the minute once, however many sessions were heard in it. */
-static bool hear_minute(struct coverage *c, struct coverage_row *row, int64_t minute_ms)
-{
-    if (2 * c->minutes_count >= c->minutes_capacity && !grow_minutes(c))
-        return false;
-    uint64_t minute = ((uint64_t)minute_ms + (UINT64_C(1) << 63)) / (uint64_t)MINUTE_MS;
-    struct minutes *m = find_minutes(c->minutes, c->minutes_capacity, (uint64_t)(row - c->rows),
-                                     minute / 64);
-    uint64_t bit = UINT64_C(1) << (minute % 64);
-    c->minutes_count += m->bits == 0;
-    row->minutes += (m->bits & bit) == 0;
-    *m = (struct minutes){(uint64_t)(row - c->rows), minute / 64, m->bits | bit};
-    return true;
 }
 
 static enum weir_status visit(void *context, const struct account_row *from)
@@ -165,16 +143,19 @@ static enum weir_status visit(void *context, const struct account_row *from)
     account_counts_add(&c->counts, &from->counts);
     if (!memcmp(&from->key.exporter, &socket, sizeof socket))
         return WEIR_OK;
-    struct coverage_row *row = row_of(c, from);
-    if (!row)
+    struct heard *heard = row_of(c, from);
+    if (!heard)
         return WEIR_ENOMEM;
+    struct coverage_row *row = &heard->row;
     account_counts_add(&row->counts, &from->counts);
     if (from->first_heard_ms < row->first_heard_ms)
         row->first_heard_ms = from->first_heard_ms;
     if (from->last_heard_ms > row->last_heard_ms)
         row->last_heard_ms = from->last_heard_ms;
-    if (from->counts.datagrams && !hear_minute(c, row, from->key.minute_ms))
-        return WEIR_ENOMEM;
+    if (from->counts.datagrams && from->key.minute_ms != heard->minute_ms) {
+        heard->minute_ms = from->key.minute_ms; /* once, however many sessions were heard in it */
+        row->minutes++;
+    }
     return WEIR_OK;
 }
 
@@ -243,6 +224,8 @@ static void judge(const struct coverage *c, struct answer_account *out)
     out->known_until_ms = c->count ? INT64_MAX : c->when.from_ms == INT64_MIN ? 0 : c->when.from_ms;
     for (size_t i = 0; i < c->count; i++)
         judge_row(&out->coverage[i], out, &received);
+    if (c->others_until_ms < out->known_until_ms)
+        out->known_until_ms = c->others_until_ms;
     if (out->state == LOSS_COMPLETE && lost_something(&c->counts))
         out->state = LOSS_LOSSY;
     uint64_t sent = received + out->missing_records;
@@ -252,7 +235,7 @@ static void judge(const struct coverage *c, struct answer_account *out)
 enum weir_status question_account(struct reader *r, struct interval when, struct arena *a,
                                struct answer_account *out, struct weir_error *error)
 {
-    struct coverage c = {.when = when};
+    struct coverage c = {.when = when, .others_until_ms = INT64_MAX};
     enum weir_status status = reader_account(r, when, visit, &c, error);
     out->when = when;
     out->policy = "none";
@@ -263,7 +246,8 @@ enum weir_status question_account(struct reader *r, struct interval when, struct
     if (status == WEIR_OK) {
         out->coverage_count = c.count;
         if (c.count) {
-            memcpy(out->coverage, c.rows, c.count * sizeof *c.rows);
+            for (size_t i = 0; i < c.count; i++)
+                out->coverage[i] = c.rows[i].row;
             qsort(out->coverage, c.count, sizeof *out->coverage, by_exporter);
         }
         judge(&c, out);
@@ -272,6 +256,5 @@ enum weir_status question_account(struct reader *r, struct interval when, struct
     }
     free(c.rows);
     free(c.slots);
-    free(c.minutes);
     return status;
 }

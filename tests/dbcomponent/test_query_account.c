@@ -195,6 +195,45 @@ static void many_exporters(void)
     close_store();
 }
 
+/* More than have a row each: those heard first have all of theirs, in later minutes too, and the sums of the
+ * others stand in one row a protocol. */
+static void too_many_exporters(void)
+{
+    enum { MORE = 1000, MINUTES = 2, ALL = COVERAGE_MOST + MORE };
+    struct account_row *rows = calloc(MINUTES * ALL, sizeof *rows);
+    size_t n = 0;
+    for (int m = 0; m < MINUTES; m++)
+        for (uint32_t e = 0; e < ALL; e++)
+            rows[n++] = row_of(0x0a000000 + e, e % 4, e % 2 ? 9 : 10, m,
+                               COUNTS(.datagrams = 2, .records = 10, .missing_records = e % 2 ? 0 : 3,
+                                      .missing_datagrams = e % 2 ? 1 : 0));
+    rows[n - 1].last_heard_ms += 5000;
+    open_store();
+    add_rows(rows, n);
+    struct account_answer a = ask(0, MINUTES);
+    const struct answer_account *c = &a.account;
+    CU_ASSERT_EQUAL_FATAL(c->coverage_count, COVERAGE_MOST + 2);
+    for (size_t i = 0; i < c->coverage_count; i++) {
+        const struct coverage_row *row = &c->coverage[i];
+        const uint64_t exporters = i < 2 ? MORE / 2 : 1;
+        CU_ASSERT_EQUAL(row->protocol == 9 ? 9 : 10, row->protocol);
+        CU_ASSERT_EQUAL(row->counts.records, 2 * 10 * exporters);
+        CU_ASSERT_EQUAL(row->missing, (row->protocol == 9 ? 2 : 6) * exporters);
+        CU_ASSERT_EQUAL(row->minutes, MINUTES);
+        CU_ASSERT_EQUAL(row->state, LOSS_LOSSY);
+        if (i >= 2)
+            CU_ASSERT_EQUAL(address_ipv4(&row->exporter), 0x0a000000 + i - 2);
+    }
+    CU_ASSERT(c->coverage[0].protocol == 9 && c->coverage[1].protocol == 10);
+    CU_ASSERT_EQUAL(c->counts.records, 2 * 10 * ALL);
+    CU_ASSERT_EQUAL(c->missing_records, 6 * ALL / 2);
+    CU_ASSERT_EQUAL(c->missing_datagrams, 2 * ALL / 2);
+    CU_ASSERT_EQUAL(c->known_until_ms, DATA_FROM_MS + 50000); /* rather too early than too late */
+    account_answer_free(&a);
+    free(rows);
+    close_store();
+}
+
 UNIT_MAIN("query account", {"nothing heard", nothing_heard}, {"rows add up", rows_add_up},
           {"states", states}, {"sockets are no exporters", sockets_are_no_exporters},
-          {"many exporters", many_exporters})
+          {"many exporters", many_exporters}, {"too many exporters", too_many_exporters})
