@@ -199,6 +199,7 @@ static void account_sequence(struct ingest *in, const struct opened *o, uint32_t
     s->export_ms = s->sequence.last_export_ms;
     s->placed_ms = m->export_ms;
     sessions_note_change(in->sessions, s);
+    sessions_measure(in->sessions, s);
 }
 
 static void decode(struct ingest *in, const struct protocol *p, const struct opened *o,

@@ -110,10 +110,10 @@ struct sequence_span {
     uint32_t token;
     bool used, closed;
 };
-struct sequence_extra { /* what only sessions with gaps need */
-    struct sequence_gap gaps[SEQUENCE_GAPS];
-    struct sequence_span spans[SEQUENCE_SPANS];
-    uint32_t gap_count, last_token, open_token;
+struct sequence_extra { /* what only sessions with gaps need; sessions may be many and short */
+    struct sequence_gap *gaps;   /* gap_room of them, grows to SEQUENCE_GAPS */
+    struct sequence_span *spans; /* SEQUENCE_SPANS; NULL until the first */
+    uint32_t gap_count, gap_room, last_token, open_token;
 };
 
 struct sequence_run { /* rule 10 */
@@ -162,6 +162,7 @@ struct sequence_outcome {
  * an unknown gap in every minute). */
 void sequence_init(struct sequence *s, enum sequence_rule rule);
 void sequence_free(struct sequence *s); /* its memory, not the struct */
+size_t sequence_memory(const struct sequence *s); /* octets that sequence_free() gives back */
 /* Goes on where an earlier process stopped. */
 void sequence_resume(struct sequence *s, const struct account_checkpoint *from);
 /* Messages went unread (the collector was suspended): the next one counts in unknown_gaps and

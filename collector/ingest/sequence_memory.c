@@ -6,6 +6,7 @@
 
 #define HEARD_BITS_FIRST 3u
 #define HEARD_BITS_MOST 7u
+#define GAPS_FIRST 4u
 #define EXPLAINED_OCTETS 16u /* an undecoded record is taken to be at least this long, rule 9 */
 
 /* ---- units ---- */
@@ -93,21 +94,57 @@ static struct sequence_extra *extra_of(struct sequence *s)
     return s->extra;
 }
 
+void sequence_extra_free(struct sequence *s)
+{
+    if (!s->extra)
+        return;
+    free(s->extra->gaps);
+    free(s->extra->spans);
+    free(s->extra);
+    s->extra = NULL;
+}
+
+size_t sequence_memory(const struct sequence *s)
+{
+    size_t octets = s->heard ? sizeof *s->heard << s->heard_bits : 0;
+    if (s->extra)
+        octets += sizeof *s->extra + s->extra->gap_room * sizeof *s->extra->gaps +
+                  (s->extra->spans ? SEQUENCE_SPANS * sizeof *s->extra->spans : 0);
+    return octets + (s->twin ? sizeof *s->twin + sequence_memory(s->twin) : 0);
+}
+
+/* A place for one more gap: a new one while there is room to grow, else that of the oldest. NULL
+ * only when memory ends before the first. */
+static struct sequence_gap *gap_place(struct sequence_extra *x)
+{
+    if (x->gap_count >= x->gap_room && x->gap_room < SEQUENCE_GAPS) {
+        uint32_t room = x->gap_room ? 2 * x->gap_room : GAPS_FIRST;
+        struct sequence_gap *gaps = realloc(x->gaps, room * sizeof *gaps);
+        if (gaps) {
+            memset(gaps + x->gap_room, 0, (room - x->gap_room) * sizeof *gaps);
+            x->gaps = gaps;
+            x->gap_room = room;
+        }
+    }
+    return x->gap_room ? &x->gaps[x->gap_count++ % x->gap_room] : NULL;
+}
+
 /* `m` is the message that shows the gap, by coming after it. */
 void sequence_gap_open(struct sequence *s, const struct sequence_message *m, uint32_t start,
                      uint32_t length, bool held)
 {
     struct sequence_extra *x = extra_of(s);
-    if (x)
-        x->gaps[x->gap_count++ % SEQUENCE_GAPS] = (struct sequence_gap){
-            start, length, length, s->arrivals, m->export_ms, held};
+    struct sequence_gap *gap = x ? gap_place(x) : NULL;
+    if (gap)
+        *gap = (struct sequence_gap){start, length, length, s->arrivals, m->export_ms, held};
 }
 
 void sequence_gaps_forget(struct sequence *s)
 {
     if (!s->extra)
         return;
-    memset(s->extra->gaps, 0, sizeof s->extra->gaps);
+    if (s->extra->gap_room)
+        memset(s->extra->gaps, 0, s->extra->gap_room * sizeof *s->extra->gaps);
     s->extra->gap_count = 0;
 }
 
@@ -116,7 +153,7 @@ void sequence_gaps_forget(struct sequence *s)
 struct sequence_gap *sequence_gap_at(struct sequence *s, const struct sequence_message *m,
                                    uint32_t position, uint32_t units)
 {
-    for (uint32_t i = 0; s->extra && i < SEQUENCE_GAPS; i++) {
+    for (uint32_t i = 0; s->extra && i < s->extra->gap_room; i++) {
         struct sequence_gap *g = &s->extra->gaps[i];
         if (units && g->left >= units && m->export_ms <= g->export_ms &&
             s->arrivals - g->arrival <= SEQUENCE_WINDOW &&
@@ -130,7 +167,7 @@ struct sequence_gap *sequence_gap_at(struct sequence *s, const struct sequence_m
 
 static struct sequence_span *span_find(struct sequence *s, uint32_t token)
 {
-    if (!s->extra || !token)
+    if (!s->extra || !s->extra->spans || !token)
         return NULL;
     struct sequence_span *span = &s->extra->spans[token % SEQUENCE_SPANS];
     return span->used && span->token == token ? span : NULL;
@@ -164,7 +201,7 @@ void sequence_span_finish(struct sequence_span *span, struct sequence_outcome *o
 
 void sequence_spans_forget(struct sequence *s, struct sequence_outcome *out)
 {
-    for (uint32_t i = 0; s->extra && i < SEQUENCE_SPANS; i++) {
+    for (uint32_t i = 0; s->extra && s->extra->spans && i < SEQUENCE_SPANS; i++) {
         struct sequence_span *span = &s->extra->spans[i];
         if (span->used && span->closed)
             out->unknown_gaps++;
@@ -177,7 +214,9 @@ uint32_t sequence_span_start(struct sequence *s, const struct sequence_message *
                              uint32_t position, uint32_t units, struct sequence_outcome *out)
 {
     struct sequence_extra *x = extra_of(s);
-    if (!x)
+    if (x && !x->spans)
+        x->spans = calloc(SEQUENCE_SPANS, sizeof *x->spans);
+    if (!x || !x->spans)
         return 0;
     uint32_t token = ++x->last_token ? x->last_token : ++x->last_token;
     struct sequence_span *span = &x->spans[token % SEQUENCE_SPANS];
@@ -196,7 +235,7 @@ uint32_t sequence_span_start(struct sequence *s, const struct sequence_message *
 /* A late message inside a closed span is one that was not missing after all. */
 bool sequence_span_take_late(struct sequence *s, uint32_t position, uint32_t units)
 {
-    for (uint32_t i = 0; s->extra && i < SEQUENCE_SPANS; i++) {
+    for (uint32_t i = 0; s->extra && s->extra->spans && i < SEQUENCE_SPANS; i++) {
         struct sequence_span *span = &s->extra->spans[i];
         if (span->used && span->closed && position - span->start < span->end - span->start) {
             span->counted += units;

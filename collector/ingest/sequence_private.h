@@ -23,6 +23,7 @@ uint32_t sequence_near_most(const struct sequence *s);
 void sequence_gap_open(struct sequence *s, const struct sequence_message *m, uint32_t start,
                        uint32_t length, bool held);
 void sequence_gaps_forget(struct sequence *s);
+void sequence_extra_free(struct sequence *s);
 /* The remembered gap that still misses what lies at `position`, or NULL. */
 struct sequence_gap *sequence_gap_at(struct sequence *s, const struct sequence_message *m,
                                      uint32_t position, uint32_t units);

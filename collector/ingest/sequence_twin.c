@@ -123,8 +123,7 @@ void sequence_free(struct sequence *s)
         sequence_free(s->twin);
     free(s->twin);
     free(s->heard);
-    free(s->extra);
+    sequence_extra_free(s);
     s->heard = NULL;
-    s->extra = NULL;
     s->twin = NULL;
 }

@@ -271,6 +271,7 @@ static void release(struct sessions *all, struct session *s)
     templates_free(&s->templates, &all->template_octets);
     samples_free(&s->samples, &all->template_octets);
     statistics_free(&s->statistics, &all->template_octets);
+    all->template_octets -= s->sequence_octets;
     sequence_free(&s->sequence);
     source_put_back(all, s->source);
     free(s);
@@ -370,6 +371,14 @@ void sessions_free(struct sessions *all)
 void sessions_add_template_memory(struct sessions *all, int64_t octets)
 {
     all->template_octets += octets;
+}
+
+void sessions_measure(struct sessions *all, struct session *s)
+{
+    int64_t octets = (int64_t)sequence_memory(&s->sequence);
+    all->template_octets += octets - s->sequence_octets;
+    s->sequence_octets = octets;
+    sessions_bound_templates(all, s);
 }
 
 bool sessions_template_memory_full(const struct sessions *all)

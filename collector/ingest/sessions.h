@@ -5,7 +5,7 @@
  *                 checkpoint
  *
  * Found by hash with a secret seed, in constant time. Bounded: at `most` sessions (or past the
- * octets that templates may take) the longest idle one leaves; what it held is reported to
+ * octets that templates, samples and sequences may take) the longest idle one leaves; what it held is reported to
  * `on_leave` first.
  *
  * Threads: one. */
@@ -43,6 +43,7 @@ struct session {
     struct sequence sequence;
     struct templates templates;
     struct samples samples;          /* of sFlow */
+    int64_t sequence_octets;         /* of the sequence's memory, as it was counted */
     struct heard heard;              /* statistics.h */
     struct statistics *statistics;
     struct parked *parked_first, *parked_last; /* park.h */
@@ -79,6 +80,8 @@ void sessions_each(struct sessions *all, void (*each)(void *context, struct sess
 /* Lets idle sessions go until templates fit in their memory; never `keep`. */
 void sessions_bound_templates(struct sessions *all, const struct session *keep);
 void sessions_add_template_memory(struct sessions *all, int64_t octets);
+/* Counts what the session's sequence takes now into the same memory, and bounds it; `s` stays. */
+void sessions_measure(struct sessions *all, struct session *s);
 bool sessions_template_memory_full(const struct sessions *all);
 
 /* A session whose checkpoint changed since sessions_take_checkpoints(). Sessions of a connection have

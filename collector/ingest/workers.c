@@ -118,6 +118,9 @@ enum weir_status workers_new(const struct worker_settings *settings,
     if (!w)
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the receivers");
     w->settings = *settings;
+    if (settings->count > 1) /* each has its share of what all may remember */
+        w->settings.ingest.exporters_most =
+            (settings->ingest.exporters_most + settings->count - 1) / settings->count;
     enum weir_status status = WEIR_OK;
     if (settings->templates && !(w->templates = strdup(settings->templates)))
         status = weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the receivers");
