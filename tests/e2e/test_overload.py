@@ -5,18 +5,23 @@ protocol's unit; and the kernel's count of dropped datagrams is exactly how many
 
 Sequence numbers show a loss when something comes after it, so the exporters end calmly; before the flood they
 begin calmly, so that their templates are known. The three runs of weirgen are one session: same addresses and
-ports, sequences and clocks that go on.
+ports, sequences and clocks that go on. weirgen speaks no sFlow: an agent of this file does, whose samples have
+numbers of their own.
 """
 import json
 import signal
+import socket
+import struct
 import subprocess
+import sys
 import time
 
 import lib
 import lib_soap
 
 PROTOCOLS = {"v5": 5, "v9": 9, "ipfix": 10}
-FLOODED = 600000
+SFLOW, SFLOW_PORT, SAMPLES = 105, 42100, 5
+FLOODED, FLOODED_SFLOW = 600000, 60000
 BOOT_S = 5 * 24 * 3600
 
 
@@ -43,6 +48,48 @@ def flood(server, arguments):
     return sender.communicate()[0].decode()
 
 
+def sflow_agent(port, first, count, pause):
+    """Sends `count` datagrams, numbered from `first`, of SAMPLES flow samples each (sFlow version 5)."""
+    header = (struct.pack(">6s6sH", b"\2\0\0\0\0\2", b"\2\0\0\0\0\1", 0x0800) +
+              struct.pack(">BBHHHBBHII", 0x45, 0, 100, 0, 0, 64, 17, 0, 0x0A000001, 0x0A000002) +
+              struct.pack(">HHHH", 1234, 53, 80, 0))
+    record = struct.pack(">6I", 1, 16 + 44, 1, 118, 4, len(header)) + header.ljust(44, b"\0")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", SFLOW_PORT))
+        s.connect(("127.0.0.1", port))
+        for number in range(first, first + count):
+            samples = b"".join(
+                struct.pack(">2I8I", 1, 32 + len(record), number * SAMPLES + i, 3, 64, 64 * (number * SAMPLES + i), 0, 3,
+                            4, 1) + record for i in range(SAMPLES))
+            s.send(struct.pack(">7I", 5, 1, 0x7F000001, 0, number, BOOT_S * 1000 + number, SAMPLES) + samples)
+            if pause:
+                time.sleep(pause)
+
+
+def overload_sflow(server):
+    """Returns the datagrams sent."""
+    sent = 0
+    for count, pause in ((50, 0.002), (FLOODED_SFLOW, 0), (200, 0.002)):
+        arguments = [sys.executable, __file__, "--sflow-agent", *map(str, (server.port("sflow"), sent + 1, count, pause))]
+        if pause:
+            lib.run(*arguments)
+        else:
+            flood(server, arguments)
+        sent += count
+        time.sleep(0.5 * lib.SLOW)
+    return sent
+
+
+def check_sflow(row, sent, what):
+    counters = row["counters"]
+    lost = sent - counters["datagrams"]
+    lib.check(lost > 100, f"{what}: only {lost} sFlow datagrams were lost")
+    lib.equal(row["missing"], lost, f"{what}, sflow: missing")
+    lib.equal(counters["records"], (sent - lost) * SAMPLES, f"{what}, sflow: records")
+    lib.equal(counters["missingSamples"] - counters["recoveredSamples"], lost * SAMPLES, f"{what}, sflow: missing samples")
+    lib.equal(counters["unknownGaps"] + counters["restarts"], 0, f"{what}, sflow: unknown gaps and restarts")
+
+
 def overload(*options):
     server = lib.Server(lib.folder(), "--receive-buffer", "128K", *options)
     sent, sequences, datagrams = {}, {}, 0
@@ -55,6 +102,7 @@ def overload(*options):
             sent[protocol] = sent.get(protocol, 0) + unit_sent(exporter)
             sequences[protocol] = sent[protocol]
         time.sleep(0.5 * lib.SLOW)
+    sent_sflow = overload_sflow(server)
     server.stop()
     server = lib.Server(server.data)
     rows = {row["protocol"]: row for row in lib_soap.coverage(server).values()}
@@ -68,6 +116,8 @@ def overload(*options):
         lib.equal(row["missing"], sent[protocol] - received, f"{what}, {protocol}: missing")
         lib.equal(row["counters"]["unknownGaps"], 0, f"{what}, {protocol}: unknown gaps")
         lib.equal(row["counters"]["restarts"], 0, f"{what}, {protocol}: restarts")
+    check_sflow(rows[SFLOW], sent_sflow, what)
+    datagrams += sent_sflow
     lib.check(datagrams - arrived > 1000, f"{what}: only {datagrams - arrived} datagrams were lost")
     lib.equal(drops, datagrams - arrived, f"{what}: datagrams that the kernel dropped")
     print(f"       {what}: {datagrams - arrived:,} of {datagrams:,} datagrams lost, and counted")
@@ -82,4 +132,7 @@ def test_three_receivers():
 
 
 if __name__ == "__main__":
-    lib.main(test_one_receiver, test_three_receivers)
+    if sys.argv[1:2] == ["--sflow-agent"]:
+        sflow_agent(*map(int, sys.argv[2:5]), float(sys.argv[5]))
+    else:
+        lib.main(test_one_receiver, test_three_receivers)
