@@ -191,9 +191,15 @@ def main():
     report = json.loads(out)
     if report["records"] != FLOWS:
         sys.exit(f"bench: weird kept {report['records']} of {FLOWS} flows")
-    capture.unlink()
     size = size_of(data)
     tidy_wall, tidy_cpu, _ = measured([BUILD / "weird", "compact", "--data", data], stderr=subprocess.DEVNULL)
+    whole = base / "whole"
+    shutil.rmtree(whole, ignore_errors=True)
+    whole_wall, whole_cpu, _ = measured([BUILD / "weird", "import", "--compact", "--data", whole, capture],
+                                        stderr=subprocess.DEVNULL)
+    whole_size = size_of(whole)
+    shutil.rmtree(whole)
+    capture.unlink()
     peers = []
     for name, flag in PEERS[:2 if os.environ.get("WEIR_BENCH_BZ2") else 1]:
         peer_cpu, rate = nfcapd(base / "nfcapd", flag)
@@ -208,6 +214,8 @@ def main():
     cpu, wall, size = cpu + tidy_cpu, wall + tidy_wall, size_of(data)
     print(f"{'and weird compact':<28}{cpu:>10.2f}{cpu * ns:>10.0f}{size / FLOWS:>12.2f}"
           f"{cpu / peers[0][1]:>12.2f}   {wall:.1f} s wall")
+    print(f"{'weird import --compact':<28}{whole_cpu:>10.2f}{whole_cpu * ns:>10.0f}{whole_size / FLOWS:>12.2f}"
+          f"{whole_cpu / peers[0][1]:>12.2f}   {whole_wall:.1f} s wall")
     for name, peer_cpu, size, rate in peers:
         print(f"{name:<28}{peer_cpu:>10.2f}{peer_cpu * ns:>10.0f}{size / FLOWS:>12.2f}"
               f"{peer_cpu / peers[0][1]:>12.2f}   heard at {rate:,} flows/s")

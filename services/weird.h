@@ -22,7 +22,7 @@ struct weird_settings {
     int64_t threads, query_memory, spool_size, batch_rows;
     int64_t receivers, receive_buffer, connection_idle, template_lifetime;
     int64_t retain_days, retain_size, retain_rollups_days;
-    bool check, insecure, verbose, compact, known_only;
+    bool check, insecure, verbose, compact, known_only, no_upkeep;
     unsigned role_bits; /* enum role, from `roles` */
 };
 

@@ -69,6 +69,8 @@ static const struct option_row rows[] = {
     {"retain-rollups-days", "N", "roll-ups of flows that left leave too (0: they stay)", OPTION_NUMBER,
      &settings.retain_rollups_days, 0, 1000000},
     {"compact", NULL, "import: make blocks as weird compact does; then merge what is left", OPTION_FLAG, &settings.compact, 0, 0},
+    {"no-upkeep", NULL, "serve: neither merge blocks nor apply retention; leave it to weird compact",
+     OPTION_FLAG, &settings.no_upkeep, 0, 0},
     {"batch-rows", "N", "records a block holds at most, a multiple of 64 (65536)", OPTION_NUMBER,
      &settings.batch_rows, 64, 1 << 20},
     {"filter", "FILTER", "records, export: only those that match", OPTION_TEXT, &settings.filter, 0, 0},

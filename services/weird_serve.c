@@ -237,7 +237,7 @@ static enum weir_status start(struct server *s, struct weir_error *error)
     if (status == WEIR_OK && s->collector)
         status = collector_start(s->collector, error);
     const struct upkeep_settings upkeep = weird_upkeep_settings(s->settings);
-    if (status == WEIR_OK)
+    if (status == WEIR_OK && !s->settings->no_upkeep)
         status = store_upkeep_start(s->store, &upkeep, error);
     return status;
 }

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of 10 million flows of weirgen's, CPU seconds of the whole merging and octets a flow: level -5 2.72, 12.62; 1 2.79,
+ * 12.51; 3 2.87, 12.51; 6 2.96, 12.50. Most columns are packed; what is entropy-coded is short. */
+#define ZSTD_LEVEL 1
+
 struct element {
     ie_key key;
     uint8_t width;
@@ -38,7 +42,7 @@ struct merger *merger_new(void)
     struct merger *m = calloc(1, sizeof *m);
     if (!m)
         return NULL;
-    m->encoder = block_encoder_new(1);
+    m->encoder = block_encoder_new(ZSTD_LEVEL);
     m->arranger = arranger_new();
     if (!m->encoder || !m->arranger) {
         merger_free(m);
