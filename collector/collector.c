@@ -83,7 +83,8 @@ static enum weir_status make_workers(struct collector *c, struct weir_error *err
     return workers_new(&settings, &output, &c->workers, error);
 }
 
-static enum weir_status assemble(struct collector *c, const struct sink *sink, struct weir_error *error)
+static enum weir_status assemble(struct collector *c, const struct sink *sink,
+                                 struct weir_error *error)
 {
     enum weir_status status = deliver_new(&c->settings, sink, &c->deliver, error);
     if (status != WEIR_OK)

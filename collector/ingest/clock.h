@@ -1,22 +1,24 @@
 /* clock.h - how far an exporter's clock is believed.
  *
- * Flows belong to the minute of their end, and exporters say when that was. One whose clock was never
- * set (1970, 1993, the day its firmware was made), or was set wrong, would put its flows where no
- * question looks for them and where retention removes them at once, or never. So times are held
- * against the reception of their message:
+ * Flows belong to the minute of their end, and exporters say when that was. One whose clock was
+ * never set (1970, 1993, the day its firmware was made), or was set wrong, would put its flows
+ * where no question looks for them and where retention removes them at once, or never. So times are
+ * held against the reception of their message:
  *
- *   CLOCK_AHEAD_MS    nothing is exported before it happens: what lies farther ahead is a wrong clock.
- *                     An hour is far more than unset clocks drift in months, and less than the mistake
- *                     of a time zone.
+ *   CLOCK_AHEAD_MS    nothing is exported before it happens: what lies farther ahead is a wrong
+ *   clock.
+ *                     An hour is far more than unset clocks drift in months, and less than the
+ *                     mistake of a time zone.
  *   CLOCK_BEHIND_MS   old times may be true: exporters buffer, flows are exported again from
- *                     files. A year (366 days) is past both, and not as far as where unset clocks begin.
+ *                     files. A year (366 days) is past both, and not as far as where unset clocks
+ *                     begin.
  *
- * A message whose header lies outside is placed at its reception: in the account, and its records by
- * their age, which is what they say less what the header says. A record's own time that is outside,
- * whatever the header says, is as one that is not there (plan.h). WEIR_TIME_ORIGIN is
- * TIME_FROM_RECEPTION for all records of such a message; WEIR_EXPORT_TIME and the record's own elements
- * stay as they came. Sequences are told by the exporter's own clock: they only ask which message is
- * the later one. The first message of a session that is not believed is logged.
+ * A message whose header lies outside is placed at its reception: in the account, and its records
+ * by their age, which is what they say less what the header says. A record's own time that is
+ * outside, whatever the header says, is as one that is not there (plan.h). WEIR_TIME_ORIGIN is
+ * TIME_FROM_RECEPTION for all records of such a message; WEIR_EXPORT_TIME and the record's own
+ * elements stay as they came. Sequences are told by the exporter's own clock: they only ask which
+ * message is the later one. The first message of a session that is not believed is logged.
  *
  * Nothing is judged where no reception is known: files of bare datagrams or messages, files that
  * hold no datagrams, captures without times (before CLOCK_KNOWN_MS).

@@ -24,9 +24,9 @@ static int is_visible(const struct dirent *entry)
 }
 
 /* Calls `each` for the regular files of a folder, in name order. */
-static enum weir_status walk_folder(const char *folder,
-                                    enum weir_status (*each)(void *, const char *, struct weir_error *),
-                                    void *context, struct weir_error *error)
+static enum weir_status
+walk_folder(const char *folder, enum weir_status (*each)(void *, const char *, struct weir_error *),
+            void *context, struct weir_error *error)
 {
     struct dirent **names;
     int count = scandir(folder, &names, is_visible, alphasort);
@@ -95,9 +95,11 @@ static enum weir_status hand_on(struct file_reader *r, const uint8_t *bytes, siz
 
 static enum weir_status not_export(const char *path, struct weir_error *error)
 {
-    return weir_fail(error, WEIR_EMALFORMED, "path",
-                     "%s: expected a pcap or pcapng of export datagrams, an IPFIX, flow-tools or nfcapd "
-                     "file, or raw NetFlow, IPFIX or sFlow datagrams", path);
+    return weir_fail(
+        error, WEIR_EMALFORMED, "path",
+        "%s: expected a pcap or pcapng of export datagrams, an IPFIX, flow-tools or nfcapd "
+        "file, or raw NetFlow, IPFIX or sFlow datagrams",
+        path);
 }
 
 /* Octets of the next message, 0 at the end or when the file is not whole there. */
@@ -109,8 +111,8 @@ static size_t next_message(FILE *file, uint8_t *bytes, const char *path)
         return 0;
     if (got < IPFIX_HEADER || load_be16(bytes) != 10 || length < IPFIX_HEADER ||
         fread(bytes + IPFIX_HEADER, 1, length - IPFIX_HEADER, file) != length - IPFIX_HEADER) {
-        log_warning(ROOM, "%s: not a whole IPFIX message before octet %ld; the rest is left out", path,
-                    ftell(file));
+        log_warning(ROOM, "%s: not a whole IPFIX message before octet %ld; the rest is left out",
+                    path, ftell(file));
         return 0;
     }
     return length;
@@ -143,7 +145,8 @@ static enum weir_status read_raw(struct file_reader *r, FILE *file, uint64_t siz
     return hand_on(r, bytes, length, 0, recognised);
 }
 
-static enum weir_status read_capture(struct file_reader *r, const char *path, struct weir_error *error)
+static enum weir_status read_capture(struct file_reader *r, const char *path,
+                                     struct weir_error *error)
 {
     struct capture *c;
     struct datagram d = {0}; /* captures know no connections */

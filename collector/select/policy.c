@@ -41,7 +41,8 @@ static uint8_t less(uint8_t a, uint8_t b)
 }
 
 /* Removal leaves addresses as they are, so the other method hides more. Pseudonyms hide the host
- * and show the prefix's shape, truncation the reverse: of the two, and of two keys, nothing stays. */
+ * and show the prefix's shape, truncation the reverse: of the two, and of two keys, nothing
+ * stays. */
 static void join_methods(struct policy *p, const struct policy *other)
 {
     struct anonymisation *how = &p->how;

@@ -42,7 +42,8 @@ bool binding_encode(const struct tally *t, const struct binding *b, bool local, 
 /* Codes of those rows, local to the run or the layout's, into `out`. False: budget or memory. */
 bool binding_codes(const struct tally *t, const struct binding *b, bool local, uint32_t first,
                    uint32_t n, const uint32_t *index, uint64_t *out);
-/* The layout's codes for the binding's local ones, which are cut out of the n numbers of `cells`. */
+/* The layout's codes for the binding's local ones, which are cut out of the n numbers of
+ * `cells`. */
 void binding_widen(const struct binding *b, const uint32_t *cells, uint32_t n, uint64_t *out);
 
 #endif

@@ -178,7 +178,8 @@ INLINE void direct(struct cell *cells, size_t copy, const uint64_t *word, const 
 
 /* The bodies above as functions of one set. */
 #define ONE_WIDTH(set, target, name)                                                               \
-    target static void set##_widen_##name(const void *v, const uint32_t *x, uint32_t n, uint64_t *o) \
+    target static void set##_widen_##name(const void *v, const uint32_t *x, uint32_t n,            \
+                                          uint64_t *o)                                             \
     {                                                                                              \
         widen_##name(v, x, n, o);                                                                  \
     }                                                                                              \
@@ -233,7 +234,7 @@ INLINE void direct(struct cell *cells, size_t copy, const uint64_t *word, const 
 #define SET_ROW(set)                                                                               \
     .widen = {set##_widen_u8, set##_widen_u16, set##_widen_u32, set##_widen_u64},                  \
     .look_up = {set##_look_up_u8, set##_look_up_u16, set##_look_up_u32, set##_look_up_u64},        \
-    .encode = {set##_encode_u8, set##_encode_u16, set##_encode_u32, set##_encode_u64},              \
+    .encode = {set##_encode_u8, set##_encode_u16, set##_encode_u32, set##_encode_u64},             \
     .sum = set##_sum, .sum_selected = set##_sum_selected, .inside = set##_inside,                  \
     .rebase = set##_rebase, .divide = set##_divide, .combine = set##_combine, .direct = set##_direct
 

@@ -58,8 +58,9 @@ struct loops {
     /* word[i] |= code[i] << shift. Returns all the codes or-ed together: what tells whether any of
      * them is too large for its place. */
     uint64_t (*combine)(uint64_t *word, const uint64_t *code, uint32_t n, unsigned shift);
-    /* cells[word[i]] += (octets, packets, flows)[i], capped. Row i goes to copy i % 4 of the array, `copy`
-     * cells apart, so that neighbours of one group do not wait for each other; 0: one copy. */
+    /* cells[word[i]] += (octets, packets, flows)[i], capped. Row i goes to copy i % 4 of the array,
+     * `copy` cells apart, so that neighbours of one group do not wait for each other; 0: one
+     * copy. */
     void (*direct)(struct cell *cells, size_t copy, const uint64_t *word, const uint64_t *octets,
                    const uint64_t *packets, const uint64_t *flows, uint32_t n);
 };

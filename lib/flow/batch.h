@@ -36,8 +36,8 @@ enum time_origin {
     TIME_FROM_RECORD = 0,    /* the record's own end (or start + duration) */
     TIME_FROM_START = 1,     /* it had only a start */
     TIME_FROM_EXPORT = 2,    /* it had none: the message's export time */
-    TIME_FROM_RECEPTION = 3, /* nor that, or one that can not be believed: when it was received, less
-                                the record's age at its export where that is known */
+    TIME_FROM_RECEPTION = 3, /* nor that, or one that can not be believed: when it was received,
+                                less the record's age at its export where that is known */
 };
 
 /* Where WEIR_SAMPLING_RATE came from. */
@@ -55,13 +55,15 @@ enum flow_direction {
 
 struct column {
     ie_key key;
-    uint8_t width;         /* 1, 2, 4, 8, 16; 0: `values` is struct octets[], bytes in the batch's heap */
+    uint8_t width;         /* 1, 2, 4, 8, 16; 0: `values` is struct octets[], bytes in the batch's
+                              heap */
     void *values;          /* 64-octet aligned, `capacity` values */
     uint64_t *present;     /* capacity / 64 words */
     uint32_t present_rows; /* rows that have it; kept by batch_mark() */
 };
 
-struct batch; /* private but for the accessors below, which inline nothing on purpose: they are per data set */
+struct batch; /* private but for the accessors below, which inline nothing on purpose: they are per
+                 data set */
 
 /* `capacity` is a multiple of 64, at most 1<<20. NULL when memory ends. */
 struct batch *batch_new(uint32_t capacity, enum record_kind kind);
@@ -85,16 +87,17 @@ struct column *batch_column_at(struct batch *b, size_t index);
  * it, and ask again. WEIR_ENOMEM. */
 enum weir_status batch_column(struct batch *b, ie_key key, uint8_t width, size_t *index);
 
-/* Reserves `rows` rows (<= batch_room()) and returns the first; all values zero, nothing present. */
+/* Reserves `rows` rows (<= batch_room()) and returns the first; all values zero, nothing
+ * present. */
 uint32_t batch_append(struct batch *b, uint32_t rows);
 /* Takes back the last `rows` reserved rows, values and presence and octets cleared. When these are
  * the rows of the last batch_append(), the octets put since then are given up too, so put none into
  * older rows in between. A column may be left that no row has; batch_frame() leaves it out. */
 void batch_retract(struct batch *b, uint32_t rows);
 
-/* Keeps the rows whose bit is set (bit r%64 of word r/64), in their order; the others are gone, with
- * their values and presence. Octets in the heap stay until batch_reset(). Values move, so pointers
- * into columns stay good but for the rows they meant. WEIR_ENOMEM: nothing was changed. */
+/* Keeps the rows whose bit is set (bit r%64 of word r/64), in their order; the others are gone,
+ * with their values and presence. Octets in the heap stay until batch_reset(). Values move, so
+ * pointers into columns stay good but for the rows they meant. WEIR_ENOMEM: nothing was changed. */
 enum weir_status batch_keep(struct batch *b, const uint64_t *keep);
 
 /* Says that rows [first, first + rows) have the element of this column. */
@@ -104,7 +107,8 @@ void batch_mark(struct batch *b, size_t column, uint32_t first, uint32_t rows);
 enum weir_status batch_put_octets(struct batch *b, size_t column, uint32_t row, const void *bytes,
                                   uint32_t length);
 
-/* All columns that a row has as vectors (form FLAT), allocated from `a`. vectors == NULL and rows > 0: no memory. */
+/* All columns that a row has as vectors (form FLAT), allocated from `a`. vectors == NULL and rows >
+ * 0: no memory. */
 struct frame batch_frame(struct batch *b, struct arena *a);
 
 #endif

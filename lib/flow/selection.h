@@ -120,8 +120,8 @@ enum flow_action {
  * Records of options are about flows, or interfaces, or the exporter; they are never dropped or
  * aggregated, but they hold addresses. A rule that anonymises reaches them wherever it may reach
  * flows of their exporter and domain: unless its filter rules these out ("exporter ip 192.0.2.1 and
- * …"), or a rule before it keeps all of them. Where they have the policy of a domain, and the filter
- * asks for more than exporter and domain, that policy is enough. */
+ * …"), or a rule before it keeps all of them. Where they have the policy of a domain, and the
+ * filter asks for more than exporter and domain, that policy is enough. */
 struct flow_type {
     const char *name;
     uint32_t priority;

@@ -2,8 +2,8 @@
  *
  * The collector room has no database. A main program hands it snapshots: plain arrays, owned by the
  * giver, copied by the taker. Handing over a new snapshot takes effect between two batches, without
- * a restart and without losing a datagram. Plain data: any thread may read it while its giver leaves
- * it alone. */
+ * a restart and without losing a datagram. Plain data: any thread may read it while its giver
+ * leaves it alone. */
 #ifndef WEIR_FLOW_SOURCE_H
 #define WEIR_FLOW_SOURCE_H
 

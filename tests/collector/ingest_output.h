@@ -1,5 +1,5 @@
-/* ingest_output.h - an ingest for tests: datagrams written with wire_writer.h go in, rows and account
- * are kept to be looked at. */
+/* ingest_output.h - an ingest for tests: datagrams written with wire_writer.h go in, rows and
+ * account are kept to be looked at. */
 #ifndef WEIR_TESTS_INGEST_OUTPUT_H
 #define WEIR_TESTS_INGEST_OUTPUT_H
 
@@ -144,7 +144,8 @@ static inline enum weir_status send_it(void)
 
 static const uint16_t plain[] = {8, 4, 12, 4, 1, 8, 2, 4, 152, 8, 153, 8};
 
-static inline void put_plain(uint32_t src, uint32_t dst, uint64_t octets, uint32_t packets, uint64_t end)
+static inline void put_plain(uint32_t src, uint32_t dst, uint64_t octets, uint32_t packets,
+                             uint64_t end)
 {
     buffer_put_u32be(&w.b, src);
     buffer_put_u32be(&w.b, dst);

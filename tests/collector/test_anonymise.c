@@ -153,7 +153,8 @@ static void check_octets(struct batch *b, const struct expectation *e)
     struct address a = address_from_ipv4(0x0a000001);
     CU_ASSERT_TRUE(cells_octets_are(b, vendor_elements[0], 0, &four, 4));
     CU_ASSERT_TRUE(cells_octets_are(b, vendor_elements[0], 1, "\xc0\0\2\x4d", 4));
-    CU_ASSERT_TRUE(cells_octets_are(b, vendor_elements[1], 0, NULL, 0)); /* no address has three octets */
+    /* no address has three octets */
+    CU_ASSERT_TRUE(cells_octets_are(b, vendor_elements[1], 0, NULL, 0));
     CU_ASSERT_TRUE(cells_octets_are(b, vendor_elements[1], 1, "odd", 3));
     address6(9, six);
     CU_ASSERT_TRUE(cells_octets_are(b, vendor_elements[2], 1, six, 16));
@@ -244,7 +245,8 @@ static void test_removal(void)
     CU_ASSERT_FALSE(cells_has(b, IANA(82), 0));
     CU_ASSERT_FALSE(cells_has(b, IANA(28), 0));
     CU_ASSERT_EQUAL(cells_number(b, IANA(12), 0), V4(1));
-    CU_ASSERT_TRUE(cells_octets_are(b, IANA(313), 0, "E....packet", 11)); /* nothing but what is named */
+    /* nothing but what is named */
+    CU_ASSERT_TRUE(cells_octets_are(b, IANA(313), 0, "E....packet", 11));
     CU_ASSERT_TRUE(text_is(b, 0, "remove(sourceIPv4Address,interfaceName,destinationIPv6Address)"));
     batch_free(b);
 }

@@ -28,7 +28,7 @@ static struct row one_record(const uint16_t *pairs, size_t n, const uint64_t *va
     return out.rows[0];
 }
 #define RECORD(fields, ...)                                                                        \
-    one_record((const uint16_t[]){ARGS fields}, sizeof((uint16_t[]){ARGS fields}) / 4,              \
+    one_record((const uint16_t[]){ARGS fields}, sizeof((uint16_t[]){ARGS fields}) / 4,             \
                (const uint64_t[]){__VA_ARGS__})
 #define ARGS(...) __VA_ARGS__
 
@@ -39,17 +39,20 @@ static void check_times(struct row r, int64_t begin, int64_t end, enum time_orig
     CU_ASSERT_EQUAL(r.origin, origin);
 }
 
-#define NTP(s, ms) (((uint64_t)((s) + UINT64_C(2208988800)) << 32) + ((uint64_t)(ms) << 32) / 1000 + 1)
+#define NTP(s, ms)                                                                                 \
+    (((uint64_t)((s) + UINT64_C(2208988800)) << 32) + ((uint64_t)(ms) << 32) / 1000 + 1)
 static void times(void)
 {
     const uint64_t s = T0 - 60, e = T0 - 30, init = (uint64_t)MS(T0 - 5000000); /* 57.9 days */
     check_times(RECORD((150, 4, 151, 4), s, e), MS(s), MS(e), TIME_FROM_RECORD);
     check_times(RECORD((150, 4, 151, 4, 152, 8, 153, 8), s, e, s * 1000 + 1, e * 1000 + 2),
                 MS(s) + 1, MS(e) + 2, TIME_FROM_RECORD);
-    check_times(RECORD((152, 8, 153, 8, 150, 4, 151, 4), 0, 0, s, e), MS(s), MS(e), TIME_FROM_RECORD);
+    check_times(RECORD((152, 8, 153, 8, 150, 4, 151, 4), 0, 0, s, e), MS(s), MS(e),
+                TIME_FROM_RECORD);
     check_times(RECORD((154, 8, 155, 8), NTP(s, 250), NTP(e, 500)), MS(s) + 250, MS(e) + 500,
                 TIME_FROM_RECORD);
-    check_times(RECORD((156, 8, 157, 8), NTP(s, 1), NTP(e, 2)), MS(s) + 1, MS(e) + 2, TIME_FROM_RECORD);
+    check_times(RECORD((156, 8, 157, 8), NTP(s, 1), NTP(e, 2)), MS(s) + 1, MS(e) + 2,
+                TIME_FROM_RECORD);
     check_times(RECORD((158, 4, 159, 4), 3000000, 1000500), MS(T0) - 3000, MS(T0) - 1000,
                 TIME_FROM_RECORD);
     check_times(RECORD((152, 8, 161, 4), s * 1000, 1500), MS(s), MS(s) + 1500, TIME_FROM_RECORD);
@@ -67,7 +70,8 @@ static void times(void)
 /* sysUpTime rolled over between flow and export; and an end that can not be. */
 static void up_time_edges(void)
 {
-    static const struct v5_flow flows[] = {{1, 2, 3, 4, 0xfffff000, 0xffffff00}, {1, 2, 3, 4, 621761700, 621770700}};
+    static const struct v5_flow flows[] = {{1, 2, 3, 4, 0xfffff000, 0xffffff00},
+                                           {1, 2, 3, 4, 621761700, 621770700}};
     start((struct ingest_settings){0});
     write_netflow5(&w, 0x100, T0, 0, 0, flows, 2);
     (void)send_it();
@@ -95,8 +99,8 @@ static void clocks_of_messages(void)
     static const struct {
         int64_t ahead;
         bool believed;
-    } cases[] = {{0, true},          {HOUR, true},      {HOUR + 1, false},   {10 * YEAR, false},
-                 {-HOUR, true},      {-YEAR, true},     {-YEAR - 1, false},  {-(int64_t)T0 + 99, false},
+    } cases[] = {{0, true},          {HOUR, true},  {HOUR + 1, false},  {10 * YEAR, false},
+                 {-HOUR, true},      {-YEAR, true}, {-YEAR - 1, false}, {-(int64_t)T0 + 99, false},
                  {30 * YEAR, false}, {-300, true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         set_clocks(cases[i].ahead, MS(T0));
@@ -303,4 +307,5 @@ UNIT_MAIN("derive", {"times", times}, {"sysUpTime's edges", up_time_edges},
           {"clock and init time", clock_and_init_time}, {"clock and sysUpTime", clock_and_up_time},
           {"clocks without reception", clocks_without_reception},
           {"clock and dropped records", clock_and_dropped_records}, {"counters", counters},
-          {"sampling in records", sampling_in_records}, {"sampling by options", sampling_by_options})
+          {"sampling in records", sampling_in_records},
+          {"sampling by options", sampling_by_options})

@@ -6,7 +6,8 @@
 
 static void netflow5(void)
 {
-    static const struct v5_flow flows[] = {{1, 2, 3, 400, 90000, 95000}, {5, 6, 7, 800, 99000, 101000}};
+    static const struct v5_flow flows[] = {{1, 2, 3, 400, 90000, 95000},
+                                           {5, 6, 7, 800, 99000, 101000}};
     start((struct ingest_settings){0});
     write_netflow5(&w, 100000, T0, 10, 0x4000 | 64, flows, 2);
     CU_ASSERT_EQUAL(send_it(), WEIR_OK);
@@ -208,7 +209,8 @@ static struct prefix prefix(const char *text)
 
 static void configured(void)
 {
-    const struct device devices[] = {{address_from_ipv4(0x0a000009), 10}, {address_from_ipv4(0x0a000001), 25}};
+    const struct device devices[] = {{address_from_ipv4(0x0a000009), 10},
+                                     {address_from_ipv4(0x0a000001), 25}};
     static const struct v5_flow flow = {1, 2, 3, 4, 5, 6};
     start((struct ingest_settings){0});
     struct knowledge *k = knowledge_of(NULL, 0, NULL, 0, devices, 2);
@@ -242,9 +244,12 @@ static void put_two_families(uint32_t v4, const char *v6, uint32_t as)
 
 static void tags(void)
 {
-    static const uint16_t both[] = {8, 4, 28, 16, 16, 4}, v4_only[] = {12, 4}, two[] = {8, 4, 27, 16, 16, 4};
-    const struct prefix_rule prefixes[] = {{prefix("0.0.0.0/0"), 1}, {prefix("10.0.0.0/8"), 2},
-                                           {prefix("2001:db8::/32"), 3}, {prefix("10.1.0.0/16"), 4}};
+    static const uint16_t both[] = {8, 4, 28, 16, 16, 4}, v4_only[] = {12, 4},
+                          two[] = {8, 4, 27, 16, 16, 4};
+    const struct prefix_rule prefixes[] = {{prefix("0.0.0.0/0"), 1},
+                                           {prefix("10.0.0.0/8"), 2},
+                                           {prefix("2001:db8::/32"), 3},
+                                           {prefix("10.1.0.0/16"), 4}};
     const struct as_rule ases[] = {{65001, 5}};
     struct knowledge *k = knowledge_of(prefixes + 1, 3, ases, 1, NULL, 0);
     start((struct ingest_settings){0});
@@ -274,7 +279,8 @@ static void tags(void)
         CU_ASSERT_EQUAL(out.rows[i].src_tag, expected[i][0]);
         CU_ASSERT_EQUAL(out.rows[i].dst_tag, expected[i][1]);
     }
-    k = knowledge_of(prefixes, 4, NULL, 0, NULL, 0); /* 0.0.0.0/0 is not for those without an address */
+    k = knowledge_of(prefixes, 4, NULL, 0, NULL, 0); /* 0.0.0.0/0 is not for those without an
+                                                        address */
     start((struct ingest_settings){0});
     ingest_configure(in, k);
     knowledge_unref(k);

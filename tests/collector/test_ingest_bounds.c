@@ -168,4 +168,5 @@ static void cut_and_bent(void)
 UNIT_MAIN("ingest bounds", {"small batches", small_batches}, {"many columns", many_columns},
           {"nothing back", nothing_back}, {"a million exporters", a_million_exporters},
           {"leaving with parked sets", leaving_with_parked_sets},
-          {"many parked, many templates", many_parked_many_templates}, {"cut and bent", cut_and_bent})
+          {"many parked, many templates", many_parked_many_templates},
+          {"cut and bent", cut_and_bent})

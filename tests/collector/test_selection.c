@@ -68,7 +68,7 @@ static void unset(struct batch *b, ie_key key, uint32_t row)
 
 #define FILL(key, type, width, expression)                                                         \
     do {                                                                                           \
-        type *values_ = cells_fill(b, key, width);                                                       \
+        type *values_ = cells_fill(b, key, width);                                                 \
         for (unsigned i = 0; i < ROWS; i++)                                                        \
             values_[i] = (type)(expression);                                                       \
     } while (0)
@@ -276,10 +276,12 @@ static size_t naive_sums(struct sum *sums, unsigned keys)
 
 static bool is_sum(struct batch *b, uint32_t row, const struct sum *s, unsigned keys)
 {
-    return cells_number(b, WEIR_OCTETS, row) == s->octets && cells_number(b, IANA(1), row) == s->octets &&
+    return cells_number(b, WEIR_OCTETS, row) == s->octets &&
+           cells_number(b, IANA(1), row) == s->octets &&
            cells_number(b, WEIR_PACKETS, row) == s->packets &&
            cells_number(b, WEIR_FLOW_COUNT, row) == s->flows &&
-           cells_number(b, WEIR_FLOW_START, row) == s->start && cells_number(b, WEIR_FLOW_END, row) == s->end &&
+           cells_number(b, WEIR_FLOW_START, row) == s->start &&
+           cells_number(b, WEIR_FLOW_END, row) == s->end &&
            cells_has(b, IANA(8), row) == ((keys & 1) && s->key.has_src) &&
            cells_number(b, IANA(8), row) == (keys & 1 ? s->key.src : 0) &&
            cells_number(b, IANA(11), row) == (keys & 2 ? s->key.port : 0) &&
@@ -322,7 +324,8 @@ static void test_aggregation(void)
             if (first && is_web(&rows[i])) {
                 CU_ASSERT_TRUE(is_sum(b, at, &sums[met++], keys));
             } else {
-                plain += cells_number(b, IANA(148), at) == i && !cells_has(b, WEIR_FLOW_COUNT, at) &&
+                plain += cells_number(b, IANA(148), at) == i &&
+                         !cells_has(b, WEIR_FLOW_COUNT, at) &&
                          cells_number(b, IANA(12), at) == rows[i].dst;
             }
             at++;

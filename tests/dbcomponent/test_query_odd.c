@@ -242,7 +242,8 @@ static void check_tops(const struct flow *flows, uint32_t n)
     }
     CU_ASSERT(all > UINT64_MAX && tcp > UINT64_MAX);
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
-        struct totals t = ask((struct totals_request){.by = &asked[i].by, .by_count = asked[i].by != NULL,
+        struct totals t = ask((struct totals_request){.by = &asked[i].by,
+                                                      .by_count = asked[i].by != NULL,
                                                       .filter = asked[i].filter,
                                                       .source = SOURCE_BLOCKS});
         CU_ASSERT_EQUAL(t.account.raw.octets, UINT64_MAX);
@@ -275,5 +276,6 @@ static void sums_past_the_top(void)
     close_store();
 }
 
-UNIT_MAIN("query odd", {"sums past the top", sums_past_the_top}, {"odd rates", odd_rates}, {"ends of ranges", ends_of_ranges},
-          {"widths that differ", widths_that_differ}, {"columns that lie", columns_that_lie})
+UNIT_MAIN("query odd", {"sums past the top", sums_past_the_top}, {"odd rates", odd_rates},
+          {"ends of ranges", ends_of_ranges}, {"widths that differ", widths_that_differ},
+          {"columns that lie", columns_that_lie})

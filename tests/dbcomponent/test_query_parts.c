@@ -408,4 +408,5 @@ UNIT_MAIN("query parts", {"names of keys", names_of_keys}, {"wrong keys", wrong_
           {"groups, hashed and direct", groups_hashed_and_direct},
           {"groups within the budget", groups_within_the_budget}, {"layouts", layouts},
           {"layouts of many words", layouts_of_many_words}, {"loops, plain and best", loops_equal},
-          {"sums at the top", sums_at_the_top}, {"times and bins", times_and_bins}, {"codes and cells", codes_and_cells})
+          {"sums at the top", sums_at_the_top}, {"times and bins", times_and_bins},
+          {"codes and cells", codes_and_cells})
