@@ -268,6 +268,20 @@ static void test_flow_types(void)
     store_close(s);
 }
 
+static struct flow_type with_keys(enum flow_action action, const char *keys)
+{
+    struct flow_type type = type_of("x", 0, action, "");
+    type.keys = keys;
+    return type;
+}
+
+static struct flow_type with_method(enum flow_action action, struct anonymisation how)
+{
+    struct flow_type type = type_of("x", 0, action, "");
+    type.anonymisation = how;
+    return type;
+}
+
 static void test_flow_types_refused(void)
 {
     struct store *s = fixture_open(fixture_folder());
@@ -282,56 +296,24 @@ static void test_flow_types_refused(void)
         {type_of("a b", 1, ACTION_KEEP, ""), WEIR_EARGUMENT, "name"},
         {type_of("x", 1, ACTION_KEEP, "proto ("), WEIR_ESYNTAX, "filter"},
         {type_of("x", 1, ACTION_COUNT, ""), WEIR_EARGUMENT, "action"},
-        {{.name = "x", .action = ACTION_AGGREGATE, .filter = "", .keys = "nothing"},
-         WEIR_EARGUMENT,
-         "keys"},
-        {{.name = "x", .action = ACTION_AGGREGATE, .filter = "", .keys = "srcTag,"},
-         WEIR_EARGUMENT,
-         "keys"},
-        {{.name = "x", .action = ACTION_AGGREGATE, .filter = "", .keys = "packetDeltaCount"},
-         WEIR_EARGUMENT,
-         "keys"},
-        {{.name = "x", .action = ACTION_AGGREGATE, .filter = "", .keys = "srcIP"},
-         WEIR_EARGUMENT,
-         "keys"},
-        {{.name = "x", .action = ACTION_DROP, .filter = "", .keys = "srcTag"},
-         WEIR_EARGUMENT,
-         "keys"},
-        {{.name = "x",
-          .action = ACTION_DROP,
-          .filter = "",
-          .keys = "",
-          .anonymisation = {.method = ANONYMISE_TRUNCATE}},
-         WEIR_EARGUMENT,
-         "method"},
-        {{.name = "x",
-          .action = ACTION_ANONYMISE,
-          .filter = "",
-          .keys = "",
-          .anonymisation = {.method = ANONYMISE_TRUNCATE, .ipv4_length = 33}},
-         WEIR_EARGUMENT,
-         "ipv4Length"},
-        {{.name = "x",
-          .action = ACTION_ANONYMISE,
-          .filter = "",
-          .keys = "",
-          .anonymisation = {.method = ANONYMISE_REMOVE}},
-         WEIR_EARGUMENT,
-         "fields"},
-        {{.name = "x",
-          .action = ACTION_ANONYMISE,
-          .filter = "",
-          .keys = "",
-          .anonymisation = {.method = ANONYMISE_REMOVE, .fields = "flowEnd"}},
-         WEIR_EARGUMENT,
-         "fields"},
-        {{.name = "x",
-          .action = ACTION_ANONYMISE,
-          .filter = "",
-          .keys = "",
-          .anonymisation = {.method = ANONYMISE_CRYPTO_PAN, .key = "../x"}},
-         WEIR_EARGUMENT,
-         "key"},
+        {with_keys(ACTION_AGGREGATE, "nothing"), WEIR_EARGUMENT, "keys"},
+        {with_keys(ACTION_AGGREGATE, "srcTag,"), WEIR_EARGUMENT, "keys"},
+        {with_keys(ACTION_AGGREGATE, "packetDeltaCount"), WEIR_EARGUMENT, "keys"},
+        {with_keys(ACTION_AGGREGATE, "srcIP"), WEIR_EARGUMENT, "keys"},
+        {with_keys(ACTION_DROP, "srcTag"), WEIR_EARGUMENT, "keys"},
+        {with_method(ACTION_DROP, (struct anonymisation){.method = ANONYMISE_TRUNCATE}),
+         WEIR_EARGUMENT, "method"},
+        {with_method(ACTION_ANONYMISE,
+                     (struct anonymisation){.method = ANONYMISE_TRUNCATE, .ipv4_length = 33}),
+         WEIR_EARGUMENT, "ipv4Length"},
+        {with_method(ACTION_ANONYMISE, (struct anonymisation){.method = ANONYMISE_REMOVE}),
+         WEIR_EARGUMENT, "fields"},
+        {with_method(ACTION_ANONYMISE,
+                     (struct anonymisation){.method = ANONYMISE_REMOVE, .fields = "flowEnd"}),
+         WEIR_EARGUMENT, "fields"},
+        {with_method(ACTION_ANONYMISE,
+                     (struct anonymisation){.method = ANONYMISE_CRYPTO_PAN, .key = "../x"}),
+         WEIR_EARGUMENT, "key"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         CU_ASSERT_EQUAL(store_flow_type_add(s, &bad[i].type, "test", &error), bad[i].status);
