@@ -22,9 +22,9 @@ say       = $(if $(V),,@echo "  $(1)  $(patsubst $(BUILD)/%,%,$@)";)
 # ---- what a Debian 12 machine needs; names of packages, nothing else --------------------------
 BUILD_PACKAGES = gcc make pkg-config gsoap libgsoap-dev libpcap-dev libsqlite3-dev libxml2-dev \
                  libzstd-dev zlib1g-dev libjansson-dev libssl-dev
-DEMO_PACKAGES  = softflowd tcpdump iproute2
-CHECK_PACKAGES = $(DEMO_PACKAGES) libcunit1-dev python3 python3-zeep nfdump sqlite3 curl \
-                 libxml2-utils procps pmacct tshark binutils openssl
+DEMO_PACKAGES  = softflowd tcpdump
+CHECK_PACKAGES = $(DEMO_PACKAGES) libcunit1-dev python3 python3-zeep nfdump sqlite3 pmacct tshark \
+                 binutils openssl
 BENCH_PACKAGES = nfdump python3
 
 # ---- rooms ------------------------------------------------------------------------------------
