@@ -65,8 +65,8 @@ static struct batch *empty_batch(struct pool *p, enum record_kind kind)
     return p->spare_count[kind] ? p->spare[kind][--p->spare_count[kind]] : NULL;
 }
 
-/* With the lock held. Jobs with a batch are as many as there are batches; those with an account alone
- * would be without end when nobody takes them. */
+/* With the lock held. Jobs with a batch are as many as there are batches; those with an account
+ * alone would be without end when nobody takes them. */
 static void wait_for_room(struct pool *p)
 {
     while (p->waiting >= POOL_ACCOUNTS_MOST && !p->stopped)

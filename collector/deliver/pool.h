@@ -3,10 +3,11 @@
  *   free batches ──pool_exchange──▶ being filled ──pool_exchange──▶ jobs ──pool_next──▶ encoder
  *        ▲──────────────────────────────── pool_return ◀────────────────────────────────┘
  *
- * At most POOL_BATCHES_MOST (large ones: POOL_LARGE_MOST) batches of a kind exist, and one more for each
- * ingest after the first, whatever the load.
+ * At most POOL_BATCHES_MOST (large ones: POOL_LARGE_MOST) batches of a kind exist, and one more for
+ * each ingest after the first, whatever the load.
  *
- * Threads: pool_exchange() by any number; pool_next() and pool_return() by the encoder; others by any. */
+ * Threads: pool_exchange() by any number; pool_next() and pool_return() by the encoder; others by
+ * any. */
 #ifndef WEIR_COLLECTOR_POOL_H
 #define WEIR_COLLECTOR_POOL_H
 
@@ -26,10 +27,10 @@ struct pool_job {
 
 struct pool *pool_new(uint32_t batch_rows); /* 0: BATCH_ROWS_DEFAULT */
 void pool_free(struct pool *p);
-/* See ingest_output.take: queues `full` and the contents of `account` (both now the pool's), and returns an
- * empty batch of the same kind, waiting for one if need be (an account alone waits for its place); NULL when full
- * is NULL or memory ends. Once stopped, nothing is queued: the records and the account are
- * lost, and `full` comes back empty. */
+/* See ingest_output.take: queues `full` and the contents of `account` (both now the pool's), and
+ * returns an empty batch of the same kind, waiting for one if need be (an account alone waits for
+ * its place); NULL when full is NULL or memory ends. Once stopped, nothing is queued: the records
+ * and the account are lost, and `full` comes back empty. */
 struct batch *pool_exchange(struct pool *p, struct batch *full, struct account *account);
 /* The next job, waiting; false once stopped and empty. */
 bool pool_next(struct pool *p, struct pool_job *out);

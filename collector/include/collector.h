@@ -2,11 +2,12 @@
  *
  *   sockets or files ─▶ ingest (decode, account, tag) ─▶ batches ─▶ blocks ─▶ queue ─▶ sink
  *
- * A collector owns its sockets, threads, exporters, templates and sequences. It has no database: what
- * administrators know comes in as a catalogue_snapshot, flows go out through a sink.
+ * A collector owns its sockets, threads, exporters, templates and sequences. It has no database:
+ * what administrators know comes in as a catalogue_snapshot, flows go out through a sink.
  *
  * Threads: the functions here are called by the main program's threads; collector_update(),
- * collector_outdated() and collector_status() by any thread while it runs, the others by one thread. */
+ * collector_outdated() and collector_status() by any thread while it runs, the others by one
+ * thread. */
 #ifndef WEIR_COLLECTOR_H
 #define WEIR_COLLECTOR_H
 
@@ -31,8 +32,8 @@ struct collector_settings {
     uint8_t id[16];            /* names this collector in every block; random, kept by the caller */
     uint32_t incarnation;      /* grows at every start; block sequences are incarnation << 32 | n */
     uint32_t batch_rows;       /* 0: BATCH_ROWS_DEFAULT */
-    bool lasting;              /* blocks are arranged and encoded as compaction would, so that they need
-                                  none: slower to make, smaller; worth it with large batches */
+    bool lasting;              /* blocks are arranged and encoded as compaction would, so that they
+                                  need none: slower to make, smaller; worth it with large batches */
     int64_t flush_ms;          /* a batch is handed on at the latest after this; 0: 1000 */
     int64_t receive_buffer;    /* SO_RCVBUF asked for, octets; 0: as much as the kernel gives */
     int zstd_level;            /* 0: 1 */
@@ -40,15 +41,16 @@ struct collector_settings {
     int64_t spool_most;        /* octets the spool may take; past it the newest block is refused and
                                   its records counted as spoolDrops; 0: 8 GiB */
     uint32_t exporters_most;   /* exporters remembered; the longest idle leaves first; 0: 65536 */
-    bool known_only;           /* datagrams of exporters that the snapshot's devices lack are refused
-                                  unread and counted (refusedDatagrams) */
-    uint32_t receivers;        /* receiving threads; each exporter (address) has one of them; 0: 1 */
+    bool known_only;           /* datagrams of exporters that the snapshot's devices lack are
+                                  refused unread and counted (refusedDatagrams) */
+    uint32_t receivers;        /* receiving threads; each exporter (address) has one of them; 0:
+                                  1 */
     /* TCP and TLS: see collector_listen(). 0: 4096 connections, 30 minutes of silence. */
     uint32_t connections_most;
     int64_t connection_idle_ms;
     struct collector_tls tls;
-    const char *templates;     /* file that keeps the templates of UDP exporters over a restart; NULL:
-                                  none. Written while live, and read by collector_start(). */
+    const char *templates;     /* file that keeps the templates of UDP exporters over a restart;
+                                  NULL: none. Written while live, and read by collector_start(). */
     int64_t template_ms;       /* over UDP a template that was not repeated for so long is forgotten
                                   (RFC 7011 section 8.4); 0: a day, below 0: never */
 };
@@ -63,9 +65,9 @@ enum weir_status collector_new(const struct collector_settings *settings, const 
  * newer ones in the spool win over those given. Before collector_start(). Copies. */
 void collector_resume(struct collector *c, const struct account_checkpoint *checkpoints, size_t n);
 /* Takes effect between two batches. Copies everything. On error the old snapshot stays in force:
- * WEIR_ENOMEM; WEIR_EEXISTS, WEIR_EARGUMENT of prefix_table_new() (flow/prefix.h); WEIR_ESYNTAX of a
- * filter; and what is wrong with a key's file, as collector_key_make(). collector_status() says so,
- * too, until one succeeds. */
+ * WEIR_ENOMEM; WEIR_EEXISTS, WEIR_EARGUMENT of prefix_table_new() (flow/prefix.h); WEIR_ESYNTAX of
+ * a filter; and what is wrong with a key's file, as collector_key_make(). collector_status() says
+ * so, too, until one succeeds. */
 enum weir_status collector_update(struct collector *c, const struct catalogue_snapshot *snapshot,
                                   struct weir_error *error);
 /* There is a newer catalogue, and it could not even be read: the same in collector_status(). */
@@ -109,9 +111,10 @@ struct collector_status {
 };
 void collector_status(struct collector *c, struct collector_status *out);
 
-/* Who was heard since it started (and, with zero counts, whom an earlier run heard): one row an exporter,
- * domain and protocol, sorted by these, at most 65,537. Rows about a socket, and the sums of exporters that
- * were the longest idle when there were more, have the address "::". Refused exporters have domain and protocol 0. */
+/* Who was heard since it started (and, with zero counts, whom an earlier run heard): one row an
+ * exporter, domain and protocol, sorted by these, at most 65,537. Rows about a socket, and the sums
+ * of exporters that were the longest idle when there were more, have the address "::". Refused
+ * exporters have domain and protocol 0. */
 struct heard_exporter {
     struct address exporter;
     uint32_t domain;
@@ -122,8 +125,8 @@ struct heard_exporter {
 /* The caller frees *out with free(). WEIR_ENOMEM. */
 enum weir_status collector_heard(struct collector *c, struct heard_exporter **out, size_t *count);
 
-/* Makes sure that the named key of anonymisation is in `folder` and usable: made of random octets in a
- * file of mode 0600 when it is not there. To be called before a policy with it is stored.
+/* Makes sure that the named key of anonymisation is in `folder` and usable: made of random octets
+ * in a file of mode 0600 when it is not there. To be called before a policy with it is stored.
  * WEIR_EARGUMENT, WEIR_EDENIED (others may read it), WEIR_EMALFORMED, WEIR_EIO, WEIR_EFULL; field
  * "key". Needs no collector; any thread. */
 enum weir_status collector_key_make(const char *folder, const char *name, struct weir_error *error);
@@ -136,17 +139,18 @@ struct import_report {
 typedef void (*import_progress)(void *context, uint64_t octets_done, uint64_t octets_all,
                                 uint64_t records);
 /* Each path: a pcap or pcapng of export datagrams (each source address an exporter; any UDP payload
- * that looks like an export protocol counts), a folder of raw datagrams (read in name order) or one raw
- * datagram, an IPFIX file (RFC 5655), a file of flow-tools, or one of nfcapd (through the program
- * nfdump); told apart by content. Ends with everything in the sink and
+ * that looks like an export protocol counts), a folder of raw datagrams (read in name order) or one
+ * raw datagram, an IPFIX file (RFC 5655), a file of flow-tools, or one of nfcapd (through the
+ * program nfdump); told apart by content. Ends with everything in the sink and
  * the delivery threads ended: the collector can only be freed then. A path that is not there is
- * WEIR_ENOTFOUND, before anything is read. A file that cannot be read as any of these is left out and
- * counted; all others are stored, and then the result is WEIR_EMALFORMED (or what else was wrong with
- * the first such file), naming it and what it should be; further ones are named in the log.
+ * WEIR_ENOTFOUND, before anything is read. A file that cannot be read as any of these is left out
+ * and counted; all others are stored, and then the result is WEIR_EMALFORMED (or what else was
+ * wrong with the first such file), naming it and what it should be; further ones are named in the
+ * log.
  *
- * Files are read in the order given (folders: in name order), and sequence numbers tell loss only in the
- * order in which messages were sent: captures that overlap in time at the same exporter must be merged
- * by time before. `progress` may be NULL. */
+ * Files are read in the order given (folders: in name order), and sequence numbers tell loss only
+ * in the order in which messages were sent: captures that overlap in time at the same exporter must
+ * be merged by time before. `progress` may be NULL. */
 enum weir_status collector_import(struct collector *c, const char *const *paths, size_t n,
                                   import_progress progress, void *context,
                                   struct import_report *report, struct weir_error *error);

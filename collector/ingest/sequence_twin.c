@@ -1,5 +1,6 @@
-/* sequence_twin.c - two exporters behind one address, port and observation domain (rule 10 of sequence.h).
- * Neighbours: sequence.c asks which tracker a message belongs to, and lets this watch until there are two. */
+/* sequence_twin.c - two exporters behind one address, port and observation domain (rule 10 of
+ * sequence.h). Neighbours: sequence.c asks which tracker a message belongs to, and lets this watch
+ * until there are two. */
 #include "ingest/sequence_private.h"
 #include <stdlib.h>
 
@@ -28,8 +29,8 @@ static void note_message(struct sequence_run *run, const struct sequence_message
     run->sys_up_time_ms = m->has_up_time ? m->sys_up_time_ms : 0;
 }
 
-/* A run that goes on, exported after the other began, is no late message; when both do so again and again,
- * there are two. */
+/* A run that goes on, exported after the other began, is no late message; when both do so again and
+ * again, there are two. */
 static void continue_run(struct sequence_watch *w, struct sequence_run *run,
                          const struct sequence_message *m, uint32_t units,
                          const struct sequence_outcome *out)

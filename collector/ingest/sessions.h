@@ -5,8 +5,8 @@
  *                 checkpoint
  *
  * Found by hash with a secret seed, in constant time. Bounded: at `most` sessions (or past the
- * octets that templates, samples and sequences may take) the longest idle one leaves; what it held is reported to
- * `on_leave` first.
+ * octets that templates, samples and sequences may take) the longest idle one leaves; what it held
+ * is reported to `on_leave` first.
  *
  * Threads: one. */
 #ifndef WEIR_COLLECTOR_SESSIONS_H
@@ -84,8 +84,9 @@ void sessions_add_template_memory(struct sessions *all, int64_t octets);
 void sessions_measure(struct sessions *all, struct session *s);
 bool sessions_template_memory_full(const struct sessions *all);
 
-/* A session whose checkpoint changed since sessions_take_checkpoints(). Sessions of a connection have
- * none: their sequence ends with it (RFC 7011 section 10.4), and nobody could go on from there. */
+/* A session whose checkpoint changed since sessions_take_checkpoints(). Sessions of a connection
+ * have none: their sequence ends with it (RFC 7011 section 10.4), and nobody could go on from
+ * there. */
 void sessions_note_change(struct sessions *all, struct session *s);
 /* The checkpoints of changed sessions and of those that left; malloc'd, the caller's. NULL and
  * *count 0 when there is none (or no memory: then they stay for the next time). */

@@ -15,8 +15,22 @@ struct rollups {
 };
 
 /* KEY_EXPORTER to KEY_POLICY make the context. */
-enum { KEY_END, KEY_EXPORTER, KEY_DOMAIN, KEY_RATE, KEY_ORIGIN, KEY_ROLE, KEY_POLICY, KEY_SRC, KEY_DST,
-       KEY_PROTOCOL, KEY_OCTETS, KEY_PACKETS, KEY_FLOWS, KEY_COUNT };
+enum {
+    KEY_END,
+    KEY_EXPORTER,
+    KEY_DOMAIN,
+    KEY_RATE,
+    KEY_ORIGIN,
+    KEY_ROLE,
+    KEY_POLICY,
+    KEY_SRC,
+    KEY_DST,
+    KEY_PROTOCOL,
+    KEY_OCTETS,
+    KEY_PACKETS,
+    KEY_FLOWS,
+    KEY_COUNT
+};
 const ie_key rollup_keys[KEY_COUNT] = {
     [KEY_END] = WEIR_FLOW_END,       [KEY_EXPORTER] = WEIR_EXPORTER,
     [KEY_DOMAIN] = WEIR_DOMAIN,      [KEY_RATE] = WEIR_SAMPLING_RATE,
@@ -151,7 +165,8 @@ void rollup_context_policy(struct rollup_context *c, const char *text, size_t le
 /* Neighbours mostly have the same. */
 static const char *keep_policy(struct rollups *r, const struct rollup_context *c)
 {
-    const struct rollup_context *last = r->context_count ? &r->contexts[r->context_count - 1] : NULL;
+    const struct rollup_context *last =
+        r->context_count ? &r->contexts[r->context_count - 1] : NULL;
     if (c->policy_length == 0)
         return "";
     if (last && last->policy_length == c->policy_length &&
@@ -427,7 +442,8 @@ static inline uint64_t protocol_at(const struct rows *rows, uint32_t row)
     return UINT64_C(1) << 32 | (value > UINT32_MAX ? UINT32_MAX : value);
 }
 
-/* How many flows a row stands for: one, unless it says (aggregated records); 0 means it does not. */
+/* How many flows a row stands for: one, unless it says (aggregated records); 0 means it does
+ * not. */
 static inline uint64_t flows_at(const struct rows *rows, uint32_t row)
 {
     uint64_t said = rows->flows ? vector_u64(rows->flows, row) : 0;

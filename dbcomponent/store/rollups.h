@@ -5,8 +5,8 @@
  * everywhere) and changes tags (- old + new). Counts are added modulo 2^64: what was added and
  * taken away again leaves exactly zero.
  *
- *   contexts  exporter, domain, rate, origin, role, policy: few; a group names its context by number
- *   groups    dense, in order of first sight
+ *   contexts  exporter, domain, rate, origin, role, policy: few; a group names its context by
+ *   number groups    dense, in order of first sight
  *   slots     hash -> index of group + 1
  *
  * Threads: a table belongs to one thread. */
@@ -29,8 +29,9 @@ struct rollup_context {
     uint8_t origin;
     uint8_t role;          /* enum observation_role */
     uint8_t policy_length; /* 0: none */
-    const char *policy;    /* WEIR_ANONYMISATION, cut to what fits; only a table's own contexts have a
-                              '\0' behind it. Contexts are many when exporters are: not an array */
+    const char *policy;    /* WEIR_ANONYMISATION, cut to what fits; only a table's own contexts have
+                              a '\0' behind it. Contexts are many when exporters are: not an
+                              array */
 };
 /* Lends `text` to the context. */
 void rollup_context_policy(struct rollup_context *c, const char *text, size_t length);

@@ -26,7 +26,8 @@ static void hear(struct heard *h, uint32_t exporter, int64_t ms)
     heard_add(h, &a);
 }
 
-static const struct heard_exporter *find(const struct heard_exporter *rows, size_t count, uint32_t exporter)
+static const struct heard_exporter *find(const struct heard_exporter *rows, size_t count,
+                                         uint32_t exporter)
 {
     struct account_row wanted = row_for(exporter, 0);
     for (size_t i = 0; i < count; i++)

@@ -12,17 +12,19 @@ static uint8_t *image; /* the sound file */
 static size_t image_length;
 
 static bool kept_up;
-/* The first blocks leave, the others are merged, hours and days are summed; and one block comes late. */
+/* The first blocks leave, the others are merged, hours and days are summed; and one block comes
+ * late. */
 static void keep_up(struct store *s)
 {
     struct upkeep_report report;
     enum store_outcome outcome;
-    const struct upkeep_settings settings = {.retain_ms =
-                                                 clock_now_ms() - FIXTURE_TIME - 210 * INT64_C(1000)};
+    const struct upkeep_settings settings = {.retain_ms = clock_now_ms() - FIXTURE_TIME -
+                                                          210 * INT64_C(1000)};
     CU_ASSERT_EQUAL(store_upkeep(s, &settings, NULL, NULL, &report, NULL), WEIR_OK);
     CU_ASSERT(report.blocks_removed > 0 && report.blocks_made > 0 && report.rollups_made > 2);
     CU_ASSERT_EQUAL(fixture_append(s, 7, 1, ROWS / 4, &outcome, NULL), WEIR_OK);
-    CU_ASSERT_EQUAL(store_upkeep(s, &(struct upkeep_settings){0}, NULL, NULL, &report, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(store_upkeep(s, &(struct upkeep_settings){0}, NULL, NULL, &report, NULL),
+                    WEIR_OK);
 }
 
 /* Names of interfaces, as exporters tell them: options data. */
@@ -65,10 +67,19 @@ static void add_selection(struct store *s)
     const struct address device = address_from_ipv4(0x7f000001u);
     const struct observation_domain domain = {device, 1, "core", "the first one"};
     const struct observation_point point = {device, 1, 7, ROLE_EDGE_IN, "uplink"};
-    const struct flow_type type = {.name = "web", .priority = 5, .filter = "dst port 443",
-                                   .action = ACTION_KEEP, .keys = "", .anonymisation = {.fields = "", .key = ""}};
-    const struct domain_policy policy = {device, 1, {.method = ANONYMISE_TRUNCATE, .ipv4_length = 24,
-                                                     .ipv6_length = 48, .fields = "", .key = ""}};
+    const struct flow_type type = {.name = "web",
+                                   .priority = 5,
+                                   .filter = "dst port 443",
+                                   .action = ACTION_KEEP,
+                                   .keys = "",
+                                   .anonymisation = {.fields = "", .key = ""}};
+    const struct domain_policy policy = {device,
+                                         1,
+                                         {.method = ANONYMISE_TRUNCATE,
+                                          .ipv4_length = 24,
+                                          .ipv6_length = 48,
+                                          .fields = "",
+                                          .key = ""}};
     struct weir_error error = {0};
     CU_ASSERT_EQUAL(store_domain_add(s, &domain, "test", &error), WEIR_OK);
     CU_ASSERT_EQUAL(store_point_add(s, &point, "test", &error), WEIR_OK);
@@ -186,14 +197,17 @@ static uint64_t sum_selection(uint64_t sum, const struct catalogue *c)
     char policy[ANONYMISATION_TEXT_SIZE];
     const struct catalogue_snapshot *s = &c->snapshot;
     for (size_t i = 0; i < c->domain_count; i++)
-        sum = sum_text(sum_text(sum + c->domains[i].domain, c->domains[i].name), c->domains[i].description);
+        sum = sum_text(sum_text(sum + c->domains[i].domain, c->domains[i].name),
+                       c->domains[i].description);
     for (size_t i = 0; i < s->point_count; i++)
         sum = sum_text(sum + s->points[i].interface * 7 + s->points[i].role, s->points[i].name);
     for (size_t i = 0; i < s->flow_type_count; i++)
-        sum = sum_text(sum_text(sum + s->flow_types[i].priority * 7 + s->flow_types[i].action, s->flow_types[i].name),
+        sum = sum_text(sum_text(sum + s->flow_types[i].priority * 7 + s->flow_types[i].action,
+                                s->flow_types[i].name),
                        s->flow_types[i].filter);
     for (size_t i = 0; i < s->policy_count; i++)
-        sum = sum_text(sum + s->policies[i].domain, anonymisation_print(&s->policies[i].anonymisation, policy));
+        sum = sum_text(sum + s->policies[i].domain,
+                       anonymisation_print(&s->policies[i].anonymisation, policy));
     return sum;
 }
 
@@ -214,13 +228,16 @@ static uint64_t sum_catalogue(const struct catalogue *c)
 /* A question to the blocks, or to the roll-ups. One that fails says where the damage is. */
 static bool ask(struct store *s, enum answer_source source, uint64_t *sum)
 {
-    static const char *const places[] = {"block ", "roll-up", "table ", "malformed", "not a database", "schema",
-                                         "no such " /* column, table: the schema */};
+    static const char *const places[] = {
+        "block ",         "roll-up", "table ",  "malformed",
+        "not a database", "schema",  "no such " /* column, table: the schema */};
     const char *by[] = {"srcTag", "protocolIdentifier"};
     struct totals t;
     struct weir_error error = {0};
     bool named = false;
-    if (store_totals(s, &(struct totals_request){.by = by, .by_count = 2, .when = INTERVAL_ALL, .source = source},
+    if (store_totals(s,
+                     &(struct totals_request){
+                         .by = by, .by_count = 2, .when = INTERVAL_ALL, .source = source},
                      &t, &error) != WEIR_OK) {
         for (size_t i = 0; i < sizeof places / sizeof *places; i++)
             named |= strstr(error.message, places[i]) != NULL;
@@ -258,7 +275,8 @@ static bool fingerprint(struct store *s, uint64_t sums[SUMS])
     if (reader_open(s, &r, NULL) != WEIR_OK)
         return false;
     fine &= reader_rollups(r, INTERVAL_ALL, sum_rollup, &sums[1], NULL) == WEIR_OK;
-    fine &= reader_rollups_coarse(r, INTERVAL_ALL, INT64_MAX, sum_coarse, &sums[1], NULL) == WEIR_OK;
+    fine &=
+        reader_rollups_coarse(r, INTERVAL_ALL, INT64_MAX, sum_coarse, &sums[1], NULL) == WEIR_OK;
     fine &= reader_account(r, INTERVAL_ALL, sum_account, &sums[2], NULL) == WEIR_OK;
     reader_close(r);
     if (store_catalogue(s, &c, NULL) != WEIR_OK)
