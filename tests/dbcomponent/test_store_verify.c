@@ -73,13 +73,13 @@ static void add_selection(struct store *s)
                                    .action = ACTION_KEEP,
                                    .keys = "",
                                    .anonymisation = {.fields = "", .key = ""}};
-    const struct domain_policy policy = {device,
-                                         1,
-                                         {.method = ANONYMISE_TRUNCATE,
-                                          .ipv4_length = 24,
-                                          .ipv6_length = 48,
-                                          .fields = "",
-                                          .key = ""}};
+    const struct domain_policy policy = {.device = device,
+                                         .domain = 1,
+                                         .anonymisation = {.method = ANONYMISE_TRUNCATE,
+                                                           .ipv4_length = 24,
+                                                           .ipv6_length = 48,
+                                                           .fields = "",
+                                                           .key = ""}};
     struct weir_error error = {0};
     CU_ASSERT_EQUAL(store_domain_add(s, &domain, "test", &error), WEIR_OK);
     CU_ASSERT_EQUAL(store_point_add(s, &point, "test", &error), WEIR_OK);
