@@ -16,7 +16,7 @@
 #define SPAN_MOST_MS (24 * 60 * MINUTE_MS) /* retention is by whole blocks */
 
 struct small {
-    int64_t id, last_ms;
+    int64_t id, first_ms, last_ms;
     uint32_t rows;
 };
 
@@ -41,7 +41,8 @@ static enum weir_status list_small(struct reader *r, enum record_kind kind, stru
         if (memory)
             (*out)[(*count)++] = (struct small){.id = query_i64(&q, 0),
                                                 .rows = (uint32_t)query_i64(&q, 1),
-                                                .last_ms = query_i64(&q, 2)};
+                                                .last_ms = query_i64(&q, 2),
+                                                .first_ms = query_i64(&q, 3)};
     }
     enum weir_status status = query_end(&q, error);
     return memory ? status
@@ -64,14 +65,20 @@ static size_t worthy_from(const struct small *s, size_t count)
     return from;
 }
 
-/* How many of the first fit into one block; *full: no more can come to them. */
+/* How many of the first fit into one block; *full: no more can come to them. The span counts from the
+ * oldest flow of all: were it from the end of the first, a block would grow by a span with each merge, and
+ * its oldest flows would stay long after they had expired. */
 static size_t fitting(const struct small *s, size_t count, bool *full)
 {
     uint64_t total = 0;
     size_t n = 0;
-    while (n < count && n < SOURCES_MOST && total + s[n].rows <= MERGE_ROWS_MOST &&
-           (uint64_t)s[n].last_ms - (uint64_t)s[0].last_ms <= SPAN_MOST_MS)
+    int64_t oldest = s[0].first_ms;
+    while (n < count && n < SOURCES_MOST && total + s[n].rows <= MERGE_ROWS_MOST) {
+        oldest = s[n].first_ms < oldest ? s[n].first_ms : oldest;
+        if (n && (uint64_t)s[n].last_ms - (uint64_t)oldest > SPAN_MOST_MS)
+            break;
         total += s[n++].rows;
+    }
     *full = n < count || total >= MERGE_ROWS_MOST / 4 * 3;
     return n;
 }

@@ -84,7 +84,7 @@
     X(SQL_BLOCK_SEAL, "SELECT seal FROM block WHERE id = ?1")                                      \
     X(SQL_BLOCK_DELETE, "DELETE FROM block WHERE id = ?1")                                         \
     X(SQL_BLOCKS_SMALL,                                                                            \
-      "SELECT id, rows, last_ms FROM block INDEXED BY block_small"                                 \
+      "SELECT id, rows, last_ms, first_ms FROM block INDEXED BY block_small"                       \
       " WHERE rows < " SQL_TEXT_OF(BLOCK_SMALL) " AND kind = ?1 ORDER BY last_ms, id")             \
     X(SQL_BLOCK_EXPIRED,                                                                           \
       "SELECT id FROM block INDEXED BY block_time WHERE kind = ?1 AND first_ms < ?2"               \
