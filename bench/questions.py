@@ -6,8 +6,8 @@ distinct 5-tuples. Weir's and DuckDB's times are the engine's own (--time; DuckD
 wall and CPU; nfdump's are the program's, which is what it is. Each the best of ROUNDS. Answers of all
 three are compared and a difference fails the run.
 
-DuckDB comes from npm (duckdb_peer.py) and is left out where npm has none; ClickHouse is left out:
-Debian 12's package (18.16) has the client alone. Environment: WEIR_BENCH_FLOWS (10000000),
+DuckDB comes from npm (duckdb_peer.py) and is left out where npm has none; ClickHouse is Debian's server
+(clickhouse_peer.py; one thread, its CPU to 10 ms), left out where it is not installed. Environment: WEIR_BENCH_FLOWS (10000000),
 WEIR_BENCH_DATA (a weird data folder, a folder of nfcapd's and a DuckDB file to use again).
 """
 import json
@@ -26,6 +26,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import clickhouse_peer  # noqa: E402
 import duckdb_peer  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("BUILD", "build")).resolve()
@@ -60,14 +61,17 @@ def prepare(base):
         hear(base / "nf")
     so = duckdb_peer.library(BUILD / "peers")
     if so and not (base / "duck.db").exists():
-        with open(base / "flows.csv", "wb") as out:
-            subprocess.run([BUILD / "weird", "export", "--data", base / "weir", "--format", "csv"],
-                           stdout=out, check=True)
+        export(base, base / "flows.csv")
         db = duckdb_peer.DuckDB(so, base / "duck.db", 2)
         duckdb_peer.load(db, base / "flows.csv")
         db.close()
         (base / "flows.csv").unlink()
     return json.loads((base / "truth.json").read_text()), so
+
+
+def export(base, path):
+    with open(path, "wb") as out:
+        subprocess.run([BUILD / "weird", "export", "--data", base / "weir", "--format", "csv"], stdout=out, check=True)
 
 
 def hear(folder):
@@ -168,7 +172,7 @@ def main():
     one = Weir(base / "weir", 1)
     _, busiest = one.ask(["--by", "sourceIPv4Address", "--top", "3"])
     host = busiest["rows"][2]["sourceIPv4Address"]
-    rows = []
+    rows, house = [], clickhouse_peer.peer(base / "ch", lambda path: export(base, path))
     for name, ours, theirs, sql in questions(truth, host):
         ours_best, answer = one.ask(ours)
         theirs_best, out = ask_nfdump(base / "nf", theirs)
@@ -178,20 +182,30 @@ def main():
             db.close()
         if not same_answer(name, answer, out, duck):
             sys.exit(f"questions: {name}: the answers differ: {answer['rows'][:2]}, {duck}, {out[-200:]}")
-        rows.append((name, ours_best, theirs_best, (duck_wall, duck_cpu), ours))
+        house_cpu = None
+        if house:
+            _, house_cpu, told = clickhouse_peer.best_of(house, clickhouse_peer.of_duckdb(sql), ROUNDS)
+            if not same_answer(name, answer, out, told):
+                sys.exit(f"questions: {name}: ClickHouse differs: {answer['rows'][:2]}, {told[:2]}")
+        rows.append((name, ours_best, theirs_best, (duck_wall, duck_cpu), ours, house_cpu))
     one.stop()
+    if house:
+        house.close()
     two = Weir(base / "weir", 2)
     print(f"\n{FLOWS:,} flows, raw blocks, best of {ROUNDS}; ms of CPU (ms of wall)")
-    print(f"{'question':<26}{'weir':>16}{'2 threads':>12}{'nfdump':>18}{'DuckDB':>18}{'x nfdump':>10}{'x DuckDB':>10}")
-    for name, (wall, cpu), (nf_wall, nf_cpu), (duck_wall, duck_cpu), words in rows:
+    print(f"{'question':<26}{'weir':>16}{'2 threads':>12}{'nfdump':>18}{'DuckDB':>18}{'x nfdump':>10}{'x DuckDB':>10}"
+          f"{'ClickHouse':>12}{'x it':>7}")
+    for name, (wall, cpu), (nf_wall, nf_cpu), (duck_wall, duck_cpu), words, house_cpu in rows:
         (both, _), _ = two.ask(words)
         duck = f"{duck_cpu * 1e3:.0f} ({duck_wall * 1e3:.0f})" if so else "-"
         print(f"{name:<26}{f'{cpu * 1e3:.0f} ({wall * 1e3:.0f})':>16}{f'({both * 1e3:.0f})':>12}"
               f"{f'{nf_cpu * 1e3:.0f} ({nf_wall * 1e3:.0f})':>18}{duck:>18}{nf_cpu / cpu:>10.1f}"
-              f"{f'{duck_cpu / cpu:.2f}' if so else '-':>10}", flush=True)
+              f"{f'{duck_cpu / cpu:.2f}' if so else '-':>10}{f'{house_cpu * 1e3:.0f}' if house else '-':>12}"
+              f"{f'{house_cpu / cpu:.1f}' if house else '-':>7}", flush=True)
     two.stop()
     print(f"geometric mean of CPU: {mean([r[2][1] / r[1][1] for r in rows]):.1f} x nfdump"
-          + (f", {mean([r[3][1] / r[1][1] for r in rows]):.2f} x DuckDB" if so else ""))
+          + (f", {mean([r[3][1] / r[1][1] for r in rows]):.2f} x DuckDB" if so else "")
+          + (f", {mean([r[5] / r[1][1] for r in rows]):.2f} x ClickHouse" if house else ""))
     duck = f", DuckDB {(base / 'duck.db').stat().st_size / FLOWS:.2f}" if so else ""
     print(f"bytes a flow: weir {size(base / 'weir') / FLOWS:.2f}, nfdump LZ4 {size(base / 'nf') / FLOWS:.2f}{duck}")
     if not kept:
