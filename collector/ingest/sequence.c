@@ -67,6 +67,8 @@ static void advance(struct sequence *s, const struct sequence_message *m, uint32
                     uint32_t units)
 {
     s->advanced += position - s->next + units;
+    if (m->export_ms > s->last_export_ms)
+        s->earlier_next = s->next;
     s->next = position + units;
     s->last_sequence = m->sequence;
     s->last_flows = m->flow_records;
@@ -242,6 +244,7 @@ static void suspect(struct sequence *s, const struct sequence_message *m, uint32
                     uint32_t units, bool ahead)
 {
     s->has_suspect = true;
+    s->suspect_foreign = false;
     s->suspect_ahead = ahead;
     s->suspect = *m;
     s->suspect_position = position;
@@ -271,6 +274,7 @@ static void decide(struct sequence *s, const struct sequence_message *m, uint32_
     bool new_behind = from_old < 0 && from_suspect >= 0 && m->export_ms > s->last_export_ms;
     if (llabs(from_suspect) >= llabs(from_old) && !new_behind) {
         out->reordered++; /* the suspect was a stray */
+        out->unknown_gaps += s->suspect_foreign;
         return;
     }
     if (s->suspect_ahead) {
@@ -337,6 +341,15 @@ static void place_ahead(struct sequence *s, const struct sequence_message *m, ui
     }
 }
 
+/* Exported no earlier than the newest message, and behind what the run had reached before that one's
+ * second: of this run it can not be, however late. */
+static bool is_foreign(const struct sequence *s, const struct sequence_message *m,
+                       uint32_t position)
+{
+    return m->export_ms >= s->last_export_ms && s->last_export_ms > s->first_export_ms &&
+           ahead_of(position, s->earlier_next) < 0;
+}
+
 static void place_behind(struct sequence *s, const struct sequence_message *m, uint32_t position,
                          uint32_t units, struct sequence_outcome *out)
 {
@@ -350,11 +363,12 @@ static void place_behind(struct sequence *s, const struct sequence_message *m, u
         out->reordered++;
     } else if (sequence_span_take_late(s, position, units)) {
         out->reordered++;
-    } else if (m->export_ms > s->last_export_ms) {
+    } else if (m->export_ms > s->last_export_ms || (position == 0 && is_foreign(s, m, position))) {
         restart(s, m, position, units, out);
     } else if (m->export_ms == s->last_export_ms || sequence_conflicts(s, m->sequence, units) ||
                m->export_ms < s->last_export_ms - LATE_MOST_MS) {
         suspect(s, m, position, units, false);
+        s->suspect_foreign = is_foreign(s, m, position);
     } else {
         out->reordered++;
     }

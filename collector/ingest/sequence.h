@@ -29,12 +29,14 @@
  *         after 49.7 days does not look so, since differences are taken modulo 2^32. Nor
  *         can it have grown by 5 s less than the clock: it went through 0 in between; or
  *      b. the sequence went back, into no gap, in a message exported later than all before. A late
- *         message was exported before; or
+ *         message was exported before. In the same second as the newest: when it went back to
+ *         exactly 0, behind what the run had reached in the seconds before; or
  *      c. it jumped ahead to exactly 0, over more than a window: near the end of the numbers a new
  *         sequence looks like a long loss, and one that ends at 0 by chance does not happen; or
  *      d. it went back (or jumped, rule 6) and the time does not tell, and the next message goes on
  *         from there rather than from the old place. Until then the old place is kept, so that one
- *         stray datagram moves nothing. The old place is also kept for a window after a restart:
+ *         stray datagram moves nothing; but where it can be no late one (b), what was lost around it is
+ *         one of unknown_gaps. The old place is also kept for a window after a restart:
  *         messages that go on from there are told from a gap.
  *    Otherwise what lies behind the memory is late (rule 3): for example what came before the first
  *    message heard.
@@ -132,6 +134,7 @@ struct sequence {
     bool started, proven, desynchronised, options_uncounted, has_up_time;
     bool has_suspect, suspect_ahead, has_former;
     bool from_zero; /* the last restart began at 0 */
+    bool suspect_foreign; /* it can not be a late message of the run that goes on */
     uint8_t rule, protocol_rule;  /* enum sequence_rule */
     uint8_t doubt_rule, doubts;   /* rule 8: in a row, by the same rule */
     uint8_t doubtful;             /* all since the start */
@@ -139,6 +142,7 @@ struct sequence {
     uint8_t refuted;              /* rule 8: bit r: enum sequence_rule r is not the session's */
     uint8_t heard_bits;           /* memory for 1 << bits datagrams */
     uint32_t next;                /* position expected */
+    uint32_t earlier_next;        /* what it was before the first message exported at last_export_ms */
     uint32_t former, former_arrival, restart_arrival;
     uint32_t suspect_position, suspect_units;
     uint32_t last_sequence, last_flows, last_options, last_units;

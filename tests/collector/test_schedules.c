@@ -230,4 +230,12 @@ static void schedules(void)
         run_schedule(first + i);
 }
 
-UNIT_MAIN("schedules", {"a thousand", schedules})
+/* Runs that begin in the second in which the one before ended. */
+static void found_before(void)
+{
+    static const uint64_t seeds[] = {207244, 207511};
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++)
+        run_schedule(seeds[i]);
+}
+
+UNIT_MAIN("schedules", {"a thousand", schedules}, {"found before", found_before})

@@ -261,6 +261,36 @@ static void impossible_jump(void)
     sequence_free(&s);
 }
 
+/* IPFIX: seconds are all there is, and a message without records may begin a run. In the second of
+ * the newest message, behind what there was in the seconds before: that is no late one. */
+static void begins_in_the_same_second(void)
+{
+    static const struct {
+        uint32_t position, goes_on;             /* what comes in that second, and next */
+        uint64_t missing, restarts, unknown_gaps;
+    } cases[] = {
+        {0, 0, 0, 1, 1},
+        {0, 4, 4, 1, 1},     /* nearer to the old place, 7 */
+        {0, 7, 7, 1, 1},     /* exactly the old place */
+        {2, 7, 0, 0, 1},     /* a stray, for all that is known: so is what is missing */
+        {2, 3, 1, 1, 1},     /* a run that does not begin at 0 */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct sequence s;
+        struct total t = {0};
+        sequence_init(&s, COUNTS_RECORDS);
+        hear_plain(&s, &t, 0, 1, 0);
+        hear_plain(&s, &t, 1, 2, 1);
+        hear_plain(&s, &t, 3, 4, 2); /* up to 7 */
+        hear_plain(&s, &t, cases[i].position, 0, 2);
+        hear_plain(&s, &t, cases[i].goes_on, 1, 3);
+        CU_ASSERT_EQUAL(t.missing - t.recovered, cases[i].missing);
+        CU_ASSERT_EQUAL(t.restarts, cases[i].restarts);
+        CU_ASSERT_EQUAL(t.unknown_gaps, cases[i].unknown_gaps);
+        sequence_free(&s);
+    }
+}
+
 static void long_outage_is_counted(void)
 {
     struct sequence s;
@@ -416,6 +446,7 @@ static void never_settled(void)
 
 UNIT_MAIN("sequence", {"random schedules", random_schedules}, {"wrap", wraps},
           {"sysUpTime rolls over", up_time_rolls_over}, {"an impossible jump", impossible_jump},
+          {"begins in the same second", begins_in_the_same_second},
           {"a long outage is counted", long_outage_is_counted},
           {"resumed after a restart", resumed_after_a_restart}, {"lost track", lost_track},
           {"exporters that count something else", other_counting},
