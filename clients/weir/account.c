@@ -137,6 +137,8 @@ static void counter_notes(struct report *r, const struct wt__Counters *c)
         {"undecodable", c->undecodableOctets, "octets that no decoder could read"},
         {"kernel drops", c->kernelDrops, "datagrams dropped at a full socket buffer"},
         {"spool drops", c->spoolDrops, "records given up because the spool was full"},
+        {"given up", c->droppedRecords, "records given up for lack of memory"},
+        {"undated", c->undatedRecords, "records placed at their reception: their clock is wrong"},
         {"deselected", c->deselectedRecords, "records that a flow type said to drop"},
         {"refused", c->refusedDatagrams,
          "datagrams of exporters that nobody described (--known-only)"},

@@ -237,6 +237,17 @@ static enum weir_status gather_all(struct biflow *f, const struct wire_template 
     return status;
 }
 
+uint32_t biflow_count(const struct biflow *f, const struct wire_template *t, struct batch *b,
+                      uint32_t first, uint32_t rows)
+{
+    uint32_t index[GATHER], count = 0;
+    for (uint32_t done = 0; done < rows; done += GATHER) {
+        uint32_t left = rows - done;
+        count += find_rows(f, t, b, first + done, left < GATHER ? left : GATHER, index);
+    }
+    return count;
+}
+
 enum weir_status biflow_make(struct biflow *f, const struct wire_template *t, struct batch *b,
                              uint32_t first, uint32_t rows, uint32_t *at, uint32_t *made)
 {

@@ -40,6 +40,9 @@ const struct known_template *biflow_template(const struct biflow *f);
 /* Makes the columns that rows of the reverse direction need. To be called before the record's own
  * columns are bound; results are batch_column()'s. */
 enum weir_status biflow_bind(struct biflow *f, struct batch *b);
+/* How many of these records have a way back. */
+uint32_t biflow_count(const struct biflow *f, const struct wire_template *t, struct batch *b,
+                      uint32_t first, uint32_t rows);
 /* Makes the rows for records [first, first + rows) of template `t`, whose fields are filled; *made
  * rows begin at *at, with all but Weir's derived values. The batch must be bound and have room for
  * `rows` more. WEIR_ENOMEM, WEIR_ELIMIT: nothing was made. */

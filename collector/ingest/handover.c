@@ -1,6 +1,7 @@
 /* handover.c - batches, account and checkpoints leave together; new knowledge comes in between
  * (ingest_private.h). */
 #include "base/log.h"
+#include "base/time.h"
 #include "ingest/heard.h"
 #include "ingest/ingest_private.h"
 #include "select/selection.h"
@@ -18,10 +19,30 @@ struct batch *ingest_give_back(struct batch *full, struct account *account)
     return full;
 }
 
+/* What was counted when there was no memory for a row: in one of nobody (flow/account.h), as soon as
+ * there is. */
+static void take_nowhere(struct ingest *in)
+{
+    static const struct account_counts none;
+    struct account_key nobody;
+    memset(&nobody, 0, sizeof nobody);
+    nobody.minute_ms = minute_of(in->stats.last_received_ms);
+    if (memcmp(&in->nowhere.counts, &none, sizeof none) == 0)
+        return;
+    struct account_row *row = account_book_row(in->book, &nobody);
+    if (!row)
+        return;
+    if (!row->first_heard_ms)
+        row->first_heard_ms = row->last_heard_ms = in->stats.last_received_ms;
+    account_counts_add(&row->counts, &in->nowhere.counts);
+    in->nowhere.counts = none;
+}
+
 /* The account since the last time, with checkpoints; NULL when there is none, or no memory (then it
  * stays in the book for the next time). */
 static struct account *take_account(struct ingest *in)
 {
+    take_nowhere(in);
     if (account_book_empty(in->book) && !sessions_changed(in->sessions))
         return NULL;
     struct account *account = calloc(1, sizeof *account);
@@ -70,7 +91,9 @@ static bool select_rows(struct ingest *in, enum record_kind kind)
         return true;
     if (!in->selection)
         in->selection = selection_work_new();
-    if (!in->selection || selection_apply(s, in->selection, b, in->book) != WEIR_OK) {
+    if (!in->selection)
+        selection_give_up(b, in->book, &in->nowhere.counts);
+    if (!in->selection || selection_apply(s, in->selection, b, in->book, &in->nowhere.counts) != WEIR_OK) {
         /* Rather nothing than records as they came, which may be nobody's business. */
         log_error("collector", "no memory to select and anonymise: %u records are given up",
                   batch_rows(b));

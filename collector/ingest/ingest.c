@@ -68,8 +68,10 @@ static void count_by_reception(struct ingest *in, const struct address *exporter
     struct account_key key = {.exporter = *exporter, .port = port,
                               .minute_ms = minute_of(received_ms)};
     struct account_row *row = account_book_row(in->book, &key);
-    if (!row)
+    if (!row) {
+        account_counts_add(&in->nowhere.counts, &add);
         return;
+    }
     if (!row->first_heard_ms)
         row->first_heard_ms = received_ms;
     row->last_heard_ms = received_ms;
@@ -250,8 +252,10 @@ enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
         return refuse(in, d);
     o.key.protocol = p->version;
     o.message.version = (uint8_t)p->version;
-    if (!find_session(in, &o))
+    if (!find_session(in, &o)) { /* what it held is missing when the next one is placed */
+        (void)refuse(in, d);
         return WEIR_ENOMEM;
+    }
     if (o.message.session->recalled)
         recall_confirm(in, o.message.session, o.sequence);
     struct account_counts *c = ingest_counts(in, &o.message);

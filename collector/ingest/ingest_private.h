@@ -25,7 +25,7 @@ struct ingest {
     struct sessions *sessions;
     struct park park;
     struct account_book *book;
-    struct account_row nowhere; /* counted in when there is no memory for a row */
+    struct account_row nowhere; /* counted in while there is no memory for a row (handover.c) */
     struct wire_scratch *scratch;
     struct buffer definitions;  /* scratch of lists.h */
     struct known_template fixed[NETFLOW_FIXED_COUNT]; /* whose records have one shape */
@@ -105,7 +105,8 @@ struct pending_rows { /* of the batch: they have their values, but not yet what 
     uint32_t first, count;
 };
 enum weir_status rows_make(struct ingest *in);
-/* Adds a record, with a new batch when this one is full. False: it can not be kept. */
+/* Adds a record, with a new batch when this one is full. False: it can not be kept, and was counted
+ * as dropped. */
 bool rows_add(struct ingest *in, const struct message *m, const struct wire_values *v,
               struct pending_rows *rows);
 /* Adds what Weir adds, and counts them. Before anything else touches the batch. */

@@ -76,8 +76,10 @@ bool rows_add(struct ingest *in, const struct message *m, const struct wire_valu
     }
     if (status == WEIR_ENOMEM)
         in->trouble = WEIR_ENOMEM;
-    if (status != WEIR_OK)
+    if (status != WEIR_OK) {
+        ingest_counts(in, m)->dropped_records++;
         return false;
+    }
     if (!rows->count)
         rows->first = row;
     rows->count++;

@@ -11,6 +11,7 @@ void sets_count_rows(struct ingest *in, const struct message *m, enum record_kin
     struct account_counts *c = ingest_counts(in, m);
     if (kind == RECORD_FLOW) {
         c->records += rows;
+        c->undated_records += m->clock_is_off ? rows : 0;
         in->stats.records += rows;
         m->session->heard.records += rows;
     } else {
@@ -40,8 +41,11 @@ static void add_reverse(struct ingest *in, const struct message *m, struct known
     struct batch *b = in->batches[RECORD_FLOW];
     struct derived_sums unused = {0, 0};
     uint32_t at, made;
-    if (biflow_make(known->biflow, known->wire, b, first, rows, &at, &made) != WEIR_OK)
+    if (biflow_make(known->biflow, known->wire, b, first, rows, &at, &made) != WEIR_OK) {
         in->trouble = WEIR_ENOMEM;
+        ingest_counts(in, m)->dropped_records +=
+            biflow_count(known->biflow, known->wire, b, first, rows);
+    }
     if (made)
         derive_rows(&in->columns[RECORD_FLOW], b, m, biflow_template(known->biflow), at, made,
                     &unused);
@@ -119,10 +123,13 @@ static void drop_rest(struct ingest *in, const struct message *m,
                       const struct known_template *known, struct cursor *content,
                       uint32_t *records, enum weir_status why)
 {
-    *records += wire_count(known->wire, *content);
+    uint32_t dropped = wire_count(known->wire, *content);
+    *records += dropped;
     if (why == WEIR_ENOMEM)
         in->trouble = WEIR_ENOMEM;
-    ingest_counts(in, m)->undecodable_octets += cursor_left(content);
+    ingest_counts(in, m)->dropped_records += dropped;
+    if (!dropped) /* none is whole */
+        ingest_counts(in, m)->undecodable_octets += cursor_left(content);
     cursor_skip(content, cursor_left(content));
 }
 

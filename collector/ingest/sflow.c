@@ -34,8 +34,7 @@ static void take_flow(struct ingest *in, const struct message *m, const struct s
     sessions_add_template_memory(in->sessions, memory);
     size_t unread = sflow_read_flow(sample, &v);
     set_agent(&v, &h->agent);
-    if (!rows_add(in, m, &v, rows))
-        unread = sample->length;
+    (void)rows_add(in, m, &v, rows);
     struct account_counts *c = ingest_counts(in, m);
     c->undecodable_octets += unread;
     c->missing_samples += outcome.missing;

@@ -377,28 +377,30 @@ static void treat(const struct change *c, struct batch *b, size_t index, const u
 }
 
 /* The text once, and every row points to it. */
-static void sign(const struct policy *p, struct batch *b, const uint64_t *rows)
+static enum weir_status sign(const struct policy *p, struct batch *b, const uint64_t *rows)
 {
     size_t index;
     struct octets *texts = NULL, text = {0};
     uint32_t row;
-    if (batch_column(b, WEIR_ANONYMISATION, 0, &index) != WEIR_OK)
-        return;
+    enum weir_status status = batch_column(b, WEIR_ANONYMISATION, 0, &index);
+    if (status != WEIR_OK)
+        return status == WEIR_ENOMEM ? status : WEIR_OK;
     FOR_ROWS(row, rows, batch_rows(b))
     {
         if (!texts) {
             if (batch_put_octets(b, index, row, p->text, (uint32_t)strlen(p->text)) != WEIR_OK)
-                return;
+                return WEIR_ENOMEM;
             texts = batch_column_at(b, index)->values;
             text = texts[row];
         }
         texts[row] = text;
         batch_mark(b, index, row, 1);
     }
+    return WEIR_OK;
 }
 
-void policy_apply(const struct policy *p, struct policy_work *w, struct batch *b,
-                  const uint64_t *rows)
+enum weir_status policy_apply(const struct policy *p, struct policy_work *w, struct batch *b,
+                              const uint64_t *rows)
 {
     struct change change = {.policy = p};
     if (p->how.method == ANONYMISE_CRYPTO_PAN)
@@ -406,5 +408,5 @@ void policy_apply(const struct policy *p, struct policy_work *w, struct batch *b
     for (size_t i = 0; i < batch_column_count(b); i++)
         if (batch_column_at(b, i)->present_rows)
             treat(&change, b, i, rows);
-    sign(p, b, rows);
+    return sign(p, b, rows);
 }

@@ -42,9 +42,9 @@ struct policy_work *policy_work_new(void); /* NULL: no memory */
 void policy_work_free(struct policy_work *w);
 
 /* Changes the rows whose bits are set, and writes the policy's text into their WEIR_ANONYMISATION,
- * when the batch has room for that column. */
-void policy_apply(const struct policy *p, struct policy_work *w, struct batch *b,
-                  const uint64_t *rows);
+ * when the batch has room for that column. WEIR_ENOMEM: they do not say what was done to them. */
+enum weir_status policy_apply(const struct policy *p, struct policy_work *w, struct batch *b,
+                              const uint64_t *rows);
 
 /* Takes the element of column `c` from the rows whose bits are set. */
 void rows_clear(struct column *c, const uint64_t *rows, uint32_t count);

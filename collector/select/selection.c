@@ -159,11 +159,16 @@ void selection_reserve(struct batch *b)
 
 /* ---- one batch ---- */
 
+struct books {
+    struct account_book *book;
+    struct account_counts *nowhere; /* without memory for a row */
+};
+
 struct pass {
     const struct selection *s;
     struct selection_work *w;
     struct batch *batch;
-    struct account_book *book;
+    struct books books;
     uint32_t rows, words;
     uint64_t *keep;     /* what is not dropped */
     uint16_t *policies; /* a row's policy, number + 1; 0: none */
@@ -210,39 +215,63 @@ static int64_t exported_at(const struct exported *e, uint32_t row)
     return (int64_t)number_at(received && e->end ? e->end : e->time, row);
 }
 
-/* Counts dropped rows where their records were counted; rows made from records are none. */
-static void count_dropped(struct pass *p, const uint64_t *dropped)
+typedef void (*row_counter)(struct account_counts *c, enum record_kind kind, uint64_t records);
+
+static void count_deselected(struct account_counts *c, enum record_kind kind, uint64_t records)
 {
-    const struct column *exporter = find(p->batch, WEIR_EXPORTER, 16);
-    const struct column *domain = find(p->batch, WEIR_DOMAIN, 4);
-    const struct column *port = find(p->batch, WEIR_EXPORTER_PORT, 2);
-    const struct column *version = find(p->batch, WEIR_PROTOCOL_VERSION, 1);
-    const struct exported exported = {find(p->batch, WEIR_EXPORT_TIME, 8),
-                                      find(p->batch, WEIR_FLOW_END, 8),
-                                      find(p->batch, WEIR_TIME_ORIGIN, 1)};
-    const struct column *made = find(p->batch, WEIR_DIRECTION, 1);
+    (void)kind; /* options are not dropped by anyone */
+    c->deselected_records += records;
+}
+
+/* They were counted when they were decoded, and maybe handed on since. */
+static void count_given_up(struct account_counts *c, enum record_kind kind, uint64_t records)
+{
+    uint64_t *kept = kind == RECORD_FLOW ? &c->records : &c->option_records;
+    *kept -= records < *kept ? records : *kept;
+    c->dropped_records += records;
+}
+
+/* Counts rows where their records were counted; rows made from records are none, and merged ones are
+ * several. `which` NULL: all. */
+static void count_rows(struct batch *b, const struct books *books, const uint64_t *which,
+                       row_counter count)
+{
+    const struct column *exporter = find(b, WEIR_EXPORTER, 16);
+    const struct column *domain = find(b, WEIR_DOMAIN, 4);
+    const struct column *port = find(b, WEIR_EXPORTER_PORT, 2);
+    const struct column *version = find(b, WEIR_PROTOCOL_VERSION, 1);
+    const struct exported exported = {find(b, WEIR_EXPORT_TIME, 8), find(b, WEIR_FLOW_END, 8),
+                                      find(b, WEIR_TIME_ORIGIN, 1)};
+    const struct column *made = find(b, WEIR_DIRECTION, 1);
+    const struct column *several = find(b, WEIR_FLOW_COUNT, 8);
     struct account_key last = {0};
     struct account_row *row = NULL;
-    for (uint32_t w = 0; exporter && w < p->words; w++)
-        for (uint64_t set = dropped[w] & ~(made ? made->present[w] : 0); set; set &= set - 1) {
-            uint32_t r = w * 64 + (uint32_t)__builtin_ctzll(set);
-            struct account_key key;
-            memset(&key, 0, sizeof key);
-            memcpy(&key.exporter, (const uint8_t *)exporter->values + (size_t)r * 16, 16);
-            key.domain = (uint32_t)number_at(domain, r);
-            key.port = (uint16_t)number_at(port, r);
-            key.protocol = (uint16_t)number_at(version, r);
-            int64_t time = exported_at(&exported, r);
-            key.minute_ms = minute_of(time);
-            if (!row || memcmp(&key, &last, sizeof key) != 0)
-                row = account_book_row(p->book, &key);
-            last = key;
-            if (!row)
-                continue;
-            if (!row->first_heard_ms && !row->last_heard_ms)
-                row->first_heard_ms = row->last_heard_ms = time;
-            row->counts.deselected_records++;
-        }
+    for (uint32_t r = 0; exporter && r < batch_rows(b); r++) {
+        if ((which && !(which[r / 64] >> r % 64 & 1)) ||
+            (made && made->present[r / 64] >> r % 64 & 1))
+            continue;
+        struct account_key key;
+        int64_t time = exported_at(&exported, r);
+        memset(&key, 0, sizeof key);
+        memcpy(&key.exporter, (const uint8_t *)exporter->values + (size_t)r * 16, 16);
+        key.domain = (uint32_t)number_at(domain, r);
+        key.port = (uint16_t)number_at(port, r);
+        key.protocol = (uint16_t)number_at(version, r);
+        key.minute_ms = minute_of(time);
+        if (!row || memcmp(&key, &last, sizeof key) != 0)
+            row = account_book_row(books->book, &key);
+        last = key;
+        if (row && !row->first_heard_ms && !row->last_heard_ms)
+            row->first_heard_ms = row->last_heard_ms = time;
+        uint64_t records = several ? number_at(several, r) : 0;
+        count(row ? &row->counts : books->nowhere, batch_kind(b), records ? records : 1);
+    }
+}
+
+void selection_give_up(struct batch *b, struct account_book *book, struct account_counts *nowhere)
+{
+    const struct books books = {book, nowhere};
+    count_rows(b, &books, NULL, count_given_up);
 }
 
 static void set_policy(struct pass *p, const struct rule *r, const uint64_t *matched)
@@ -263,7 +292,7 @@ static void act(struct pass *p, size_t index, uint64_t *matched)
     if (r->action == ACTION_DROP) {
         for (uint32_t w = 0; w < p->words; w++)
             p->keep[w] &= ~matched[w];
-        count_dropped(p, matched);
+        count_rows(p->batch, &p->books, matched, count_deselected);
     } else if (r->action == ACTION_AGGREGATE) {
         p->merged[index] = matched;
     } else if (r->action == ACTION_ANONYMISE) {
@@ -390,7 +419,10 @@ static enum weir_status apply_policies(struct pass *p)
             rows[row / 64] |= (uint64_t)(p->policies[row] == number) << row % 64;
         for (uint32_t w = 0; w < p->words; w++)
             rows[w] &= p->keep[w];
-        policy_apply(&p->s->policies[number - 1], p->w->policies, p->batch, rows);
+        enum weir_status status =
+            policy_apply(&p->s->policies[number - 1], p->w->policies, p->batch, rows);
+        if (status != WEIR_OK)
+            return status;
     }
     return WEIR_OK;
 }
@@ -414,28 +446,39 @@ static bool all_kept(const struct pass *p)
     return kept == p->rows;
 }
 
-enum weir_status selection_apply(const struct selection *s, struct selection_work *w,
-                                 struct batch *b, struct account_book *book)
+static enum weir_status carry_out(struct pass *p)
 {
-    struct pass p = {.s = s, .w = w, .batch = b, .book = book, .rows = batch_rows(b)};
-    bool flows = batch_kind(b) == RECORD_FLOW;
-    p.words = (p.rows + 63) / 64;
-    arena_reset(&w->arena);
-    p.keep = bits(&p, true);
-    p.policies = arena_zero(&w->arena, ((size_t)p.rows + 1) * sizeof *p.policies);
-    p.merged = arena_zero(&w->arena, (s->rule_count + 1) * sizeof(uint64_t *));
-    if (!p.keep || !p.policies || !p.merged)
+    bool flows = batch_kind(p->batch) == RECORD_FLOW;
+    struct arena *arena = &p->w->arena;
+    p->keep = bits(p, true);
+    p->policies = arena_zero(arena, ((size_t)p->rows + 1) * sizeof *p->policies);
+    p->merged = arena_zero(arena, (p->s->rule_count + 1) * sizeof(uint64_t *));
+    if (!p->keep || !p->policies || !p->merged)
         return WEIR_ENOMEM;
     enum weir_status status = WEIR_OK;
-    if (s->places)
-        places_mark(s->places, b, p.policies);
-    if (flows && s->rule_count)
-        status = apply_rules(&p);
+    if (p->s->places)
+        places_mark(p->s->places, p->batch, p->policies);
+    if (flows && p->s->rule_count)
+        status = apply_rules(p);
     else if (!flows)
-        judge_options(&p);
-    if (status == WEIR_OK && s->policy_count)
-        status = apply_policies(&p);
+        judge_options(p);
+    if (status == WEIR_OK && p->s->policy_count)
+        status = apply_policies(p);
     if (status == WEIR_OK && flows)
-        status = apply_aggregation(&p);
-    return status == WEIR_OK && !all_kept(&p) ? batch_keep(b, p.keep) : status;
+        status = apply_aggregation(p);
+    return status == WEIR_OK && !all_kept(p) ? batch_keep(p->batch, p->keep) : status;
+}
+
+enum weir_status selection_apply(const struct selection *s, struct selection_work *w,
+                                 struct batch *b, struct account_book *book,
+                                 struct account_counts *nowhere)
+{
+    struct pass p = {
+        .s = s, .w = w, .batch = b, .books = {book, nowhere}, .rows = batch_rows(b)};
+    p.words = (p.rows + 63) / 64;
+    arena_reset(&w->arena);
+    enum weir_status status = carry_out(&p);
+    if (status != WEIR_OK) /* but for those that were dropped already */
+        count_rows(b, &p.books, p.keep, count_given_up);
+    return status;
 }

@@ -170,7 +170,7 @@ static bool lost_something(const struct account_counts *c)
 {
     return c->expired_sets || c->undecodable_octets || c->undecodable_datagrams || c->spool_drops ||
            c->kernel_drops || c->missing_samples > c->recovered_samples || c->dropped_samples ||
-           c->unsent_records;
+           c->unsent_records || c->dropped_records;
 }
 
 /* Sets that wait for their template, or waited when the collector ended: they may hold anything. */

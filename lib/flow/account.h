@@ -72,7 +72,11 @@
     X(unsent_records, unsentRecords,                                                               \
       "flow records that exporters say they could not send (IE 165)")                              \
     X(ignored_packets, ignoredPackets,                                                             \
-      "packets that exporters say they did not meter (IE 164)")
+      "packets that exporters say they did not meter (IE 164)")                                    \
+    X(dropped_records, droppedRecords,                                                             \
+      "records received and given up for lack of memory, or of room for their elements")          \
+    X(undated_records, undatedRecords,                                                             \
+      "of the records, those placed at their reception: their exporter's clock is wrong")
 
 struct account_counts {
 #define ACCOUNT_FIELD(name, text, help) uint64_t name;

@@ -189,6 +189,8 @@ CREATE TABLE account (
     compared_records      INTEGER NOT NULL,
     unsent_records        INTEGER NOT NULL,
     ignored_packets       INTEGER NOT NULL,
+    dropped_records       INTEGER NOT NULL,
+    undated_records       INTEGER NOT NULL,
     seal                  INTEGER NOT NULL,
     PRIMARY KEY (minute_ms, exporter, domain, port, protocol)
 ) WITHOUT ROWID;

@@ -130,7 +130,8 @@ static void help_comes_from_the_table(void)
     "<t:undecodedLists>0</t:undecodedLists><t:reportedMessages>0</t:reportedMessages>"             \
     "<t:reportedRecords>0</t:reportedRecords><t:comparedMessages>0</t:comparedMessages>"           \
     "<t:comparedRecords>0</t:comparedRecords><t:unsentRecords>0</t:unsentRecords>"                 \
-    "<t:ignoredPackets>0</t:ignoredPackets></"                                                     \
+    "<t:ignoredPackets>0</t:ignoredPackets><t:droppedRecords>0</t:droppedRecords>"                 \
+    "<t:undatedRecords>0</t:undatedRecords></"                                                     \
     "t:" name ">"
 #define COVERAGE(exporter, protocol, records, missing, unit, loss, datagrams, duplicates)          \
     "<t:coverage><t:exporter>" exporter "</t:exporter><t:domain>7</t:domain><t:protocol>" protocol \

@@ -147,6 +147,8 @@ static void states(void)
     state_of(COUNTS(.datagrams = 2, .no_template_sets = 2, .unparked_sets = 1, .expired_sets = 1),
              10, LOSS_LOSSY);
     state_of(COUNTS(.datagrams = 1, .spool_drops = 1), 5, LOSS_LOSSY);
+    state_of(COUNTS(.datagrams = 1, .dropped_records = 1), 5, LOSS_LOSSY);
+    state_of(COUNTS(.datagrams = 1, .records = 1, .undated_records = 1), 5, LOSS_COMPLETE);
     state_of(COUNTS(.datagrams = 1, .restarts = 1), 5, LOSS_UNKNOWN);
     state_of(COUNTS(.datagrams = 1, .missing_records = 9, .unknown_gaps = 1), 10, LOSS_UNKNOWN);
     state_of(COUNTS(.datagrams = 1, .records = 5), 1, LOSS_UNKNOWN); /* v1 counts nothing */
