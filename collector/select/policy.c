@@ -4,6 +4,7 @@
 #include "base/cursor.h"
 #include "select/keyfile.h"
 #include "wire/template.h"
+#include "wire/values.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -325,7 +326,35 @@ static bool carries_packets(ie_key key)
     return false;
 }
 
+/* May a packet, or what was dissected of it, have the element? */
+static bool is_of_packets(ie_key key)
+{
+    const struct ie *ie = ie_find(ie_key_pen(key), ie_key_id(key));
+    if (ie && (ie->type == IE_IPV4 || ie->type == IE_IPV6 || ie->type == IE_MAC_ADDRESS))
+        return true;
+    for (unsigned which = 0; which < WIRE_VALUE_COUNT; which++)
+        if (wire_value_key(which) == key)
+            return true;
+    return false;
+}
+
 enum treatment { LEAVE, ADDRESS, MAC, REMOVE };
+
+/* Of a method that only removes: what it names must not be found in the packet beside it, either,
+ * or in a list, which may hold anything. */
+static enum treatment treatment_beside(const struct policy *p, ie_key key)
+{
+    uint32_t pen = ie_key_pen(key);
+    key = pen == WIRE_MISFIT_PEN ? IE_KEY(0, ie_key_id(key)) : key;
+    const struct ie *ie = ie_find(ie_key_pen(key), ie_key_id(key));
+    if (ie && (ie->type == IE_BASIC_LIST || ie->type == IE_SUBTEMPLATE_LIST ||
+               ie->type == IE_SUBTEMPLATE_MULTILIST))
+        return REMOVE;
+    for (size_t i = 0; carries_packets(key) && i < p->field_count; i++)
+        if (is_of_packets(p->fields[i]))
+            return REMOVE;
+    return LEAVE;
+}
 
 /* Of a method that changes addresses. An element of a length that its type can not have is kept
  * under a number of its own (wire/template.h), and is what it would have been. Of one that no table
@@ -361,8 +390,8 @@ static void treat(const struct change *c, struct batch *b, size_t index, const u
 {
     const struct policy *p = c->policy;
     struct column *column = batch_column_at(b, index);
-    enum treatment t =
-        p->how.method == ANONYMISE_REMOVE ? LEAVE : treatment_of(column->key, p->how.macs);
+    enum treatment t = p->how.method == ANONYMISE_REMOVE ? treatment_beside(p, column->key)
+                                                         : treatment_of(column->key, p->how.macs);
     if (is_field(p, column->key))
         t = REMOVE;
     /* Without a mapping there is no pseudonym. */

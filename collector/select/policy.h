@@ -6,7 +6,8 @@
  * mapped form are treated as the IPv4 addresses they are. All-zero addresses stay: they say "none".
  * What is removed: addresses of a length that no address has, elements that carry packets or
  * structured data, where addresses can not be reached, and elements that no table knows, which may
- * be addresses. (ANONYMISE_REMOVE takes what it names, and nothing else.)
+ * be addresses. ANONYMISE_REMOVE takes what it names, and what that could be read from still:
+ * structured data, and packets when they may have an element that it names.
  *
  * If anything fails the addresses are removed: nothing ever passes as it came.
  *

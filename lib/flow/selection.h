@@ -49,14 +49,15 @@ enum anonymise_method {
     ANONYMISE_NONE = 0,   /* no policy */
     ANONYMISE_CRYPTO_PAN, /* prefix-preserving pseudonyms (Xu, Fan, Ammar, Moon; ICNP 2002) */
     ANONYMISE_TRUNCATE,   /* addresses keep their first bits, the rest is zero */
-    ANONYMISE_REMOVE,     /* nothing but what `fields` names */
+    ANONYMISE_REMOVE,     /* only takes away: what `fields` names, and what that is also in */
     ANONYMISE_COUNT
 };
 
 /* Crypto-PAn and truncation change every element that is an address (source, destination, next
  * hops, post-NAT, prefixes, tunnels…, IPv4 and IPv6, IANA's and vendors') but the exporter's own;
  * what may hold addresses and can not be changed (packet sections, structured data) is removed. The
- * unspecified address (all zero) stays. */
+ * unspecified address (all zero) stays. Removal takes structured data along, too, and packet
+ * sections when a packet may have what `fields` names. */
 struct anonymisation {
     enum anonymise_method method;
     uint8_t ipv4_length, ipv6_length; /* TRUNCATE: bits kept, 0-32 and 0-128 */

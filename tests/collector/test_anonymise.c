@@ -245,9 +245,19 @@ static void test_removal(void)
     CU_ASSERT_FALSE(cells_has(b, IANA(82), 0));
     CU_ASSERT_FALSE(cells_has(b, IANA(28), 0));
     CU_ASSERT_EQUAL(cells_number(b, IANA(12), 0), V4(1));
-    /* nothing but what is named */
-    CU_ASSERT_TRUE(cells_octets_are(b, IANA(313), 0, "E....packet", 11));
+    /* The address must not be found in the packet, or in a list. */
+    static const ie_key beside[] = {IANA(104), IANA(313), IANA(315), IANA(291), IANA(292)};
+    for (size_t i = 0; i < COUNT(beside); i++) {
+        CU_ASSERT_FALSE(cells_has(b, beside[i], 0));
+        CU_ASSERT_TRUE(cells_has(b, beside[i], 1));
+    }
+    CU_ASSERT_TRUE(cells_has(b, IANA(12240), 0)); /* nothing else than that */
     CU_ASSERT_TRUE(text_is(b, 0, "remove(sourceIPv4Address,interfaceName,destinationIPv6Address)"));
+    batch_free(b);
+    how.fields = "interfaceName"; /* no packet has it */
+    b = anonymise(&how, RECORD_FLOW);
+    CU_ASSERT_TRUE(cells_octets_are(b, IANA(313), 0, "E....packet", 11));
+    CU_ASSERT_FALSE(cells_has(b, IANA(82), 0));
     batch_free(b);
 }
 
