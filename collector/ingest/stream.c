@@ -23,6 +23,7 @@
 #define ACCEPTS_MOST    64u  /* likewise of one listening socket */
 #define NEW_MS          5000 /* a connection this young does not leave for another */
 #define REFUSALS_LOG_MS 60000
+#define ENDS_LOG_MOST   20u  /* of a minute: connections for nothing must not fill the disk */
 
 struct listener {
     struct watch watch; /* first */
@@ -57,6 +58,8 @@ struct streams {
     int epoll;
     int spare; /* a descriptor to give up when there are no others, so that accept() works */
     int64_t refused_ms; /* when the log last said so */
+    int64_t ends_ms;    /* since when ends were said, and how many */
+    uint32_t ends;
     int64_t now_ms;
     uint8_t *octets; /* what was just read, of any connection */
 };
@@ -66,7 +69,15 @@ struct streams {
 static void say_end(const struct connection *c, const char *why)
 {
     char text[ADDRESS_TEXT_SIZE];
-    log_info(ROOM, "connection of %s port %u: %s", address_print(&c->peer, text), c->port, why);
+    struct streams *all = c->all;
+    if (all->now_ms - all->ends_ms >= REFUSALS_LOG_MS || all->now_ms < all->ends_ms) {
+        all->ends_ms = all->now_ms;
+        all->ends = 0;
+    }
+    if (all->ends++ >= ENDS_LOG_MOST)
+        return;
+    log_info(ROOM, "connection of %s port %u: %s%s", address_print(&c->peer, text), c->port, why,
+             all->ends == ENDS_LOG_MOST ? "; others of this minute are not logged" : "");
 }
 
 /* The memory lives on until the next tick: events of this connection may still be in hand. */

@@ -198,6 +198,18 @@ def test_garbage():
     server.stop()
 
 
+def test_log_of_garbage():
+    """Who connects for nothing, again and again, does not fill the disk with the log of it."""
+    server = lib.Server(lib.folder())
+    for _ in range(200):
+        with connect(server) as c:
+            c.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            closed_by_peer(c, 5)
+    server.stop()
+    lines = server.errors().count("not IPFIX")
+    lib.check(1 <= lines <= 90, f"200 connections, {lines} lines")  # at most 4 receivers of 20
+
+
 def test_slow_and_silent():
     """Silence ends a connection after --connection-idle; one that sends now and then stays. (A message that is
     never finished, which takes half a minute to be found out, is tests/collector/test_stream.c's.)"""
@@ -427,6 +439,7 @@ def test_udp_and_tcp_port():
 
 
 if __name__ == "__main__":
-    tests = [test_pieces, test_corpus, test_reconnect, test_garbage, test_slow_and_silent, test_thousand, test_end,
-             test_tls, test_tls_certificates, test_tls_garbage, test_options, test_udp_and_tcp_port]
+    tests = [test_pieces, test_corpus, test_reconnect, test_garbage, test_log_of_garbage,
+             test_slow_and_silent, test_thousand, test_end, test_tls, test_tls_certificates,
+             test_tls_garbage, test_options, test_udp_and_tcp_port]
     lib.main(*[test for test in tests if not sys.argv[1:] or test.__name__ in sys.argv[1:]])
