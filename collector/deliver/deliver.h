@@ -1,8 +1,8 @@
 /* deliver.h - batches become blocks and reach the sink: a queue of batches, not a lock around a
  * table.
  *
- *   ingest threads ──take──▶ jobs ─▶ encoder thread ─▶ outbox (memory or spool) ─▶ sender thread ─▶
- *   sink
+ *   ingest threads ──take──▶ jobs ─▶ encoder thread ─▶ outbox (memory or spool)
+ *                                                         ─▶ sender thread ─▶ sink
  *
  * Batches go round: what the encoder has emptied is what the next take() returns, so a running
  * collector allocates nothing. When the sink is slow the outbox fills, then the batches are all in

@@ -6,12 +6,11 @@
  * held against the reception of their message:
  *
  *   CLOCK_AHEAD_MS    nothing is exported before it happens: what lies farther ahead is a wrong
- *   clock.
- *                     An hour is far more than unset clocks drift in months, and less than the
- *                     mistake of a time zone.
+ *                     clock. An hour is far more than unset clocks drift in months, and less than
+ *                     the mistake of a time zone.
  *   CLOCK_BEHIND_MS   old times may be true: exporters buffer, flows are exported again from
- *                     files. A year (366 days) is past both, and not as far as where unset clocks
- *                     begin.
+ *                     files. A year (366 days) is past both, and not as far as where unset
+ *                     clocks begin.
  *
  * A message whose header lies outside is placed at its reception: in the account, and its records
  * by their age, which is what they say less what the header says. A record's own time that is

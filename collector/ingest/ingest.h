@@ -1,10 +1,9 @@
 /* ingest.h - the decoding engine of one thread: a datagram in; records, account and checkpoints
  * out.
  *
- *   datagram ─▶ which protocol? ─▶ header, sequence (sequence.h) ─▶ sets ─▶ templates ─▶ column
- *   moves
- *            ─▶ times, counters, sampling, exporter (what every record gets) ─▶ batch ─▶ tags ─▶
- *            output
+ *   datagram ─▶ which protocol? ─▶ header, sequence (sequence.h) ─▶ sets ─▶ templates
+ *            ─▶ column moves ─▶ times, counters, sampling, exporter (what every record gets)
+ *            ─▶ batch ─▶ tags ─▶ output
  *
  * It owns what belongs to exporters: templates (keyed by exporter address, port, observation domain
  * and id), sequence positions, sampling from options, parked data. It knows no sockets, no disk, no

@@ -3,8 +3,8 @@
  *     $ sqlite3 /var/lib/weir/weir.db
  *     sqlite> .load build/weir_flow
  *     sqlite> SELECT sourceIPv4Address, sum(octets) FROM flow
- *        ...>  WHERE flowEnd >= 1767225600000 AND protocolIdentifier = 6 GROUP BY 1 ORDER BY 2
- *        DESC;
+ *        ...>  WHERE flowEnd >= 1767225600000 AND protocolIdentifier = 6
+ *        ...>  GROUP BY 1 ORDER BY 2 DESC;
  *
  * A column an element that some block has, by the names of `weird records`: IANA's, enterprise ones
  * as "e9.12345", Weir's own (exporter, flowStart, flowEnd, octets, srcTag, …); also srcIP and

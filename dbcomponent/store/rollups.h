@@ -5,8 +5,9 @@
  * everywhere) and changes tags (- old + new). Counts are added modulo 2^64: what was added and
  * taken away again leaves exactly zero.
  *
- *   contexts  exporter, domain, rate, origin, role, policy: few; a group names its context by
- *   number groups    dense, in order of first sight
+ *   contexts  exporter, domain, rate, origin, role, policy: few; a group names its context by its
+ *             number
+ *   groups    dense, in order of first sight
  *   slots     hash -> index of group + 1
  *
  * Threads: a table belongs to one thread. */

@@ -4,9 +4,9 @@
  *
  *   header     magic, version, kind, rows, collector id, sequence, interval, lengths, CRC-32C
  *   directory  one entry a column: element, width, codec, rows present, least, most, base, length,
- *   CRC columns    each column's bytes; a column can be decoded without the others (but for its
- *   base) account    what was received and lost since the block before (flow/account.h), with its
- *   CRC
+ *              CRC
+ *   columns    each column's bytes; a column can be decoded without the others (but for its base)
+ *   account    what was received and lost since the block before (flow/account.h), with its CRC
  *
  * Codecs are chosen by content, per column: constant; frame of reference + bit packing; dictionary;
  * relative to another column (v5's flowEndSysUpTime is flowEnd minus a boot time that hardly

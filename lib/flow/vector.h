@@ -8,8 +8,7 @@
  *   form CONSTANT    every row has    values[0]
  *   form DICTIONARY  row r has value  values[codes[r]], values distinct, code_count of them
  *   form ENCODED     a column still packed, which only answers ranges (struct encoded); for
- *   filters,
- *                    where filter_only_ranges() allows it, and for nobody else
+ *                    filters, where filter_only_ranges() allows it, and for nobody else
  *
  * Fixed width (1, 2, 4, 8): host order, unsigned (signed types: two's complement of that width).
  * Width 16: sixteen octets a value, network order. Width 0: `values` is an array of struct octets.

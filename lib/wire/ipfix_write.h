@@ -4,15 +4,16 @@
  * A record goes out as it came in: its elements in the order of their keys, fixed-width ones BIG
  * ENDIAN in as many octets as they are stored in, octets as variable-length fields (section 7).
  * What is different:
- *   flowStartSysUpTime, flowEndSysUpTime  say nothing without the router's start, which only
- *   NetFlow's
+ *   flowStartSysUpTime, flowEndSysUpTime
+ *                               say nothing without the router's start, which only NetFlow's
  *                               header has: flowStartMilliseconds and flowEndMilliseconds instead.
  *                               The same where a record has the time of a message to the
  *                               millisecond
+ *   times not believed          (collector/ingest/clock.h) go out as they came: a reader of the file
+ *                               sees what the exporter said
  *   exporterIPv4Address or -IPv6Address   who exported it, when the record does not say
  *   samplingInterval            the rate that it was sampled at, when it is known and a whole
- *   number,
- *                               and the record does not say
+ *                               number, and the record does not say
  *   what IPFIX can not say      Weir's own elements (tags…), and numbers past 32767 that NetFlow v9
  *                               vendors took without an enterprise: left out
  *

@@ -17,6 +17,7 @@ import time
 
 import lib
 
+TIME_FROM_RECEPTION = 3  # lib/flow/batch.h
 CORPUS = pathlib.Path(os.environ.get("CORPUS", lib.ROOT.parent / "shared" / "corpus"))
 SHAPE = ["--flows", "6000", "--duration", "20m", "--seed", "11", "--start", "2026-01-01T00:00:00Z"]
 # What an export adds or can not carry (lib/wire/ipfix_write.h).
@@ -79,8 +80,11 @@ def through_ipfix(data, what):
     report = lib.weird_import(base / "again", file)
     lib.equal(report["missing"], 0, f"{what}: missing after the way through IPFIX")
     lib.equal(report["undecodable"], 0, f"{what}: undecodable after the way through IPFIX")
-    # A capture without a clock: 1970 is no time that IPFIX can say.
-    untimed = {"flowEnd"} if all(r["_weir"]["flowEnd"] < 10**6 for r in before) else set()
+    # A capture without a clock: 1970 is no time that IPFIX can say. An exporter whose clock was not
+    # believed: its records go out with their own times, and a file has no reception to doubt them by.
+    unsaid = all(r["_weir"]["flowEnd"] < 10**6 for r in before)
+    doubted = any(r["_weir"]["timeOrigin"] == TIME_FROM_RECEPTION for r in before)
+    untimed = {"flowEnd"} if unsaid or doubted else set()
     gone, new = essences(before, untimed), essences(flows(base / "again"), untimed)
     lib.check(gone == new, f"{what}: {sum((gone - new).values())} of {len(before)} records changed: "
                            f"{next(iter(gone - new), '')} became {next(iter(new - gone), '')}")
