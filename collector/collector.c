@@ -192,6 +192,7 @@ enum weir_status collector_check(const char *where, const struct collector_tls *
 
 enum weir_status collector_start(struct collector *c, struct weir_error *error)
 {
+    deliver_go_behind(c->deliver);
     enum weir_status status = workers_start(c->workers, error);
     c->running = status == WEIR_OK;
     c->started_ms = clock_now_ms();

@@ -13,12 +13,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ROOM "collector"
 #define RETRY_LEAST_MS 100
 #define RETRY_MOST_MS 5000
 #define SEND_WAIT_MS 500
+#define BEHIND_NICE 3
 
 struct deliver {
     struct collector_settings settings;
@@ -34,6 +37,8 @@ struct deliver {
     _Atomic int64_t patience_ms; /* 0: no end */
     struct account left; /* checkpoints found in the spool at start */
     atomic_bool failed;
+    atomic_bool behind;
+    _Atomic pid_t threads[2]; /* the kernel's names for encoder and sender; 0: not yet known */
 
     pthread_mutex_t lock; /* guards what is below */
     struct account carried; /* of blocks given up; goes with the next block */
@@ -159,6 +164,32 @@ static void pick_up_carried(struct deliver *d, struct account *account)
     pthread_mutex_unlock(&d->lock);
 }
 
+/* ---- priority ---- */
+
+static void go_behind(pid_t thread)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)thread, BEHIND_NICE);
+}
+
+/* Either this sees `behind`, or deliver_go_behind() sees the name. */
+static void note_thread(struct deliver *d, unsigned which)
+{
+    pid_t self = gettid();
+    atomic_store(&d->threads[which], self);
+    if (atomic_load(&d->behind))
+        go_behind(self);
+}
+
+void deliver_go_behind(struct deliver *d)
+{
+    atomic_store(&d->behind, true);
+    for (unsigned i = 0; i < 2; i++) {
+        pid_t thread = atomic_load(&d->threads[i]);
+        if (thread)
+            go_behind(thread);
+    }
+}
+
 /* ---- the encoder thread ---- */
 
 static enum weir_status put_patiently(struct deliver *d, uint64_t sequence, struct buffer *block)
@@ -228,6 +259,7 @@ static void *encoder_main(void *context)
     struct deliver *d = context;
     struct pool_job job;
     struct buffer block = {0};
+    note_thread(d, 0);
     while (pool_next(d->pool, &job)) {
         encode_job(d, &job, &block);
         pool_return(d->pool, &job);
@@ -291,6 +323,7 @@ static void *sender_main(void *context)
 {
     struct deliver *d = context;
     int64_t pause_ms = RETRY_LEAST_MS, well_ms = clock_now_ms();
+    note_thread(d, 1);
     while (send_one(d, &pause_ms, &well_ms))
         ;
     return NULL;

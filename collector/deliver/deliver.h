@@ -38,6 +38,10 @@ bool deliver_failed(struct deliver *d, struct weir_error *error);
 enum weir_status deliver_stop(struct deliver *d, int64_t patience_ms, struct weir_error *error);
 void deliver_free(struct deliver *d);
 
+/* While live: both threads go behind those that receive. The kernel's buffer holds milliseconds of
+ * traffic, the round of batches and the outbox a second of it. */
+void deliver_go_behind(struct deliver *d);
+
 struct deliver_state {
     uint64_t blocks, block_octets;          /* encoded so far */
     uint64_t queued_blocks, spooled_blocks, spooled_octets;

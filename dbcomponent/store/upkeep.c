@@ -56,7 +56,7 @@ enum weir_status store_upkeep(struct store *s, const struct upkeep_settings *set
 
 #define ROUND_MS 1000
 /* Behind whoever collects and answers, but never so far that a transaction it is in waits long. */
-#define NICE 5
+#define NICE 8
 
 struct upkeeper {
     pthread_t thread;
