@@ -145,6 +145,8 @@ $(BUILD)/weir: $(call obj,$(WEIR_SRC)) $(SOAP_CLIENT_OBJ) $(BUILD)/libweir.a
 $(BUILD)/weirgen: $(call obj,$(GEN_SRC)) $(BUILD)/libweir.a
 	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lpcap $(LIBS_lib)
 
+$(BUILD)/replay: $(BUILD)/obj/bench/replay.o $(BUILD)/libweir.a
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(LIBS_lib)
 # Measures the collector's insides, so it sees them, unlike the rest of bench/.
 $(BUILD)/obj/bench/decode_bench.o: INC_bench += $(INC_collector)
 $(BUILD)/decode_bench: $(BUILD)/obj/bench/decode_bench.o $(BUILD)/libcollector.a $(BUILD)/libweir.a
@@ -232,7 +234,7 @@ run:                                  ## the same, and leave it running
 bench:                                ## beside nfcapd and nfdump, in one run
 	@$(MAKE) --no-print-directory setup-bench
 	@$(MAKE) --no-print-directory -j$(JOBS) programs
-	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/decode_bench
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/decode_bench $(BUILD)/replay
 	@BUILD=$(BUILD) sh bench/bench.sh
 
 install: all                          ## into PREFIX (/usr/local)
