@@ -151,6 +151,8 @@ $(BUILD)/replay: $(BUILD)/obj/bench/replay.o $(BUILD)/libweir.a
 $(BUILD)/obj/bench/decode_bench.o: INC_bench += $(INC_collector)
 $(BUILD)/decode_bench: $(BUILD)/obj/bench/decode_bench.o $(BUILD)/libcollector.a $(BUILD)/libweir.a
 	$(call say,LD)$(CC) $(OWN) -o $@ $^ -lssl -lcrypto $(LIBS_col)
+$(BUILD)/soap_load: $(BUILD)/obj/bench/soap_load.o $(BUILD)/libweir.a
+	$(call say,LD)$(CC) $(OWN) -o $@ $^ $(LIBS_lib)
 
 # ---- the extension for SQLite: what it needs of lib and dbcomponent, once more as position-independent
 # code that reaches SQLite through the program which loads it. Never sanitized: that program is not.
@@ -234,7 +236,7 @@ run:                                  ## the same, and leave it running
 bench:                                ## beside nfcapd and nfdump, in one run
 	@$(MAKE) --no-print-directory setup-bench
 	@$(MAKE) --no-print-directory -j$(JOBS) programs
-	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/decode_bench $(BUILD)/replay
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/decode_bench $(BUILD)/replay $(BUILD)/soap_load
 	@BUILD=$(BUILD) sh bench/bench.sh
 
 install: all                          ## into PREFIX (/usr/local)

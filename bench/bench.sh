@@ -4,8 +4,10 @@
 # WEIR_BENCH_BZ2 (set: nfcapd with BZ2 too; takes minutes), WEIR_BENCH_UDP_FLOWS,
 # WEIR_BENCH_TRAFFIC and WEIR_BENCH_RECEIVERS (see bench_udp.py). questions.py: scans beside nfdump
 # and DuckDB. bench_upkeep.py: what compaction and retention cost ingest.
+# soap.py: SOAP calls a second.
 set -eu
 /usr/bin/python3 "$(dirname "$0")/bench.py" "$@"
 /usr/bin/python3 "$(dirname "$0")/bench_udp.py"
 /usr/bin/python3 "$(dirname "$0")/questions.py"
 /usr/bin/python3 "$(dirname "$0")/bench_upkeep.py"
+/usr/bin/python3 "$(dirname "$0")/soap.py"

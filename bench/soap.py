@@ -1,0 +1,144 @@
+"""SOAP calls a second that one core answers from roll-ups, over connections that are kept alive, on a small store
+and on a large one: what such a call costs shall not depend on how many flows there are.
+
+weird serves; soap_load (C, one thread) asks, and both have the machine's cores to themselves. What counts is the
+server's processor time a call, user and system: calls a second a core = 1 / that. The wall rate is what
+came over these two cores, asking included. Every call asks about another pair of tags or another interval, in turns.
+`answer` says how large the answers are. A refusal or a fault fails the run.
+Environment: WEIR_BENCH_SOAP_FLOWS ("100000 4000000"), WEIR_BENCH_SECONDS (3) a question.
+"""
+import itertools
+import json
+import os
+import pathlib
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+BUILD = pathlib.Path(os.environ.get("BUILD", "build")).resolve()
+SIZES = [int(n) for n in os.environ.get("WEIR_BENCH_SOAP_FLOWS", "100000 4000000").split()]
+SECONDS = float(os.environ.get("WEIR_BENCH_SECONDS", "3"))
+CONNECTIONS = int(os.environ.get("WEIR_BENCH_CONNECTIONS", "8"))
+START = 1767225600000  # 2026-01-01T00:00:00Z
+MINUTE, HOUR = 60000, 3600000
+ALWAYS = (1 << 52) // MINUTE * MINUTE
+SHAPE = ["--duration", "1h", "--seed", "7", "--start", "2026-01-01T00:00:00Z"]
+ENVELOPE = ('<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/" xmlns:d="urn:weir:{}:1"><e:Body>{}'
+            '</e:Body></e:Envelope>')
+
+
+def body(operation, fields, service="db"):
+    inner = "".join(f"<d:{name}>{value}</d:{name}>" for name, value in fields)
+    return ENVELOPE.format(service, f"<d:{operation}>{inner}</d:{operation}>")
+
+
+def when(since, until):
+    return [("from", since), ("to", until)]
+
+
+def pairs(tags):
+    return list(itertools.product(tags, tags))
+
+
+def questions(tags):
+    hour = when(START, START + HOUR)
+    yield "GetStatus of the collector", "/collector", [body("GetStatus", [], "collector")]
+    yield "flowTagSrcDst, an hour", "/db", [
+        body("flowTagSrcDst", [("srcTag", s), ("dstTag", d)] + hour) for s, d in pairs(tags)]
+    yield "flowTagSrcDst, ten minutes", "/db", [
+        body("flowTagSrcDst", [("srcTag", s), ("dstTag", d)] + when(START + m * MINUTE, START + (m + 10) * MINUTE))
+        for m in range(0, 50, 7) for s, d in pairs(tags)]
+    yield "flowTagSrc, a minute", "/db", [
+        body("flowTagSrc", [("srcTag", s)] + when(START + m * MINUTE, START + (m + 1) * MINUTE))
+        for m in range(60) for s in tags]
+    yield "flowTagSrcDstProto, all time", "/db", [
+        body("flowTagSrcDstProto", [("srcTag", s), ("dstTag", d), ("protocol", p)] + when(0, ALWAYS))
+        for s, d in pairs(tags) for p in (6, 17)]
+    yield "Aggregate srcTag x dstTag, an hour", "/db", [
+        body("Aggregate", [("by", "srcTag"), ("by", "dstTag")] + hour)]
+
+
+class Server:
+    def __init__(self, data):
+        listeners = [w for n in ("--http", "--netflow", "--sflow", "--ipfix") for w in (n, "127.0.0.1:0")]
+        self.process = subprocess.Popen([str(BUILD / "weird"), "--data", str(data), *listeners],
+                                        stdout=subprocess.PIPE)
+        ready, _, _ = select.select([self.process.stdout], [], [], 30)
+        line = self.process.stdout.readline().decode() if ready else ""
+        if not line.startswith("ready "):
+            self.process.kill()
+            sys.exit("bench: weird did not get ready")
+        self.where = dict(p.split("=", 1) for p in line.split()[1:])["http"].removeprefix("http://").rstrip("/")
+
+    def cpu(self):
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def ask(self, path, message):
+        request = urllib.request.Request(f"http://{self.where}{path}", data=message.encode(),
+                                         headers={"Content-Type": "text/xml; charset=utf-8"})
+        return urllib.request.urlopen(request).read().decode()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+
+
+def load(server, folder, path, messages, seconds):
+    file = folder / "requests"
+    file.write_text("\n".join(messages) + "\n")
+    before = server.cpu()
+    out = subprocess.run([BUILD / "soap_load", server.where, path, file, str(CONNECTIONS), str(seconds)],
+                         check=True, capture_output=True, text=True).stdout
+    done = json.loads(out)
+    if done["refused"]:
+        sys.exit(f"bench: {done['refused']} of {done['answers']} calls were refused or faults")
+    return done["answers"], done["seconds"], server.cpu() - before
+
+
+def fill(folder, flows):
+    """A store of so many flows; the tags that they have."""
+    data, capture = folder / f"data-{flows}", folder / "plan.pcap"
+    subprocess.run([BUILD / "weirgen", "--pcap", capture, "--flows", str(flows), *SHAPE], check=True,
+                   stdout=subprocess.PIPE)
+    truth = json.loads(subprocess.run([BUILD / "weirgen", "--pcap", folder / "same.pcap", "--flows", "3", *SHAPE],
+                                      check=True, stdout=subprocess.PIPE).stdout)
+    server = Server(data)
+    for tag in truth["tags"]:
+        prefixes = "".join(f"<t:prefix>{p}</t:prefix>" for p in tag["prefixes"])
+        server.ask("/collector", ENVELOPE.format("collector", (
+            f'<d:AddTag xmlns:t="urn:weir:types:1"><d:tag><t:id>{tag["tag"]}</t:id><t:name>{tag["name"]}</t:name>'
+            f"{prefixes}</d:tag></d:AddTag>")))
+    server.stop()
+    subprocess.run([BUILD / "weird", "import", "--data", data, capture], check=True, stdout=subprocess.PIPE)
+    subprocess.run([BUILD / "weird", "compact", "--data", data], check=True, stdout=subprocess.PIPE)
+    capture.unlink()
+    return data, [tag["tag"] for tag in truth["tags"]]
+
+
+def main():
+    print(f"{'SOAP call, from roll-ups':36} {'flows':>9} {'answer':>7} {'CPU us':>7} {'calls/s/core':>13} {'calls/s':>8}")
+    with tempfile.TemporaryDirectory(prefix="weir-bench-") as name:
+        folder = pathlib.Path(name)
+        for flows in SIZES:
+            data, tags = fill(folder, flows)
+            server = Server(data)
+            try:
+                for what, path, messages in questions(tags):
+                    answer = server.ask(path, messages[0])
+                    if "source>" in answer and ">rollup<" not in answer:
+                        sys.exit(f"bench: {what} was not answered from roll-ups")
+                    load(server, folder, path, messages, 0.3)
+                    calls, seconds, cpu = load(server, folder, path, messages, SECONDS)
+                    print(f"{what:36} {flows:9} {len(answer):7} {cpu / calls * 1e6:7.1f} {calls / cpu:13.0f} "
+                          f"{calls / seconds:8.0f}", flush=True)
+            finally:
+                server.stop()
+
+
+if __name__ == "__main__":
+    main()
