@@ -13,6 +13,7 @@
  *
  * Who sends from a million addresses must not make every answer as large: past COVERAGE_MOST rows an
  * exporter that comes anew is added to a row without a name, one a protocol. */
+#include "query/coverage.h"
 #include "query/question.h"
 
 #include <stdlib.h>
@@ -43,120 +44,9 @@ static const struct protocol *protocol_of(uint16_t number)
     return &unknown;
 }
 
-struct heard { /* a coverage row while it grows */
-    struct coverage_row row;
-    int64_t minute_ms; /* the last that counts in row.minutes: rows come in the order of minutes */
-};
-
-struct coverage {
-    struct interval when;
-    struct heard *rows;
-    size_t count, capacity;
-    size_t *slots; /* row number + 1 by hash of the key */
-    size_t slot_count;
-    int64_t others_until_ms; /* least last_heard of what went to rows for others */
-    struct account_counts counts; /* sums, sockets included */
-};
-
-static uint64_t mix(uint64_t h, uint64_t word)
+uint16_t account_protocol_known(uint16_t number)
 {
-    h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-    return h ^ h >> 31;
-}
-
-static size_t hash_key(const struct address *exporter, uint32_t domain, uint16_t protocol)
-{
-    uint64_t half[2];
-    memcpy(half, exporter->octets, sizeof half);
-    return (size_t)mix(mix(mix(0, half[0]), half[1]), (uint64_t)domain << 16 | protocol);
-}
-
-static bool is_same(const struct coverage_row *row, const struct account_key *key)
-{
-    return row->domain == key->domain && row->protocol == key->protocol &&
-           !memcmp(&row->exporter, &key->exporter, sizeof row->exporter);
-}
-
-static bool grow_rows(struct coverage *c)
-{
-    size_t capacity = c->capacity ? 2 * c->capacity : 16;
-    struct heard *rows = realloc(c->rows, capacity * sizeof *rows);
-    if (!rows)
-        return false;
-    c->rows = rows;
-    size_t *slots = calloc(2 * capacity, sizeof *slots);
-    if (!slots)
-        return false;
-    free(c->slots);
-    c->slots = slots;
-    c->capacity = capacity;
-    c->slot_count = 2 * capacity;
-    for (size_t i = 0; i < c->count; i++) {
-        const struct coverage_row *row = &rows[i].row;
-        size_t at = hash_key(&row->exporter, row->domain, row->protocol) & (c->slot_count - 1);
-        while (slots[at])
-            at = (at + 1) & (c->slot_count - 1);
-        slots[at] = i + 1;
-    }
-    return true;
-}
-
-static size_t *slot_of(const struct coverage *c, const struct account_key *key)
-{
-    size_t at = hash_key(&key->exporter, key->domain, key->protocol) & (c->slot_count - 1);
-    while (c->slots[at] && !is_same(&c->rows[c->slots[at] - 1].row, key))
-        at = (at + 1) & (c->slot_count - 1);
-    return &c->slots[at];
-}
-
-/* The coverage row of the key, made if need be; NULL: no memory. An exporter past the limit has no row of
- * its own in any minute, so a row that names an exporter is all of it. */
-static struct heard *row_of(struct coverage *c, const struct account_row *from)
-{
-    struct account_key key = from->key;
-    if (c->count == c->capacity && !grow_rows(c))
-        return NULL;
-    size_t *slot = slot_of(c, &key);
-    if (!*slot && c->count >= COVERAGE_MOST) {
-        key.exporter = (struct address){{0}};
-        key.domain = 0;
-        key.protocol = protocol_of(key.protocol)->protocol;
-        slot = slot_of(c, &key);
-        if (from->last_heard_ms < c->others_until_ms)
-            c->others_until_ms = from->last_heard_ms;
-    }
-    if (*slot)
-        return &c->rows[*slot - 1];
-    c->rows[c->count] = (struct heard){
-        .row = {.exporter = key.exporter, .domain = key.domain, .protocol = key.protocol,
-                .first_heard_ms = from->first_heard_ms, .last_heard_ms = from->last_heard_ms,
-                .unit = unit_names[protocol_of(key.protocol)->unit]},
-        .minute_ms = INT64_MIN};
-    *slot = ++c->count;
-    return &c->rows[c->count - 1];
-}
-
-static enum weir_status visit(void *context, const struct account_row *from)
-{
-    static const struct address socket;
-    struct coverage *c = context;
-    account_counts_add(&c->counts, &from->counts);
-    if (!memcmp(&from->key.exporter, &socket, sizeof socket))
-        return WEIR_OK;
-    struct heard *heard = row_of(c, from);
-    if (!heard)
-        return WEIR_ENOMEM;
-    struct coverage_row *row = &heard->row;
-    account_counts_add(&row->counts, &from->counts);
-    if (from->first_heard_ms < row->first_heard_ms)
-        row->first_heard_ms = from->first_heard_ms;
-    if (from->last_heard_ms > row->last_heard_ms)
-        row->last_heard_ms = from->last_heard_ms;
-    if (from->counts.datagrams && from->key.minute_ms != heard->minute_ms) {
-        heard->minute_ms = from->key.minute_ms; /* once, however many sessions were heard in it */
-        row->minutes++;
-    }
-    return WEIR_OK;
+    return protocol_of(number)->protocol;
 }
 
 /* What is missing less what came late. Late ones may be counted in a later minute than their gap,
@@ -204,6 +94,7 @@ static void judge_row(struct coverage_row *row, struct answer_account *out, uint
     uint64_t records = net(c->missing_records, c->recovered_records);
     uint64_t datagrams = net(c->missing_datagrams, c->recovered_datagrams);
     const struct protocol *p = protocol_of(row->protocol);
+    row->unit = unit_names[p->unit];
     row->missing = p->unit == UNIT_RECORDS ? records : datagrams;
     row->state = state_of(row);
     out->missing_records += records;
@@ -216,12 +107,12 @@ static void judge_row(struct coverage_row *row, struct answer_account *out, uint
         out->known_until_ms = row->last_heard_ms;
 }
 
-static void judge(const struct coverage *c, struct answer_account *out)
+static void judge(const struct coverage *c, struct interval when, struct answer_account *out)
 {
     uint64_t received = 0;
     out->counts = c->counts;
     out->state = c->count ? LOSS_COMPLETE : LOSS_UNKNOWN;
-    out->known_until_ms = c->count ? INT64_MAX : c->when.from_ms == INT64_MIN ? 0 : c->when.from_ms;
+    out->known_until_ms = c->count ? INT64_MAX : when.from_ms == INT64_MIN ? 0 : when.from_ms;
     for (size_t i = 0; i < c->count; i++)
         judge_row(&out->coverage[i], out, &received);
     if (c->others_until_ms < out->known_until_ms)
@@ -235,8 +126,8 @@ static void judge(const struct coverage *c, struct answer_account *out)
 enum weir_status question_account(struct reader *r, struct interval when, struct arena *a,
                                struct answer_account *out, struct weir_error *error)
 {
-    struct coverage c = {.when = when, .others_until_ms = INT64_MAX};
-    enum weir_status status = reader_account(r, when, visit, &c, error);
+    struct coverage c = COVERAGE_EMPTY;
+    enum weir_status status = coverage_read(r, when, &c, error);
     out->when = when;
     out->policy = "none";
     if (status == WEIR_OK) {
@@ -250,11 +141,10 @@ enum weir_status question_account(struct reader *r, struct interval when, struct
                 out->coverage[i] = c.rows[i].row;
             qsort(out->coverage, c.count, sizeof *out->coverage, by_exporter);
         }
-        judge(&c, out);
+        judge(&c, when, out);
     } else if (status == WEIR_ENOMEM) {
         weir_fail(error, status, NULL, "out of memory while reading the account");
     }
-    free(c.rows);
-    free(c.slots);
+    coverage_free(&c);
     return status;
 }

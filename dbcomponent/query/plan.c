@@ -184,13 +184,17 @@ static enum weir_status plan_choices(struct question *q, struct weir_error *erro
     return WEIR_OK;
 }
 
-/* Groups' hashes are seeded anew for each question: who sends flows must not choose collisions. */
+/* Groups' hashes are seeded anew for each question: who sends flows must not choose collisions. A thread asks the
+ * kernel once, and mixes on from there (splitmix64); nobody sees the numbers. */
 static uint64_t random_seed(void)
 {
-    uint64_t seed;
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
-        seed = clock_monotonic_us() * UINT64_C(0x9e3779b97f4a7c15);
-    return seed;
+    static _Thread_local uint64_t state;
+    if (state == 0 && getrandom(&state, sizeof state, GRND_NONBLOCK) != (ssize_t)sizeof state)
+        state = clock_monotonic_us() * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t seed = state += UINT64_C(0x9e3779b97f4a7c15);
+    seed = (seed ^ seed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    seed = (seed ^ seed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return seed ^ seed >> 31;
 }
 
 enum weir_status question_plan(struct question *q, struct store *s, struct reader *r,

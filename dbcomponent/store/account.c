@@ -173,20 +173,44 @@ enum weir_status store_checkpoints(struct store *s, const uint8_t collector[16],
 
 /* ---- container.h ---- */
 
-enum weir_status reader_account(struct reader *r, struct interval when, account_visit visit,
-                                void *context, struct weir_error *error)
+enum weir_status reader_account_rows(struct reader *r, int64_t from_ms, int64_t to_ms, account_visit visit,
+                                     void *context, struct weir_error *error)
 {
     enum weir_status status = WEIR_OK;
     struct account_row row = {0};
-    /* A minute that starts before the interval overlaps it when it ends inside. */
     struct query q = query_start(&r->sql, SQL_ACCOUNT_RANGE);
-    query_bind_i64(&q, when.from_ms < INT64_MIN + MINUTE_MS ? INT64_MIN
-                                                            : when.from_ms - MINUTE_MS + 1);
-    query_bind_i64(&q, when.to_ms);
+    query_bind_i64(&q, from_ms);
+    query_bind_i64(&q, to_ms);
     while (status == WEIR_OK && query_row(&q) && query_sealed(&q)) {
         account_row_read(&q, &row);
         status = visit(context, &row);
     }
     enum weir_status ended = query_end(&q, status == WEIR_OK ? error : NULL);
     return status == WEIR_OK ? ended : status;
+}
+
+enum weir_status reader_account(struct reader *r, struct interval when, account_visit visit,
+                                void *context, struct weir_error *error)
+{
+    /* A minute that starts before the interval overlaps it when it ends inside. */
+    int64_t from = when.from_ms < INT64_MIN + MINUTE_MS ? INT64_MIN : when.from_ms - MINUTE_MS + 1;
+    return reader_account_rows(r, from, when.to_ms, visit, context, error);
+}
+
+enum weir_status reader_account_next(struct reader *r, int64_t at_ms, int64_t *minute_ms,
+                                     struct weir_error *error)
+{
+    struct query q = query_start(&r->sql, SQL_ACCOUNT_NEXT);
+    query_bind_i64(&q, at_ms);
+    *minute_ms = query_row(&q) ? query_i64(&q, 0) : INT64_MAX;
+    return query_end(&q, error);
+}
+
+enum weir_status reader_account_span(struct reader *r, int64_t *first_ms, int64_t *last_ms,
+                                     struct weir_error *error)
+{
+    struct query q = query_start(&r->sql, SQL_ACCOUNT_LAST);
+    *last_ms = query_row(&q) ? query_i64(&q, 0) : INT64_MIN;
+    enum weir_status status = query_end(&q, error);
+    return status == WEIR_OK ? reader_account_next(r, INT64_MIN, first_ms, error) : status;
 }

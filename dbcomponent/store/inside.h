@@ -8,7 +8,7 @@
  *  1. Whatever a call changes, it changes between store_begin() and store_end().
  *  2. No thread takes `pooling` and then `writing`.
  *  3. Nothing read from the file is remembered from one transaction to the next, so other processes
- *     may use the same file. */
+ *     may use the same file; but what a reader keeps with the version of the file that it is of. */
 #ifndef WEIR_DB_INSIDE_H
 #define WEIR_DB_INSIDE_H
 
@@ -17,6 +17,7 @@
 #include <pthread.h>
 
 struct rollups;
+struct segments_kept;
 struct scratch { /* what an append works with; kept from one to the next */
     struct arena arena;
     struct rollups *rollups;
@@ -28,6 +29,9 @@ struct reader {
     struct store *store;
     struct sql sql;
     struct reader *next;
+    void *kept; /* reader_keep() */
+    void (*release)(void *);
+    struct segments_kept *segments; /* segments_kept.c; NULL: nothing yet */
     /* The directory read last: which place each key has. 0: none. */
     int64_t directory_of;
     uint32_t key_count;
@@ -64,6 +68,9 @@ enum weir_status store_end(struct store *s, enum weir_status status, struct weir
 /* Folds the whole log into the file, as far as readers permit that are there for long: only then does a
  * file that was made shorter get shorter. */
 void store_fold(struct store *s);
+
+/* reader.c: a reader that is not pooled any more. */
+void reader_free(struct reader *r);
 
 /* Scratch from the pool; NULL when memory ends. */
 struct scratch *append_room_take(struct store *s);

@@ -155,26 +155,62 @@ static enum weir_status segment_open(struct segment *s, int64_t period_ms, const
     return s->in.failed ? segment_broken(period_ms, "cut off", error) : WEIR_OK;
 }
 
+enum { MINUTES, CONTEXT, SRC_TAG, DST_TAG, PROTOCOL, OCTETS, PACKETS, FLOWS, FIELDS };
+#define VARINT_MOST 10
+
+/* Of the least significant octets of `word`, up to seven bits each, the number that they write. */
+static inline uint64_t join_sevens(uint64_t word)
+{
+    word = (word & UINT64_C(0x007f007f007f007f)) | (word & UINT64_C(0x7f007f007f007f00)) >> 1;
+    word = (word & UINT64_C(0x00003fff00003fff)) | (word & UINT64_C(0x3fff00003fff0000)) >> 2;
+    return (word & UINT64_C(0x0fffffff)) | (word & UINT64_C(0x0fffffff00000000)) >> 4;
+}
+
+/* get_varint() where there is room for the longest: most have an octet, and nearly all others no more than eight,
+ * which are taken at once. */
+static inline uint64_t take_varint(struct cursor *in)
+{
+    uint8_t first = *in->at;
+    if (first < 0x80) {
+        in->at++;
+        return first;
+    }
+    uint64_t word = load_le64(in->at), ends = ~word & UINT64_C(0x8080808080808080);
+    if (!ends)
+        return get_varint(in);
+    unsigned bits = (unsigned)__builtin_ctzll(ends) + 1;
+    in->at += bits / 8;
+    return join_sevens(bits == 64 ? word : word & ((UINT64_C(1) << bits) - 1));
+}
+
+static inline void read_fields(struct cursor *in, uint64_t f[FIELDS])
+{
+    if (cursor_left(in) >= FIELDS * VARINT_MOST)
+        for (unsigned i = 0; i < FIELDS; i++)
+            f[i] = take_varint(in);
+    else
+        for (unsigned i = 0; i < FIELDS; i++)
+            f[i] = get_varint(in);
+}
+
 /* The next group; false at the end, or when the bytes make no sense (then `in.failed`). */
 static bool segment_next(struct segment *s, struct rollup_group *g)
 {
     if (s->left == 0)
         return false;
     s->left--;
-    uint64_t minutes = get_varint(&s->in), context = get_varint(&s->in);
-    uint64_t src = get_varint(&s->in), dst = get_varint(&s->in), protocol = get_varint(&s->in);
-    g->counts.octets = get_varint(&s->in);
-    g->counts.packets = get_varint(&s->in);
-    g->counts.flows = get_varint(&s->in);
-    if (s->in.failed || minutes >= 60 || context >= s->context_count || src > UINT32_MAX ||
-        dst > UINT32_MAX || protocol > (uint64_t)UINT32_MAX + 1) {
+    uint64_t f[FIELDS];
+    read_fields(&s->in, f);
+    if (s->in.failed || f[MINUTES] >= 60 || f[CONTEXT] >= s->context_count || f[SRC_TAG] > UINT32_MAX ||
+        f[DST_TAG] > UINT32_MAX || f[PROTOCOL] > (uint64_t)UINT32_MAX + 1) {
         s->in.failed = true;
         return false;
     }
-    s->minute_ms += (int64_t)minutes * MINUTE_MS;
+    s->minute_ms += (int64_t)f[MINUTES] * MINUTE_MS;
     g->minute_ms = s->minute_ms;
-    g->tags = src << 32 | dst;
-    g->place = GROUP_PLACE(context, protocol != 0, protocol ? protocol - 1 : 0);
+    g->tags = f[SRC_TAG] << 32 | f[DST_TAG];
+    g->place = GROUP_PLACE(f[CONTEXT], f[PROTOCOL] != 0, f[PROTOCOL] ? f[PROTOCOL] - 1 : 0);
+    g->counts = (struct counts){.octets = f[OCTETS], .packets = f[PACKETS], .flows = f[FLOWS]};
     s->in.failed = s->minute_ms >= s->end_ms;
     return !s->in.failed;
 }
@@ -225,6 +261,49 @@ enum weir_status segment_walk(int64_t period_ms, const uint8_t *bytes, size_t le
         status = row(context, &key, &g.counts);
     }
     return status == WEIR_OK ? segment_close(&s, period_ms, error) : status;
+}
+
+enum weir_status segment_mark_all(int64_t period_ms, const uint8_t *bytes, size_t length,
+                                  struct segment_marks *out, struct arena *a, struct weir_error *error)
+{
+    struct segment s;
+    struct rollup_group g;
+    enum weir_status status = segment_open(&s, period_ms, bytes, length, a, error);
+    if (status == WEIR_OK && length > UINT32_MAX)
+        return weir_fail(error, WEIR_ELIMIT, "rollup", "a roll-up segment of %zu octets", length);
+    int64_t next = 0; /* the first minute without a mark */
+    struct segment_mark here = {0};
+    for (bool more = status == WEIR_OK; more;) {
+        here = (struct segment_mark){(uint32_t)(s.in.at - bytes), (uint32_t)s.left, s.minute_ms};
+        more = segment_next(&s, &g);
+        int64_t minute = more ? (g.minute_ms - period_ms) / MINUTE_MS : (int64_t)SEGMENT_MARKS - 1;
+        while (next <= minute)
+            out->marks[next++] = here;
+    }
+    return status == WEIR_OK ? segment_close(&s, period_ms, error) : status;
+}
+
+enum weir_status segment_walk_marked(int64_t period_ms, const uint8_t *bytes, size_t length,
+                                     const struct segment_marks *marks, struct interval when,
+                                     rollup_row row, void *context, struct arena *a,
+                                     struct weir_error *error)
+{
+    struct segment s;
+    struct rollup_group g;
+    struct rollup_key key;
+    enum weir_status status = segment_open(&s, period_ms, bytes, length, a, error);
+    if (status != WEIR_OK || when.to_ms <= period_ms || when.from_ms >= period_ms + PERIOD_MS)
+        return status;
+    const struct segment_mark *from =
+        &marks->marks[when.from_ms <= period_ms ? 0 : (when.from_ms - period_ms) / MINUTE_MS];
+    s.in.at = bytes + from->at;
+    s.left = from->left;
+    s.minute_ms = from->before_ms;
+    while (status == WEIR_OK && segment_next(&s, &g) && g.minute_ms < when.to_ms) {
+        rollup_key_fill(&key, &s.contexts[g.place >> 33], &g);
+        status = row(context, &key, &g.counts);
+    }
+    return status;
 }
 
 /* ---- the table ---- */

@@ -191,6 +191,9 @@
     X(SQL_ACCOUNT_RANGE,                                                                           \
       "SELECT " ACCOUNT_SQL_ALL ", seal = seal(" ACCOUNT_SQL_ALL ") FROM account"                  \
       " WHERE minute_ms >= ?1 AND minute_ms < ?2 ORDER BY " ACCOUNT_SQL_KEY)                       \
+    X(SQL_ACCOUNT_NEXT,                                                                            \
+      "SELECT minute_ms FROM account WHERE minute_ms >= ?1 ORDER BY minute_ms LIMIT 1")            \
+    X(SQL_ACCOUNT_LAST, "SELECT minute_ms FROM account ORDER BY minute_ms DESC LIMIT 1")           \
     X(SQL_CHECKPOINT_FIND,                                                                         \
       "SELECT sequence, seal = seal(" CHECKPOINT_SQL_ALL ") FROM checkpoint WHERE collector = ?1"  \
       " AND exporter = ?2 AND domain = ?3 AND port = ?4 AND protocol = ?5")                        \

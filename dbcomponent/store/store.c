@@ -184,8 +184,7 @@ void store_close(struct store *s)
     store_upkeep_stop(s);
     for (struct reader *r = s->idle, *next; r; r = next) {
         next = r->next;
-        sql_close(&r->sql);
-        free(r);
+        reader_free(r);
     }
     for (struct scratch *c = s->scratches, *next; c; c = next) {
         next = c->next;
@@ -345,10 +344,8 @@ void reader_close(struct reader *r)
         s->idle_count++;
     }
     pthread_mutex_unlock(&s->pooling);
-    if (!keep) {
-        sql_close(&r->sql);
-        free(r);
-    }
+    if (!keep)
+        reader_free(r);
 }
 
 /* ---- state ---- */
