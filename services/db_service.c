@@ -11,17 +11,11 @@
 #include <stdio.h>
 
 #define QUERY_WAIT_MS 100
+#define SHORT_US      2000
 #define ROWS_CHUNKED                                                                               \
     2000 /* answers with more rows are written once, in chunks, instead of counted first */
 
 /* ---- asking ---- */
-
-static int begin_query(struct soap *soap)
-{
-    if (serve_slot(&services_of(soap)->queries, QUERY_WAIT_MS))
-        return SOAP_OK;
-    return fault_make(soap, WEIR_EBUSY, NULL, "too many questions at a time; try again");
-}
 
 static int check_interval(struct soap *soap, int64_t from_ms, int64_t to_ms)
 {
@@ -32,22 +26,38 @@ static int check_interval(struct soap *soap, int64_t from_ms, int64_t to_ms)
                       (long long)to_ms);
 }
 
-/* Whether the client has gone: asked between blocks, and put to the socket not oftener than a
- * hundred times a second. Who speaks HTTP/1.1 does not close its side of the connection while it waits. */
-struct client {
+/* A question on its way. Short ones just run: only one that goes on past SHORT_US takes a slot, of which there are
+ * fewer than workers, so that long ones leave some for the rest. And whether the client has gone is put to the
+ * socket not oftener than a hundred times a second. Who speaks HTTP/1.1 does not close its side of the
+ * connection while it waits; HTTP/1.0 may. */
+enum slot { SLOT_NONE, SLOT_TAKING, SLOT_TAKEN, SLOT_REFUSED };
+struct asking {
+    struct services *services;
     int fd;
+    bool may_leave;
     _Atomic uint64_t next_us;
+    _Atomic int slot; /* enum slot */
 };
 
-static bool is_gone(void *context)
+static void take_slot(struct asking *a)
 {
-    struct client *c = context;
+    int none = SLOT_NONE;
+    if (atomic_compare_exchange_strong(&a->slot, &none, SLOT_TAKING))
+        atomic_store(&a->slot, serve_slot(&a->services->queries, QUERY_WAIT_MS) ? SLOT_TAKEN : SLOT_REFUSED);
+}
+
+/* Asked now and then from the threads of the question. */
+static bool is_unwanted(void *context)
+{
+    struct asking *a = context;
     uint64_t now = clock_monotonic_us();
-    if (now < atomic_load(&c->next_us))
-        return false;
-    atomic_store(&c->next_us, now + 10000);
-    struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
-    return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    if (now < atomic_load(&a->next_us))
+        return atomic_load(&a->slot) == SLOT_REFUSED;
+    atomic_store(&a->next_us, now + 10000);
+    take_slot(a);
+    struct pollfd p = {.fd = a->fd, .events = POLLRDHUP};
+    bool gone = a->may_leave && poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    return gone || atomic_load(&a->slot) == SLOT_REFUSED;
 }
 
 int db_query(struct soap *soap, struct totals_request *request, struct totals *out)
@@ -58,20 +68,23 @@ int db_query(struct soap *soap, struct totals_request *request, struct totals *o
     request->memory_most = settings->query_memory;
     request->threads = settings->query_threads;
     const struct exchange *exchange = caller_of(soap)->exchange;
-    struct client client = {.fd = exchange->fd, .next_us = clock_monotonic_us() + 10000};
-    if (exchange->head->minor > 0) {
-        request->unwanted = is_gone;
-        request->unwanted_context = &client;
-    }
+    struct asking asking = {.services = services_of(soap), .fd = exchange->fd,
+                            .may_leave = exchange->head->minor > 0,
+                            .next_us = clock_monotonic_us() + SHORT_US};
+    request->unwanted = is_unwanted;
+    request->unwanted_context = &asking;
     int result = check_interval(soap, request->when.from_ms, request->when.to_ms);
-    if (result == SOAP_OK)
-        result = begin_query(soap);
     if (result != SOAP_OK)
         return result;
     enum weir_status status = store_totals(settings->store, request, out, &error);
-    sem_post(&services_of(soap)->queries);
+    int slot = atomic_load(&asking.slot);
     request->unwanted = NULL;
-    return status == WEIR_OK ? SOAP_OK : fault_error(soap, &error);
+    if (slot == SLOT_TAKEN)
+        sem_post(&asking.services->queries);
+    if (status == WEIR_OK)
+        return SOAP_OK;
+    return slot == SLOT_REFUSED ? fault_make(soap, WEIR_EBUSY, NULL, "too many questions at a time; try again")
+                                : fault_error(soap, &error);
 }
 
 static int read_aggregate(struct soap *soap, const struct _db__Aggregate *q,

@@ -21,9 +21,11 @@ struct services {
     struct tag_names *tags;
     int64_t started_ms;
     _Atomic uint64_t faults;
-    sem_t queries;            /* totals that may still start */
+    sem_t queries;            /* long questions that may still go on */
     pthread_mutex_t changing; /* one catalogue change at a time, its callback included */
 };
+
+#define ANSWER_RUN 32768
 
 /* A worker's: the SOAP engine and the message it is reading. */
 struct caller {
@@ -36,6 +38,9 @@ struct caller {
     struct text attachment; /* of an MTOM request */
     bool has_attachment;
     bool answered; /* octets of an answer were written */
+    bool tidy;     /* the engine has nothing left of the request before but what its next one clears */
+    size_t out_length;
+    char out[ANSWER_RUN]; /* of the answer, to be sent */
 };
 
 /* ---- a SOAP service is a row ---- */

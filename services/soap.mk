@@ -68,6 +68,7 @@ $(SOAP_DIR)/envelope.h: services/envelope.h
 
 $(SOAP_DIR)/envC.o: $(SOAP_DIR)/envC.c
 	$(CC) $(FOREIGN) $(filter-out -DWITH_NOGLOBAL,$(SOAP_CFLAGS)) -c -o $@ $<
+$(SOAP_PREFIXES:%=$(SOAP_DIR)/%ServerLib.o): SOAP_CFLAGS += -DWEIR_SERVER
 $(SOAP_DIR)/%Lib.o: $(SOAP_DIR)/%Lib.c services/generated_prelude.h
 	$(CC) $(FOREIGN) $(SOAP_CFLAGS) -include services/generated_prelude.h -c -o $@ $<
 

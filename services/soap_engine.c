@@ -14,6 +14,7 @@
 
 #define DEPTH_MOST  16u
 #define OCCURS_MOST 100000u
+#define TIDY_OCTETS 65536u /* after a larger message the engine's own memory is given back, too */
 
 struct caller *caller_of(struct soap *soap)
 {
@@ -42,11 +43,25 @@ static size_t read_memory(struct soap *soap, char *to, size_t room)
     return n;
 }
 
+static bool flush_answer(struct caller *c)
+{
+    size_t length = c->out_length;
+    c->out_length = 0;
+    return length == 0 || exchange_write(c->exchange, c->out, length);
+}
+
+/* The engine hands over the head and the message one after the other: they leave together. */
 static int write_answer(struct soap *soap, const char *from, size_t length)
 {
     struct caller *c = caller_of(soap);
     c->answered = true;
-    return exchange_write(c->exchange, from, length) ? SOAP_OK : SOAP_EOF;
+    if (length > sizeof c->out - c->out_length && !flush_answer(c))
+        return SOAP_EOF;
+    if (length > sizeof c->out)
+        return exchange_write(c->exchange, from, length) ? SOAP_OK : SOAP_EOF;
+    memcpy(c->out + c->out_length, from, length);
+    c->out_length += length;
+    return SOAP_OK;
 }
 
 /* The connection is serve.c's to close. */
@@ -68,9 +83,10 @@ void *caller_new(void *services)
     struct caller *c = calloc(1, sizeof *c);
     /* SOAP_XML_TREE: id and href, whose resolution is quadratic, are ignored; document/literal has
      * none. SOAP_XML_STRICT: unknown and missing elements are refused. */
+    /* SOAP_IO_STORE: an answer is written once, into memory, instead of counted and then written. */
     struct soap *soap =
         soap_new2(SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_XML_STRICT | SOAP_XML_TREE,
-                  SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_XML_TREE);
+                  SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_XML_TREE | SOAP_IO_STORE);
     if (!c || !soap) {
         free(c);
         if (soap)
@@ -147,6 +163,7 @@ static void begin(struct caller *c, const struct soap_service *service, struct e
     c->service = service;
     c->exchange = x;
     c->answered = false;
+    c->out_length = 0;
     soap->socket = x->fd;
     soap->bufidx = soap->buflen = 0;
     soap->error = SOAP_OK;
@@ -155,14 +172,23 @@ static void begin(struct caller *c, const struct soap_service *service, struct e
     soap_set_namespaces(soap, service->namespaces);
 }
 
-static void end(struct caller *c)
+/* Back from SOAP_IO_CHUNK, which a handler or nobody chose. */
+static void store_output(struct soap *soap)
+{
+    soap->omode = (soap->omode & ~(soap_mode)SOAP_IO) | SOAP_IO_STORE;
+}
+
+static void end(struct caller *c, bool failed)
 {
     struct soap *soap = c->soap;
-    soap_destroy(soap);
-    soap_end(soap);
+    c->tidy = !failed && c->exchange->body_length <= TIDY_OCTETS;
+    if (!c->tidy)
+        soap_end(soap);
+    else
+        soap_dealloc(soap, NULL); /* what handlers and parser were given; the rest waits for the next request */
     soap->socket = SOAP_INVALID_SOCKET;
     soap->keep_alive = 0;
-    soap_clr_omode(soap, SOAP_IO_CHUNK);
+    store_output(soap);
     c->exchange = NULL;
 }
 
@@ -176,9 +202,36 @@ static void send_fault(struct caller *c, bool keep)
         fault_from_engine(soap);
     soap->keep_alive = keep ? 1 : 0;
     soap->socket = c->exchange->fd; /* the engine forgets it, and then answers as a CGI program would */
-    soap_clr_omode(soap, SOAP_IO_CHUNK);
+    store_output(soap);
     if (envelope_fault_send(soap) && !c->answered)
         c->exchange->broken = true;
+}
+
+/* soap_begin_serve(), whose soap_begin() and soap_begin_recv() both walk through the engine's tables of ids, empty
+ * here, and set the same members; the first only where the request before left something behind. */
+static int begin_serve(struct soap *soap)
+{
+    if (caller_of(soap)->tidy) {
+        soap->mode = 0;
+        soap->null = soap->mustUnderstand = 0;
+        soap->position = 0;
+        soap->ns = soap->part = 0;
+        soap->event = 0;
+        soap->evlev = 0;
+        soap->level = 0;
+        soap->count = soap->length = 0;
+        soap->cdata = soap->peeked = 0;
+        soap->ahead = 0;
+        soap->idnum = 0;
+        soap->encoding = 0;
+        soap->status = 0;
+        soap->encodingStyle = NULL;
+        soap->endpoint[0] = '\0';
+    } else {
+        soap_begin(soap);
+    }
+    return soap_begin_recv(soap) || soap_envelope_begin_in(soap) || soap_recv_header(soap) || soap_body_begin_in(soap)
+               ? soap->error : SOAP_OK;
 }
 
 void caller_answer(struct caller *c, const struct soap_service *service, struct exchange *x)
@@ -187,7 +240,7 @@ void caller_answer(struct caller *c, const struct soap_service *service, struct 
     begin(c, service, x);
     bool failed = !admit_message(c, x);
     if (!failed) {
-        failed = soap_begin_serve(soap) != SOAP_OK;
+        failed = begin_serve(soap) != SOAP_OK;
         soap->keep_alive = x->keep ? 1 : 0; /* our reading of the head counts */
         failed = failed || service->serve(soap) != SOAP_OK;
     }
@@ -195,5 +248,7 @@ void caller_answer(struct caller *c, const struct soap_service *service, struct 
         x->broken = true;
     else if (failed)
         send_fault(c, x->keep);
-    end(c);
+    if (!x->broken && !flush_answer(c))
+        x->broken = true;
+    end(c, failed);
 }
