@@ -9,6 +9,7 @@
 #include "store.h"
 #include <stdbool.h>
 
+struct log_ring;
 enum role { ROLE_COLLECTOR = 1, ROLE_DB = 2 };
 
 struct weird_settings {
@@ -23,6 +24,7 @@ struct weird_settings {
     int64_t receivers, receive_buffer, connection_idle, template_lifetime;
     int64_t retain_days, retain_size, retain_rollups_days;
     bool check, insecure, verbose, compact, known_only, no_upkeep;
+    struct log_ring *log; /* the last lines */
     unsigned role_bits; /* enum role, from `roles` */
 };
 

@@ -1,6 +1,6 @@
 /* weird_main.c - the server program: its words, its options, its exit codes. The only place where
  * collector, DB component and services are joined (weird_serve.c, weird_import.c). */
-#include "base/log.h"
+#include "base/log_ring.h"
 #include "weird.h"
 #include <signal.h>
 #include <stdarg.h>
@@ -176,11 +176,13 @@ void progress_draw_store(void *context, uint64_t done, uint64_t all)
 
 /* ---- start ---- */
 
-static void log_line_to_stderr(void *context, const struct log_line *line)
+/* To stderr, and to who asks for the last lines. */
+static void take_log_line(void *context, const struct log_line *line)
 {
     static const char *const levels[] = {"error", "warning", "info", "debug"};
     char when[TIME_TEXT_SIZE];
-    (void)context;
+    if (context)
+        log_ring_put(context, line);
     progress_clear();
     time_print(line->time_ms, when);
     fprintf(stderr, "%s %s %s: %s\n", when, levels[line->level], line->room, line->text);
@@ -247,7 +249,8 @@ int main(int argc, char **argv)
         return 2;
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the write, like a full disk */
     signal(SIGPIPE, SIG_IGN);
-    log_open(log_line_to_stderr, NULL, settings.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+    settings.log = log_ring_new(); /* without memory for it there are no last lines */
+    log_open(take_log_line, settings.log, settings.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     if (parse_roles(&settings) != 0)
         return 2;
     /* options_parse leaves the operands in argv[1]… */
@@ -255,5 +258,8 @@ int main(int argc, char **argv)
     if (!word)
         return weird_usage("'%s' is not a word; there are import, records, export, verify, retag, "
                            "compact, backup, or none to serve", argv[1]);
-    return word->run(&settings, operands > 0 ? operands - 1 : 0, argv + 2);
+    int code = word->run(&settings, operands > 0 ? operands - 1 : 0, argv + 2);
+    log_open(NULL, NULL, LOG_LEVEL_ERROR);
+    log_ring_free(settings.log);
+    return code;
 }

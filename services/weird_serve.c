@@ -211,6 +211,7 @@ static enum weir_status make_services(struct server *s, struct weir_error *error
                  (plays(s, ROLE_COLLECTOR) ? SERVICE_COLLECTOR : 0u),
         .store = s->store,
         .collector = s->collector,
+        .log = w->log,
         .key_folder = s->keys,
         .query_memory = (uint64_t)w->query_memory,
         .query_threads = (uint32_t)w->threads,
@@ -326,6 +327,7 @@ int weird_serve(struct weird_settings *settings, int operands, char **operand)
     raise_descriptors();
     enum weir_status status = start(&server, &error);
     if (status == WEIR_OK) {
+        log_info("weird", "%s serves %s", VERSION, settings->data);
         say_ready(&server);
         while ((which = sigtimedwait(&signals, NULL, &a_while)) < 0)
             retry_catalogue(&server);

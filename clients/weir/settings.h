@@ -49,7 +49,10 @@
     X(fields, "fields", "NAMES", OPTION_TEXT, 0, 0, "elements to remove, with commas")             \
     X(macs, "macs", NULL, OPTION_FLAG, 0, 0, "anonymise MAC addresses too")                        \
     X(key, "key", "NAME", OPTION_TEXT, 0, 0,                                                       \
-      "which key of the collector's machine makes pseudonyms (default)")
+      "which key of the collector's machine makes pseudonyms (default)")                           \
+    X(level, "level", "L", OPTION_TEXT, 0, 0,                                                      \
+      "error, warning, info or debug: lines so severe and worse (debug)")                          \
+    X(limit, "limit", "N", OPTION_NUMBER, 1, 1000, "only the last N lines (1000)")
 
 enum setting {
 #define SETTING_INDEX(member, name, value, type, least, most, help) SETTING_##member,
@@ -61,9 +64,9 @@ enum setting {
 
 struct settings {
     const char *url, *format, *by, *filter, *order, *source, *spread, *measure, *description, *sampling_rate;
-    const char *method, *lengths, *fields, *key;
+    const char *method, *lengths, *fields, *key, *level;
     bool help, time, once, macs;
-    int64_t from_ms, to_ms, step_ms, top, percentile; /* step, top: 0 when not given */
+    int64_t from_ms, to_ms, step_ms, top, percentile, limit; /* step, top, limit: 0 when not given */
 };
 
 extern struct settings settings;

@@ -62,6 +62,8 @@ static const struct word words[] = {
     {"suspend", NULL, "", "receive and count datagrams, but do not decode them", 0, 0, 0,
      word_suspend},
     {"resume", NULL, "", "decode them again", 0, 0, 0, word_resume},
+    {"logs", NULL, "", "the last lines of the server's log",
+     ACCEPT(from_ms) | ACCEPT(level) | ACCEPT(limit), 0, 0, word_logs},
     {"call", NULL, "WSDL [OPERATION [NAME=VALUE...]]",
      "any operation of any service, from its WSDL alone; without one, the list of them", 0, 1, -1,
      word_call},
