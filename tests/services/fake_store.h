@@ -7,9 +7,11 @@
 #include "collector.h"
 #include "store.h"
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct store {
     pthread_mutex_t lock;
@@ -112,9 +114,25 @@ static void fake_rows(struct store *s, const struct totals_request *q, struct to
     out->memory = keys;
 }
 
+/* How long a question takes, asking now and then whether it is wanted; 0: no time. */
+static _Atomic int fake_long_ms;
+
+static bool fake_work(const struct totals_request *q)
+{
+    int ms = atomic_load(&fake_long_ms);
+    for (int i = 0; i < ms; i++) {
+        if (q->unwanted && q->unwanted(q->unwanted_context))
+            return false;
+        usleep(1000);
+    }
+    return true;
+}
+
 enum weir_status store_totals(struct store *s, const struct totals_request *q, struct totals *out,
                               struct weir_error *error)
 {
+    if (!fake_work(q))
+        return weir_fail(error, WEIR_ECANCELLED, NULL, "nobody waits for the answer any more");
     pthread_mutex_lock(&s->lock);
     s->calls++;
     snprintf(s->filter, sizeof s->filter, "%s", q->filter ? q->filter : "(none)");
