@@ -3,6 +3,7 @@
 #include "store/inside.h"
 #include "store/rollups.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,16 +35,6 @@ static const char reader_settings[] =
 
 /* ---- opening ---- */
 
-static enum weir_status make_folder(const char *data, struct weir_error *error)
-{
-    if (mkdir(data, 0750) == 0 || errno == EEXIST)
-        return WEIR_OK;
-    enum weir_status status = errno == ENOSPC ? WEIR_EFULL : errno == EACCES || errno == EROFS
-                                                                 ? WEIR_EDENIED : WEIR_EIO;
-    return weir_fail(error, status, "data", "can not make the folder %s: %s", data,
-                     strerror(errno));
-}
-
 static int log_grown(void *context, sqlite3 *db, const char *name, int frames)
 {
     struct store *s = context;
@@ -66,6 +57,8 @@ static enum weir_status open_writer(struct store *s, struct weir_error *error)
     status = store_check_file(sql, &version, &empty, error);
     if (status == WEIR_OK && sqlite3_db_readonly(sql->db, "main") == 1)
         status = weir_fail(error, WEIR_EDENIED, "data", "%s: not writable", s->path);
+    if (status == WEIR_OK)
+        folder_close_to_others(s->path);
     if (status == WEIR_OK && empty)
         status = sql_script(sql, NEW_FILE, error);
     if (status == WEIR_OK)
@@ -111,7 +104,9 @@ static enum weir_status open_immutable(struct store *s, struct sql *sql, struct 
     s->uri = NULL;
     if (logged)
         return weir_fail(error, WEIR_EDENIED, "data",
-                         "%s: its log can not be read without permission to write", s->path);
+                         "%s: in use, or not closed properly, and its log can not be read without permission to"
+                         " write in the folder: read it as the user that owns it, or read a copy (weird backup)",
+                         s->path);
     s->uri = immutable_uri(s->path);
     if (!s->uri)
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory");
@@ -135,9 +130,12 @@ static enum weir_status open_reading(struct store *s, struct weir_error *error)
 {
     struct sql sql;
     struct weir_error first;
-    if (access(s->path, F_OK) != 0)
-        return weir_fail(error, errno == EACCES ? WEIR_EDENIED : WEIR_EIO, "data",
-                         "there is no store at %s: %s", s->path, strerror(errno));
+    if (faccessat(AT_FDCWD, s->path, R_OK, AT_EACCESS) != 0)
+        return errno == EACCES
+                   ? weir_fail(error, WEIR_EDENIED, "data",
+                               "%s may not be read: read it as the user or in the group that owns it", s->path)
+                   : weir_fail(error, WEIR_EIO, "data", "there is no store at %s: %s", s->path,
+                               strerror(errno));
     enum weir_status status = sql_open(&sql, s->path, s->path, SQLITE_OPEN_READONLY, error);
     if (status != WEIR_OK)
         return status;
@@ -167,7 +165,7 @@ enum weir_status store_open(const char *data, enum store_mode mode, struct store
     s->read_only = mode == STORE_READ_ONLY;
     pthread_mutex_init(&s->writing, NULL);
     pthread_mutex_init(&s->pooling, NULL);
-    enum weir_status status = s->read_only ? open_reading(s, error) : make_folder(data, error);
+    enum weir_status status = s->read_only ? open_reading(s, error) : folder_make(data, s->path, error);
     if (status == WEIR_OK && !s->read_only)
         status = open_writer(s, error);
     if (status != WEIR_OK)
