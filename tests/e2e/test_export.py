@@ -188,6 +188,23 @@ def test_csv_and_json():
                 return
 
 
+def test_before_1970():
+    """An exporter without a clock, ten seconds old as its clock says and a hundred as its sysUpTime does."""
+    home = lib.folder()
+    (home / "in").mkdir()
+    record = struct.pack("!4s4s4sHHIIIIHHBBBBHHBBH", b"\x0a\0\0\x01", b"\x0a\0\0\x02", b"\0" * 4, 1, 2, 3, 300,
+                         2000, 91000, 1024, 443, 0, 16, 6, 0, 0, 0, 0, 0, 0)
+    (home / "in" / "1").write_bytes(struct.pack("!HHIIIIBBH", 5, 1, 100000, 10, 0, 0, 0, 0, 0) + record)
+    lib.weird_import(home / "data", home / "in")
+    own = flows(home / "data")[0]["_weir"]
+    lib.equal((own["flowStart"], own["flowEnd"], own["exportTime"]), (-88000, 1000, 10000), "times")
+    row = next(csv.DictReader(io.StringIO(export(home / "data", "csv").decode(), newline="")))
+    lib.equal((row["flowStart"], row["flowEnd"]), ("-88000", "1000"), "times in CSV")
+    (home / "out.ipfix").write_bytes(export(home / "data", "ipfix"))
+    lib.weird_import(home / "again", home / "out.ipfix")
+    lib.equal(flows(home / "again")[0]["_weir"]["flowEnd"], 1000, "end through IPFIX, which has no times before 1970")
+
+
 def test_refusals():
     base = lib.folder()
     lib.weirgen("--pcap", base / "flows.pcap", "--flows", "10", "--duration", "1m", "--seed", "1")
@@ -197,4 +214,4 @@ def test_refusals():
     lib.run(lib.WEIRD, "export", "--data", base / "nothing", ok=(1,))
 
 
-lib.main(test_ipfix, test_corpus, test_tshark, test_nfcapd, test_csv_and_json, test_refusals)
+lib.main(test_ipfix, test_corpus, test_tshark, test_nfcapd, test_csv_and_json, test_before_1970, test_refusals)

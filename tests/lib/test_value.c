@@ -46,6 +46,7 @@ static void test_numbers(void)
     number(UINT64_MAX, 8, IE_UNSIGNED64, "18446744073709551615", NULL);
     number(UINT32_MAX, 4, IE_SECONDS, "4294967295", NULL);
     number(1260226734835, 8, IE_MILLISECONDS, "1260226734835", NULL);
+    number(UINT64_MAX, 8, IE_MILLISECONDS, "18446744073709551615", NULL); /* of the wire: no sign */
     number(0x80, 1, IE_SIGNED8, "-128", NULL);
     number(0xfffe, 2, IE_SIGNED16, "-2", NULL);
     number(5, 4, IE_SIGNED32, "5", NULL);
@@ -67,6 +68,20 @@ static uint64_t float_bits(float f)
     uint32_t bits;
     memcpy(&bits, &f, sizeof bits);
     return bits;
+}
+
+/* Ours may lie before 1970. */
+static void test_own_times(void)
+{
+    static const struct {
+        int64_t value;
+        const char *text;
+    } cases[] = {{-90000, "-90000"}, {0, "0"}, {1260226734835, "1260226734835"}, {INT64_MIN, "-9223372036854775808"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct vector v = {.key = WEIR_FLOW_START, .width = 8, .form = VECTOR_FLAT, .rows = 1,
+                           .values = &cases[i].value};
+        expect(&v, ie_storage_type(v.key), cases[i].text, cases[i].text);
+    }
 }
 
 static void test_floats(void)
@@ -131,6 +146,7 @@ static void test_forms(void)
 
 UNIT_MAIN("value",
           {"numbers", test_numbers},
+          {"own times", test_own_times},
           {"floats", test_floats},
           {"structured", test_structured},
           {"octets", test_octets},
