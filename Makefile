@@ -119,6 +119,11 @@ $(eval $(call room_rule,clients,clients,$$(SOAP_HEADERS)))
 $(eval $(call room_rule,bench,bench,))
 $(eval $(call room_rule,tests,tests,$$(SOAP_HEADERS)))
 
+# The two that say it; they are compiled anew when it changes.
+VERSIONED = $(BUILD)/obj/services/weird_main.o $(BUILD)/obj/clients/weir/words.o
+$(VERSIONED): OWN += -DWEIR_VERSION='"$(VERSION)"'
+$(VERSIONED): Makefile
+
 XML_CFLAGS = $(shell pkg-config --cflags libxml-2.0 2>/dev/null)
 $(BUILD)/obj/clients/%.o: OWN += $(XML_CFLAGS)
 $(BUILD)/obj/tests/%.o: OWN += $(XML_CFLAGS)

@@ -13,6 +13,7 @@ struct log_ring;
 enum role { ROLE_COLLECTOR = 1, ROLE_DB = 2 };
 
 struct weird_settings {
+    const char *version;
     const char *data;
     const char *config;
     const char *http, *netflow, *sflow, *ipfix, *ipfix_tls;
@@ -23,7 +24,7 @@ struct weird_settings {
     int64_t threads, query_memory, spool_size, batch_rows;
     int64_t receivers, receive_buffer, connection_idle, template_lifetime;
     int64_t retain_days, retain_size, retain_rollups_days;
-    bool check, insecure, verbose, compact, known_only, no_upkeep;
+    bool check, insecure, verbose, compact, known_only, no_upkeep, asked;
     struct log_ring *log; /* the last lines */
     unsigned role_bits; /* enum role, from `roles` */
 };

@@ -78,26 +78,36 @@ static const struct option_row rows[] = {
     {"to", "TIME", "records, export: flows that end before it", OPTION_TIME, &settings.to_ms, 0, 0},
     {"format", "NAME", "export: csv, json or ipfix (json)", OPTION_TEXT, &settings.format, 0, 0},
     {"verbose", NULL, "log more", OPTION_FLAG, &settings.verbose, 0, 0},
+    {"help", NULL, "this; after a word, about the word", OPTION_FLAG, &settings.asked, 0, 0},
+    {"version", NULL, "which Weir this is", OPTION_FLAG, &settings.asked, 0, 0},
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
+/* `options`: those that it looks at, besides data, config, verbose, help and version; NULL: all but the words' own. */
 static const struct word {
-    const char *name, *operands, *help;
+    const char *name, *operands, *help, *options, *example;
     int (*run)(struct weird_settings *, int, char **);
 } words[] = {
-    {"", "", "serve: collect flows, store them, answer questions", weird_serve},
+    {"", "", "serve: collect flows, store them, answer questions", NULL,
+     "weird --data /var/lib/weir --netflow '*:2055' --retain-days 90", weird_serve},
     {"import", " FILE…", "the same path from files: captures of export datagrams, folders or lists of raw "
                          "datagrams,\n            IPFIX, flow-tools and nfcapd files (these through the "
-                         "program nfdump);\n            ends with one line of JSON", weird_import},
-    {"records", "", "every stored record as one JSON object a line", weird_records},
+                         "program nfdump);\n            ends with one line of JSON",
+     "compact known-only batch-rows retain-days retain-size retain-rollups-days",
+     "weird import --data ./weir-data capture.pcap nfcapd-files/", weird_import},
+    {"records", "", "every stored record as one JSON object a line", "filter from to",
+     "weird records --from now-15m --filter 'src net 10.1.0.0/16 and dst port 443'", weird_records},
     {"names", "", "what exporters call interfaces, VRFs, applications and samplers: a JSON object a line",
-     weird_names},
-    {"export", "", "stored flow records to stdout: a JSON object a line, CSV, or an IPFIX file", weird_export},
-    {"verify", "", "recompute checksums and roll-ups; exit 1 and say what differs", weird_verify},
-    {"retag", "", "give stored flows the tags of the present table", weird_retag},
+     "from to", "weird names --from now-1d", weird_names},
+    {"export", "", "stored flow records to stdout: a JSON object a line, CSV, or an IPFIX file",
+     "filter from to format", "weird export --format ipfix --filter 'proto tcp' > flows.ipfix", weird_export},
+    {"verify", "", "recompute checksums and roll-ups; exit 1 and say what differs", "", "weird verify", weird_verify},
+    {"retag", "", "give stored flows the tags of the present table", "", "weird retag", weird_retag},
     {"compact", "", "merge and sort blocks, apply retention, give space back: what weird does by and\n"
-                    "            by while it serves, at once; ends with one line of JSON", weird_compact},
-    {"backup", " FILE", "a copy of the store as it is now, while it is in use too", weird_backup},
+                    "            by while it serves, at once; ends with one line of JSON",
+     "retain-days retain-size retain-rollups-days", "weird compact --retain-days 90", weird_compact},
+    {"backup", " FILE", "a copy of the store as it is now, while it is in use too", "",
+     "weird backup /mnt/weir-monday.db", weird_backup},
 };
 #define WORDS (sizeof words / sizeof *words)
 
@@ -125,17 +135,58 @@ int weird_usage(const char *format, ...)
     return 2;
 }
 
-static void help(void)
+static bool lists(const char *names, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = names; (at = strstr(at, name)); at += length)
+        if ((at == names || at[-1] == ' ') && (at[length] == ' ' || !at[length]))
+            return true;
+    return false;
+}
+
+/* Does a word look at this option? */
+static bool takes(const struct word *word, const char *option)
+{
+    static const char everyones[] = "data config verbose help version";
+    if (word->options)
+        return lists(everyones, option) || lists(word->options, option);
+    return !lists("filter from to format compact", option);
+}
+
+static void print_word(const struct word *word)
+{
+    printf("  weird%s%-8s%s [OPTION…]\n            %s\n", word->name[0] ? " " : "", word->name, word->operands,
+           word->help);
+}
+
+static void print_options(const struct word *word)
 {
     char text[16384];
+    struct option_row taken[ROWS];
+    size_t count = 0;
+    for (size_t i = 0; i < ROWS; i++)
+        if (!word || takes(word, rows[i].name))
+            taken[count++] = rows[i];
+    options_help(taken, count, text, sizeof text);
+    printf("\nOptions\n%s", text);
+}
+
+static void help(void)
+{
     puts("weird - Weir's server: collects flow records, stores them, answers over SOAP\n");
     for (size_t i = 0; i < WORDS; i++)
-        printf("  weird%s%-8s%s [OPTION…]\n            %s\n", words[i].name[0] ? " " : "",
-               words[i].name, words[i].operands, words[i].help);
-    options_help(rows, ROWS, text, sizeof text);
-    printf("\nOptions\n%s", text);
-    puts("\nWhen everything listens, one line on stdout: ready http=… netflow=… sflow=… ipfix=… [ipfix-tls=…]\n"
+        print_word(&words[i]);
+    print_options(NULL);
+    puts("\n`weird WORD --help` has the options of a word, and an example.\n"
+         "When everything listens, one line on stdout: ready http=… netflow=… sflow=… ipfix=… [ipfix-tls=…]\n"
          "SIGTERM and SIGINT: what was received is stored, then it ends. Exit codes: 0, 1 failed, 2 usage.");
+}
+
+static void help_word(const struct word *word)
+{
+    print_word(word);
+    print_options(word);
+    printf("\nExample\n  %s\n", word->example);
 }
 
 void weird_key_folder(const struct weird_settings *s, char out[KEY_FOLDER_SIZE])
@@ -233,15 +284,41 @@ static const struct word *find_word(const char *name)
     return NULL;
 }
 
+static int refuse_word(const char *name)
+{
+    char list[256] = "";
+    for (size_t i = 1; i < WORDS; i++) /* the first is to serve, and has no name */
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s, ", words[i].name);
+    return weird_usage("'%s' is not a word; there are %sor none to serve", name, list);
+}
+
+/* What is asked before anything else, wherever it stands: help, of the word when there is one, and the version. */
+static bool answered(int argc, char **argv)
+{
+    const struct word *word = NULL;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (!word && argv[i][0] != '-')
+            word = find_word(argv[i]);
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 || (i == 1 && strcmp(argv[i], "help") == 0)) {
+            word ? help_word(word) : help();
+            return true;
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            puts("weird " WEIR_VERSION);
+            return true;
+        }
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     struct weir_error error = {0};
     int operands = 0;
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "help") == 0) {
-            help();
-            return 0;
-        }
+    settings.version = WEIR_VERSION;
+    if (answered(argc, argv))
+        return 0;
     const char *config = config_named(argc, argv);
     if (config && options_file(rows, ROWS, config, &error) != WEIR_OK)
         return weird_complain(&error, 2);
@@ -256,8 +333,7 @@ int main(int argc, char **argv)
     /* options_parse leaves the operands in argv[1]… */
     const struct word *word = operands ? find_word(argv[1]) : &words[0];
     if (!word)
-        return weird_usage("'%s' is not a word; there are import, records, export, verify, retag, "
-                           "compact, backup, or none to serve", argv[1]);
+        return refuse_word(argv[1]);
     int code = word->run(&settings, operands > 0 ? operands - 1 : 0, argv + 2);
     log_open(NULL, NULL, LOG_LEVEL_ERROR);
     log_ring_free(settings.log);

@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define VERSION "0.1.0"
 #define STOP_PATIENCE_MS 30000
 #define RECEIVERS_USUAL 4
 #define PATH_SIZE 4096
@@ -206,7 +205,7 @@ static enum weir_status make_services(struct server *s, struct weir_error *error
     const struct weird_settings *w = s->settings;
     struct services_settings settings = {
         .listen = w->http,
-        .version = VERSION,
+        .version = w->version,
         .roles = (plays(s, ROLE_DB) ? SERVICE_DB : 0u) |
                  (plays(s, ROLE_COLLECTOR) ? SERVICE_COLLECTOR : 0u),
         .store = s->store,
@@ -327,7 +326,7 @@ int weird_serve(struct weird_settings *settings, int operands, char **operand)
     raise_descriptors();
     enum weir_status status = start(&server, &error);
     if (status == WEIR_OK) {
-        log_info("weird", "%s serves %s", VERSION, settings->data);
+        log_info("weird", "%s serves %s", settings->version, settings->data);
         say_ready(&server);
         while ((which = sigtimedwait(&signals, NULL, &a_while)) < 0)
             retry_catalogue(&server);

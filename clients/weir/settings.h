@@ -19,6 +19,7 @@
     X(url, "url", "URL", OPTION_TEXT, 0, 0, "the service (" URL_DEFAULT ", or WEIR_URL)")          \
     X(format, "format", "F", OPTION_TEXT, 0, 0, "table, json or csv (table)")                      \
     X(help, "help", NULL, OPTION_FLAG, 0, 0, "what the word does and takes")                       \
+    X(version, "version", NULL, OPTION_FLAG, 0, 0, "which Weir this is")                           \
     X(by, "by", "KEYS", OPTION_TEXT, 0, 0,                                                         \
       "keys with commas: IPFIX names, srcTag, dstTag, srcIP, dstIP, exporter, domain, NAME/LEN")   \
     X(filter, "filter", "F", OPTION_TEXT, 0, 0,                                                    \
@@ -65,7 +66,7 @@ enum setting {
 struct settings {
     const char *url, *format, *by, *filter, *order, *source, *spread, *measure, *description, *sampling_rate;
     const char *method, *lengths, *fields, *key, *level;
-    bool help, time, once, macs;
+    bool help, version, time, once, macs;
     int64_t from_ms, to_ms, step_ms, top, percentile, limit; /* step, top, limit: 0 when not given */
 };
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ACCEPT_ALWAYS (ACCEPT(url) | ACCEPT(format) | ACCEPT(help))
+#define ACCEPT_ALWAYS (ACCEPT(url) | ACCEPT(format) | ACCEPT(help) | ACCEPT(version))
 #define ACCEPT_WHEN   (ACCEPT(from_ms) | ACCEPT(to_ms))
 #define ACCEPT_ANONYMISE (ACCEPT(lengths) | ACCEPT(fields) | ACCEPT(macs) | ACCEPT(key))
 #define ACCEPT_ALL    ((1u << SETTING_COUNT) - 1u)
@@ -70,6 +70,23 @@ static const struct word words[] = {
 };
 #define WORD_COUNT (sizeof words / sizeof words[0])
 
+/* Of words and groups that want one. */
+static const struct {
+    const char *name, *verb, *example;
+} examples[] = {
+    {"totals", NULL, "weir totals --by srcIP --top 10 --filter 'dst port 443 and proto tcp' --from now-1h"},
+    {"series", NULL, "weir series --by srcTag --from now-1d --step 5m"},
+    {"matrix", NULL, "weir matrix --from now-1d --measure packets"},
+    {"account", NULL, "weir account --from now-1h --format json"},
+    {"tag", "add", "weir tag add 1 PoP-BA 10.1.0.0/16 2001:db8:1::/48 AS64500"},
+    {"device", "add", "weir device add 192.0.2.1 border-1 --sampling-rate 1000"},
+    {"point", "add", "weir point add 192.0.2.1 7 3 edge-in uplink"},
+    {"type", "add", "weir type add no-dns 10 drop --filter 'port 53'"},
+    {"policy", "set", "weir policy set 192.0.2.1 7 truncate --lengths 24,48"},
+    {"logs", NULL, "weir logs --level warning --from now-1h"},
+    {"call", NULL, "weir call 'http://127.0.0.1:8080/db?wsdl' flowSrcIP address=192.0.2.1 from=now-1h to=now"},
+};
+
 /* ---- help ------------------------------------------------------------------------------------ */
 
 static void print_word(char *out, size_t size, const struct word *w)
@@ -91,12 +108,17 @@ static void help_all(struct buffer *out)
     buffer_print(out, "\n%s\n`weir WORD --help` lists the options of a word.\n", options);
 }
 
+static const struct word *find_word(const char *name, const char *verb);
+
 static void help_word(struct buffer *out, const struct word *w)
 {
     char head[96], options[8192];
     print_word(head, sizeof head, w);
     settings_help(w->accepts | ACCEPT_ALWAYS, options, sizeof options);
     buffer_print(out, "weir %s [OPTIONS]\n  %s\n\n%s", head, w->help, options);
+    for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++)
+        if (find_word(examples[i].name, examples[i].verb) == w)
+            buffer_print(out, "\nexample: %s\n", examples[i].example);
 }
 
 /* A name that has verbs: all of them. */
@@ -231,6 +253,10 @@ static enum outcome find_and_run(int argc, char **argv, char **scratch, struct r
     memcpy(scratch, argv, (size_t)argc * sizeof *argv);
     if (settings_parse(argc, scratch, ACCEPT_ALL, "weir", &operands, r->error))
         return OUTCOME_USAGE;
+    if (settings.version) {
+        buffer_print(r->out, "weir %s\n", WEIR_VERSION);
+        return OUTCOME_DONE;
+    }
     bool wants_help = settings.help || (operands > 0 && strcmp(scratch[1], "help") == 0);
     if (operands == 0 || strcmp(scratch[1], "help") == 0) {
         help_all(wants_help ? r->out : r->aside);

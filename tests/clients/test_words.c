@@ -484,6 +484,15 @@ static void any_contract_is_called(void)
     "<c:line><t:time>" time "</t:time><t:level>" level "</t:level><t:room>store</t:room><t:text>" text \
     "</t:text></c:line>"
 
+static void the_version_is_said(void)
+{
+    struct said *s = say("--version");
+    CU_ASSERT_EQUAL(s->outcome, OUTCOME_DONE);
+    CU_ASSERT_EQUAL(strncmp(s->out, "weir ", 5), 0);
+    CU_ASSERT_TRUE(s->out[5] >= '0' && s->out[5] <= '9' && strchr(s->out, '.'));
+    CU_ASSERT_EQUAL(say("totals --version")->outcome, OUTCOME_DONE);
+}
+
 static void the_log_is_shown(void)
 {
     static const struct canned_row rows[] = {
@@ -517,5 +526,6 @@ UNIT_MAIN("words", {"usage errors say what to do", usage_errors_say_what_to_do},
           {"devices have names", devices_have_names},
           {"the catalogue is kept", the_catalogue_is_kept},
           {"what is no answer is said", what_is_no_answer_is_said},
+          {"the version is said", the_version_is_said},
           {"the log is shown", the_log_is_shown},
           {"any contract is called", any_contract_is_called})
