@@ -1,25 +1,23 @@
 /* weird_names.c - `weird names`: what exporters call things, one JSON object a line:
- *   {"exporter":"…","domain":…,"kind":"interface","number":…,"name":"…","description":"…","told":…}
+ *   {"exporter":"…","domain":…,"kind":"interface","number":…,"name":"…","description":"…","option":"interfaceName",
+ *    "first":…,"told":…}
  * An application has "id", as records and totals print it, and "engine" and "selector" (RFC 6759),
  * instead of "number". */
+#include "names_text.h"
 #include "weird.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char *const kinds[NAME_KIND_COUNT] = {"interface", "vrf", "application", "sampler"};
-
 static void put_number(struct buffer *out, const struct name_entry *e)
 {
-    unsigned long long number = e->number;
-    if (e->kind != NAME_APPLICATION || e->octets < 2 || e->octets > 8) {
-        buffer_print(out, ",\"number\":%llu", number);
-        return;
-    }
-    unsigned selector_bits = 8 * (e->octets - 1);
-    buffer_print(out, ",\"id\":\"0x%0*llx\",\"engine\":%llu,\"selector\":%llu",
-                 (int)(2 * e->octets), number, number >> selector_bits,
-                 number & ((1ull << selector_bits) - 1));
+    struct name_id id;
+    name_id_print(e, &id);
+    if (id.is_application)
+        buffer_print(out, ",\"id\":\"%s\",\"engine\":%llu,\"selector\":%llu", id.text,
+                     (unsigned long long)id.engine, (unsigned long long)id.selector);
+    else
+        buffer_print(out, ",\"number\":%s", id.text);
 }
 
 static void put_text(struct buffer *out, const char *member, const char *text)
@@ -30,14 +28,15 @@ static void put_text(struct buffer *out, const char *member, const char *text)
 
 static void put_entry(struct buffer *out, const struct name_entry *e)
 {
-    char text[ADDRESS_TEXT_SIZE];
+    char text[ADDRESS_TEXT_SIZE], element[IE_NAME_SIZE];
     buffer_print(out, "{\"exporter\":\"%s\",\"domain\":%u,\"kind\":\"%s\"",
-                 address_print(&e->exporter, text), e->domain, kinds[e->kind]);
+                 address_print(&e->exporter, text), e->domain, name_kinds[e->kind]);
     put_number(out, e);
     put_text(out, "name", e->name);
     if (*e->description)
         put_text(out, "description", e->description);
-    buffer_print(out, ",\"told\":%lld}\n", (long long)e->told_ms);
+    buffer_print(out, ",\"option\":\"%s\",\"first\":%lld,\"told\":%lld}\n", ie_key_print(e->element, element),
+                 (long long)e->first_told_ms, (long long)e->told_ms);
 }
 
 static enum weir_status print(const struct names *names, struct weir_error *error)

@@ -53,6 +53,9 @@
       "which key of the collector's machine makes pseudonyms (default)")                           \
     X(level, "level", "L", OPTION_TEXT, 0, 0,                                                      \
       "error, warning, info or debug: lines so severe and worse (debug)")                          \
+    X(kind, "kind", "K", OPTION_TEXT, 0, 0,                                                        \
+      "interface, vrf, application or sampler: names of these only (all)")                         \
+    X(exporter, "exporter", "ADDRESS", OPTION_TEXT, 0, 0, "names told by this exporter only (all)") \
     X(limit, "limit", "N", OPTION_NUMBER, 1, 1000, "only the last N lines (1000)")
 
 enum setting {
@@ -65,7 +68,7 @@ enum setting {
 
 struct settings {
     const char *url, *format, *by, *filter, *order, *source, *spread, *measure, *description, *sampling_rate;
-    const char *method, *lengths, *fields, *key, *level;
+    const char *method, *lengths, *fields, *key, *level, *kind, *exporter;
     bool help, version, time, once, macs;
     int64_t from_ms, to_ms, step_ms, top, percentile, limit; /* step, top, limit: 0 when not given */
 };

@@ -58,6 +58,8 @@ static const struct word words[] = {
     {"db", "add", "URL [NAME]", "add a DB component the collector knows", 0, 1, 2, word_db_add},
     {"db", "del", "URL", "remove a DB component", 0, 1, 1, word_db_del},
     {"db", "list", "", "all DB components", 0, 0, 0, word_db_list},
+    {"names", NULL, "", "what exporters call interfaces, VRFs, applications and samplers",
+     ACCEPT_WHEN | ACCEPT(kind) | ACCEPT(exporter), 0, 0, word_names},
     {"status", NULL, "", "the state of store, collector and server", 0, 0, 0, word_status},
     {"suspend", NULL, "", "receive and count datagrams, but do not decode them", 0, 0, 0,
      word_suspend},
@@ -83,6 +85,7 @@ static const struct {
     {"point", "add", "weir point add 192.0.2.1 7 3 edge-in uplink"},
     {"type", "add", "weir type add no-dns 10 drop --filter 'port 53'"},
     {"policy", "set", "weir policy set 192.0.2.1 7 truncate --lengths 24,48"},
+    {"names", NULL, "weir names --kind interface --exporter 192.0.2.1"},
     {"logs", NULL, "weir logs --level warning --from now-1h"},
     {"call", NULL, "weir call 'http://127.0.0.1:8080/db?wsdl' flowSrcIP address=192.0.2.1 from=now-1h to=now"},
 };

@@ -80,6 +80,7 @@ enum outcome word_policy_del(struct request *r);
 enum outcome word_policy_list(struct request *r);
 enum outcome word_suspend(struct request *r);
 enum outcome word_resume(struct request *r);
+enum outcome word_names(struct request *r);
 enum outcome word_logs(struct request *r);
 enum outcome word_status(struct request *r);
 enum outcome word_call(struct request *r);

@@ -244,6 +244,8 @@ struct name_entry {
     const char *name;        /* without trailing NULs, at most 1024 octets, any octets but NUL */
     const char *description; /* likewise; "" when there is none */
     int64_t told_ms;         /* export time of the last word */
+    int64_t first_told_ms;   /* of the first one of those that are stored, whatever it was */
+    ie_key element;          /* of which the name is the value: IANA(82), interfaceName */
 };
 struct names {
     const struct name_entry *list; /* by exporter, domain, kind, number */

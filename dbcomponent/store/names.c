@@ -50,6 +50,13 @@ static int compare(const void *left, const void *right)
     return order ? order : a->told_ms > b->told_ms ? -1 : a->told_ms < b->told_ms;
 }
 
+/* The list has equal things together, the latest first. */
+static void merge_into(struct name_entry *kept, const struct name_entry *earlier)
+{
+    if (earlier->first_told_ms < kept->first_told_ms)
+        kept->first_told_ms = earlier->first_told_ms;
+}
+
 /* An exporter repeats its names every few minutes: keeps the latest of each. */
 static void compact(struct gathering *g)
 {
@@ -59,6 +66,8 @@ static void compact(struct gathering *g)
     for (size_t i = 0; i < g->count; i++)
         if (i == 0 || same_thing(&g->list[i], &g->list[kept - 1]) != 0)
             g->list[kept++] = g->list[i];
+        else
+            merge_into(&g->list[kept - 1], &g->list[i]);
     g->count = kept;
     g->compact_at = kept * 2 > COMPACT_FIRST ? kept * 2 : COMPACT_FIRST;
 }
@@ -136,7 +145,8 @@ static bool read_row(struct gathering *g, const struct source *s, const struct f
     struct name_entry e = {.kind = s->kind, .number = number_at(number, row)};
     memcpy(e.exporter.octets, vector_octets(exporter, row).bytes, 16);
     e.domain = domain ? (uint32_t)vector_u64(domain, row) : 0;
-    e.told_ms = told ? (int64_t)vector_u64(told, row) : 0;
+    e.told_ms = e.first_told_ms = told ? (int64_t)vector_u64(told, row) : 0;
+    e.element = name->key;
     e.octets = number->width ? 0 : vector_octets(number, row).length;
     e.name = text_at(g, name, row);
     e.description = text_at(g, s->description ? frame_find(f, s->description) : NULL, row);

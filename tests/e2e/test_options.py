@@ -54,6 +54,9 @@ def test_names():
         ("0.0.0.0", 8, "interface", 3, "Gi0/3", "")], "names")
     https = names(home / "data")[3]
     lib.equal((https["engine"], https["selector"], https["told"]), (3, 443, 1_700_000_100_000), "https")
+    eth1 = names(home / "data")[0]
+    lib.equal((eth1["option"], eth1["first"], eth1["told"]),
+              ("interfaceName", 1_700_000_000_000, 1_700_000_100_000), "when an interface was told")
     lib.equal(lib.run(lib.WEIRD, "names", "--data", home / "data", "--to", "1699999999000"), "",
               "names before any was told")
 

@@ -162,6 +162,27 @@ void totals_free(struct totals *t)
     free(t->memory);
 }
 
+static const struct name_entry fake_names[] = {
+    {.domain = 7, .kind = NAME_INTERFACE, .number = 3, .name = "Gi0/3 <up>", .description = "",
+     .first_told_ms = 10, .told_ms = 20, .element = IANA(82)},
+    {.domain = 8, .kind = NAME_APPLICATION, .number = 0x030001bb, .octets = 4, .name = "https\xff",
+     .description = "web", .first_told_ms = 30, .told_ms = 30, .element = IANA(96)},
+};
+static struct interval fake_names_when;
+
+enum weir_status store_names(struct store *s, struct interval when, struct names *out,
+                             struct weir_error *error)
+{
+    fake_names_when = when;
+    *out = (struct names){.list = fake_names, .count = 2};
+    return s->fail ? fake_fail(s, error) : WEIR_OK;
+}
+
+void names_free(struct names *n)
+{
+    *n = (struct names){0};
+}
+
 enum weir_status store_account(struct store *s, struct interval when, struct account_answer *out,
                                struct weir_error *error)
 {
