@@ -47,9 +47,10 @@ static enum weir_status check_tag(const struct wt__Tag *q, struct weir_error *er
     return WEIR_OK;
 }
 
-static enum weir_status read_tag(struct soap *soap, const struct wt__Tag *q, struct tag *tag,
+static enum weir_status read_tag(struct soap *soap, const struct _col__AddTag *request, struct tag *tag,
                                  struct weir_error *error)
 {
+    const struct wt__Tag *q = request->tag;
     enum weir_status status = check_tag(q, error);
     if (status != WEIR_OK)
         return status;
@@ -69,9 +70,11 @@ static enum weir_status read_tag(struct soap *soap, const struct wt__Tag *q, str
     return status;
 }
 
-static enum weir_status read_device(const struct wt__MDev *q, struct device_entry *device,
-                                    struct weir_error *error)
+static enum weir_status read_device(struct soap *soap, const struct _col__AddMDev *request,
+                                    struct device_entry *device, struct weir_error *error)
 {
+    const struct wt__MDev *q = request->mdev;
+    (void)soap;
     if (!q)
         return weir_fail(error, WEIR_EARGUMENT, "mdev", "mdev is missing");
     if (!q->address)
@@ -115,18 +118,7 @@ struct store *collector_change(struct soap *soap)
     return services_of(soap)->settings.store;
 }
 
-int __col__AddTag(struct soap *soap, struct _col__AddTag *q, struct _col__AddTagResponse *answer)
-{
-    char who[WHO_SIZE];
-    struct tag tag;
-    struct weir_error error;
-    (void)answer;
-    if (!q || read_tag(soap, q->tag, &tag, &error) != WEIR_OK)
-        return q ? fault_error(soap, &error) : fault_missing(soap, "AddTag");
-    struct store *store = collector_change(soap);
-    return collector_changed(soap, store_tag_add(store, &tag, caller_who(soap, who), &error),
-                             &error);
-}
+COLLECTOR_CHANGE(AddTag, "AddTag", true, struct tag, read_tag, store_tag_add)
 
 int __col__DelTag(struct soap *soap, struct _col__DelTag *q, struct _col__DelTagResponse *answer)
 {
@@ -147,62 +139,41 @@ int __col__DelTag(struct soap *soap, struct _col__DelTag *q, struct _col__DelTag
     return collector_changed(soap, status, &error);
 }
 
-int __col__AddMDev(struct soap *soap, struct _col__AddMDev *q, struct _col__AddMDevResponse *answer)
+static enum weir_status read_device_address(struct soap *soap, const struct _col__DelMDev *q,
+                                            struct address *address, struct weir_error *error)
 {
-    char who[WHO_SIZE];
-    struct device_entry device;
-    struct weir_error error;
-    (void)answer;
-    if (!q || read_device(q->mdev, &device, &error) != WEIR_OK)
-        return q ? fault_error(soap, &error) : fault_missing(soap, "AddMDev");
-    struct store *store = collector_change(soap);
-    return collector_changed(soap, store_device_add(store, &device, caller_who(soap, who), &error),
-                             &error);
+    (void)soap;
+    return address_parse(q->address, "address", address, error);
 }
 
-int __col__DelMDev(struct soap *soap, struct _col__DelMDev *q, struct _col__DelMDevResponse *answer)
+static enum weir_status read_db(struct soap *soap, const struct _col__AddCompDB *q, struct db_entry *db,
+                                struct weir_error *error)
 {
-    char who[WHO_SIZE];
-    struct address address;
-    struct weir_error error;
-    (void)answer;
-    if (!q || !q->address)
-        return fault_missing(soap, "address");
-    if (address_parse(q->address, "address", &address, &error) != WEIR_OK)
-        return fault_error(soap, &error);
-    struct store *store = collector_change(soap);
-    return collector_changed(
-        soap, store_device_delete(store, &address, caller_who(soap, who), &error), &error);
+    (void)soap;
+    *db = (struct db_entry){q->compDB->url, q->compDB->name ? q->compDB->name : ""};
+    enum weir_status status = remote_url_check(db->url, error);
+    return status == WEIR_OK ? collector_check_text(db->name, "name", error) : status;
 }
 
-int __col__AddCompDB(struct soap *soap, struct _col__AddCompDB *q,
-                     struct _col__AddCompDBResponse *answer)
+static enum weir_status read_db_url(struct soap *soap, const struct _col__DelCompDB *q, const char **url,
+                                    struct weir_error *error)
 {
-    char who[WHO_SIZE];
-    struct weir_error error;
-    (void)answer;
-    if (!q || !q->compDB || !q->compDB->url)
-        return fault_missing(soap, "url");
-    struct db_entry db = {q->compDB->url, q->compDB->name ? q->compDB->name : ""};
-    if (remote_url_check(db.url, &error) != WEIR_OK ||
-        collector_check_text(db.name, "name", &error) != WEIR_OK)
-        return fault_error(soap, &error);
-    struct store *store = collector_change(soap);
-    return collector_changed(soap, store_db_add(store, &db, caller_who(soap, who), &error), &error);
+    (void)soap;
+    (void)error;
+    *url = q->url;
+    return WEIR_OK;
 }
 
-int __col__DelCompDB(struct soap *soap, struct _col__DelCompDB *q,
-                     struct _col__DelCompDBResponse *answer)
+static enum weir_status delete_db(struct store *store, const char *const *url, const char *who,
+                                  struct weir_error *error)
 {
-    char who[WHO_SIZE];
-    struct weir_error error;
-    (void)answer;
-    if (!q || !q->url)
-        return fault_missing(soap, "url");
-    struct store *store = collector_change(soap);
-    return collector_changed(soap, store_db_delete(store, q->url, caller_who(soap, who), &error),
-                             &error);
+    return store_db_delete(store, *url, who, error);
 }
+
+COLLECTOR_CHANGE(AddMDev, "AddMDev", true, struct device_entry, read_device, store_device_add)
+COLLECTOR_CHANGE(DelMDev, "address", q->address, struct address, read_device_address, store_device_delete)
+COLLECTOR_CHANGE(AddCompDB, "url", q->compDB && q->compDB->url, struct db_entry, read_db, store_db_add)
+COLLECTOR_CHANGE(DelCompDB, "url", q->url, const char *, read_db_url, delete_db)
 
 /* ---- listing it ---- */
 
@@ -249,21 +220,7 @@ static bool put_tag(struct soap *soap, const struct tag *from, struct wt__Tag *t
     return true;
 }
 
-int __col__ListTags(struct soap *soap, struct _col__ListTags *q,
-                    struct _col__ListTagsResponse *answer)
-{
-    struct catalogue catalogue;
-    (void)q;
-    if (collector_read_catalogue(soap, &catalogue) != SOAP_OK)
-        return soap->error;
-    answer->__sizetag = (int)catalogue.tag_count;
-    answer->tag = collector_zeroed(soap, catalogue.tag_count, sizeof *answer->tag);
-    bool ok = answer->tag;
-    for (size_t i = 0; ok && i < catalogue.tag_count; i++)
-        ok = put_tag(soap, &catalogue.tags[i], &answer->tag[i]);
-    catalogue_free(&catalogue);
-    return ok ? SOAP_OK : (soap->error = SOAP_EOM);
-}
+COLLECTOR_LIST(ListTags, tag, tags, tag_count, put_tag)
 
 static bool put_rate(struct soap *soap, double rate, struct wt__MDev *to)
 {
@@ -392,24 +349,14 @@ int __col__ListMDevs(struct soap *soap, struct _col__ListMDevs *q,
     return ok ? SOAP_OK : (soap->error = SOAP_EOM);
 }
 
-int __col__ListCompDBs(struct soap *soap, struct _col__ListCompDBs *q,
-                       struct _col__ListCompDBsResponse *answer)
+static bool put_db(struct soap *soap, const struct db_entry *from, struct wt__CompDB *to)
 {
-    struct catalogue catalogue;
-    (void)q;
-    if (collector_read_catalogue(soap, &catalogue) != SOAP_OK)
-        return soap->error;
-    answer->__sizecompDB = (int)catalogue.db_count;
-    answer->compDB = collector_zeroed(soap, catalogue.db_count, sizeof *answer->compDB);
-    bool ok = answer->compDB;
-    for (size_t i = 0; ok && i < catalogue.db_count; i++) {
-        answer->compDB[i].url = soap_strdup(soap, catalogue.dbs[i].url);
-        answer->compDB[i].name = collector_optional(soap, catalogue.dbs[i].name);
-        ok = answer->compDB[i].url;
-    }
-    catalogue_free(&catalogue);
-    return ok ? SOAP_OK : (soap->error = SOAP_EOM);
+    to->url = soap_strdup(soap, from->url);
+    to->name = collector_optional(soap, from->name);
+    return to->url;
 }
+
+COLLECTOR_LIST(ListCompDBs, compDB, dbs, db_count, put_db)
 
 /* ---- account and state ---- */
 

@@ -139,74 +139,45 @@ static enum weir_status read_scope(const char *device, const unsigned *domain,
     return device ? address_parse(device, "device", &out->device, error) : WEIR_OK;
 }
 
-int __col__AnonyFlowDom(struct soap *soap, struct _col__AnonyFlowDom *q,
-                        struct _col__AnonyFlowDomResponse *answer)
+static enum weir_status read_policy(struct soap *soap, const struct _col__AnonyFlowDom *q,
+                                    struct domain_policy *policy, struct weir_error *error)
 {
-    char who[WHO_SIZE];
-    struct weir_error error;
-    (void)answer;
-    if (!q || !q->flowDom || !q->flowDom->anonymisation)
-        return fault_missing(soap, "flowDom");
-    struct domain_policy policy = {.scope = POLICY_DOMAIN};
-    enum weir_status status =
-        read_scope(q->flowDom->device, q->flowDom->domain, &policy, &error);
+    *policy = (struct domain_policy){.scope = POLICY_DOMAIN};
+    enum weir_status status = read_scope(q->flowDom->device, q->flowDom->domain, policy, error);
     if (status == WEIR_OK)
-        status = read_anonymisation(soap, q->flowDom->anonymisation, &policy.anonymisation, &error);
-    if (status == WEIR_OK)
-        status = make_key(soap, &policy.anonymisation, &error);
-    if (status != WEIR_OK)
-        return fault_error(soap, &error);
-    struct store *store = collector_change(soap);
-    return collector_changed(soap, store_policy_set(store, &policy, caller_who(soap, who), &error),
-                             &error);
+        status = read_anonymisation(soap, q->flowDom->anonymisation, &policy->anonymisation, error);
+    return status == WEIR_OK ? make_key(soap, &policy->anonymisation, error) : status;
 }
 
-int __col__DelAnonyFlowDom(struct soap *soap, struct _col__DelAnonyFlowDom *q,
-                           struct _col__DelAnonyFlowDomResponse *answer)
+static enum weir_status read_which_policy(struct soap *soap, const struct _col__DelAnonyFlowDom *q,
+                                          struct domain_policy *which, struct weir_error *error)
 {
-    char who[WHO_SIZE];
-    struct domain_policy which = {.scope = POLICY_DOMAIN};
-    struct weir_error error;
-    (void)answer;
-    if (!q)
-        return fault_missing(soap, "device");
-    if (read_scope(q->device, q->domain, &which, &error) != WEIR_OK)
-        return fault_error(soap, &error);
-    struct store *store = collector_change(soap);
-    return collector_changed(soap, store_policy_delete(store, &which, caller_who(soap, who), &error),
-                             &error);
+    (void)soap;
+    *which = (struct domain_policy){.scope = POLICY_DOMAIN};
+    return read_scope(q->device, q->domain, which, error);
 }
 
-int __col__ListAnonyFlowDoms(struct soap *soap, struct _col__ListAnonyFlowDoms *q,
-                             struct _col__ListAnonyFlowDomsResponse *answer)
+static bool put_policy(struct soap *soap, const struct domain_policy *from, struct wt__AnonyFlowDom *to)
 {
     char text[ADDRESS_TEXT_SIZE];
-    struct catalogue catalogue;
-    (void)q;
-    if (collector_read_catalogue(soap, &catalogue) != SOAP_OK)
-        return soap->error;
-    size_t count = catalogue.snapshot.policy_count;
-    answer->__sizeflowDom = (int)count;
-    answer->flowDom = collector_zeroed(soap, count, sizeof *answer->flowDom);
-    bool ok = answer->flowDom;
-    for (size_t i = 0; ok && i < count; i++) {
-        const struct domain_policy *from = &catalogue.snapshot.policies[i];
-        struct wt__AnonyFlowDom *to = &answer->flowDom[i];
-        if (from->scope != POLICY_ALL)
-            ok = (to->device = soap_strdup(soap, address_print(&from->device, text)));
-        if (from->scope == POLICY_DOMAIN)
-            ok = ok && put_number(soap, from->domain, &to->domain);
-        ok = ok && put_anonymisation(soap, &from->anonymisation, &to->anonymisation);
-    }
-    catalogue_free(&catalogue);
-    return ok ? SOAP_OK : (soap->error = SOAP_EOM);
+    if (from->scope != POLICY_ALL && !(to->device = soap_strdup(soap, address_print(&from->device, text))))
+        return false;
+    if (from->scope == POLICY_DOMAIN && !put_number(soap, from->domain, &to->domain))
+        return false;
+    return put_anonymisation(soap, &from->anonymisation, &to->anonymisation);
 }
+
+COLLECTOR_CHANGE(AnonyFlowDom, "flowDom", q->flowDom && q->flowDom->anonymisation, struct domain_policy,
+                 read_policy, store_policy_set)
+COLLECTOR_CHANGE(DelAnonyFlowDom, "device", true, struct domain_policy, read_which_policy, store_policy_delete)
+COLLECTOR_LIST(ListAnonyFlowDoms, flowDom, snapshot.policies, snapshot.policy_count, put_policy)
 
 /* ---- flow types ---- */
 
-static enum weir_status read_flow_type(struct soap *soap, const struct wt__FlowType *q,
+static enum weir_status read_flow_type(struct soap *soap, const struct _col__AddFlowType *request,
                                        struct flow_type *out, struct weir_error *error)
 {
+    const struct wt__FlowType *q = request->flowType;
     *out = (struct flow_type){.name = q->name ? q->name : "",
                               .priority = q->priority,
                               .filter = q->filter ? q->filter : "",
@@ -224,35 +195,6 @@ static enum weir_status read_flow_type(struct soap *soap, const struct wt__FlowT
     return make_key(soap, q->anonymisation ? &out->anonymisation : &pan, error);
 }
 
-int __col__AddFlowType(struct soap *soap, struct _col__AddFlowType *q,
-                       struct _col__AddFlowTypeResponse *answer)
-{
-    char who[WHO_SIZE];
-    struct flow_type type;
-    struct weir_error error;
-    (void)answer;
-    if (!q || !q->flowType)
-        return fault_missing(soap, "flowType");
-    if (read_flow_type(soap, q->flowType, &type, &error) != WEIR_OK)
-        return fault_error(soap, &error);
-    struct store *store = collector_change(soap);
-    return collector_changed(soap, store_flow_type_add(store, &type, caller_who(soap, who), &error),
-                             &error);
-}
-
-int __col__DelFlowType(struct soap *soap, struct _col__DelFlowType *q,
-                       struct _col__DelFlowTypeResponse *answer)
-{
-    char who[WHO_SIZE];
-    struct weir_error error;
-    (void)answer;
-    if (!q || !q->name)
-        return fault_missing(soap, "name");
-    struct store *store = collector_change(soap);
-    return collector_changed(
-        soap, store_flow_type_delete(store, q->name, caller_who(soap, who), &error), &error);
-}
-
 static bool put_flow_type(struct soap *soap, const struct flow_type *from, struct wt__FlowType *to)
 {
     to->name = soap_strdup(soap, from->name);
@@ -265,146 +207,113 @@ static bool put_flow_type(struct soap *soap, const struct flow_type *from, struc
            put_anonymisation(soap, &from->anonymisation, &to->anonymisation);
 }
 
-int __col__ListFlowTypes(struct soap *soap, struct _col__ListFlowTypes *q,
-                         struct _col__ListFlowTypesResponse *answer)
+static enum weir_status read_type_name(struct soap *soap, const struct _col__DelFlowType *q, const char **name,
+                                       struct weir_error *error)
 {
-    struct catalogue catalogue;
-    (void)q;
-    if (collector_read_catalogue(soap, &catalogue) != SOAP_OK)
-        return soap->error;
-    size_t count = catalogue.snapshot.flow_type_count;
-    answer->__sizeflowType = (int)count;
-    answer->flowType = collector_zeroed(soap, count, sizeof *answer->flowType);
-    bool ok = answer->flowType;
-    for (size_t i = 0; ok && i < count; i++)
-        ok = put_flow_type(soap, &catalogue.snapshot.flow_types[i], &answer->flowType[i]);
-    catalogue_free(&catalogue);
-    return ok ? SOAP_OK : (soap->error = SOAP_EOM);
+    (void)soap;
+    (void)error;
+    *name = q->name;
+    return WEIR_OK;
 }
 
-/* ---- observation domains ---- */
-
-int __col__AddObsD(struct soap *soap, struct _col__AddObsD *q, struct _col__AddObsDResponse *answer)
+static enum weir_status delete_type(struct store *store, const char *const *name, const char *who,
+                                    struct weir_error *error)
 {
-    char who[WHO_SIZE];
-    struct weir_error error;
-    (void)answer;
-    if (!q || !q->obsD || !q->obsD->device)
-        return fault_missing(soap, "device");
-    struct observation_domain domain = {
-        .domain = q->obsD->domain, .name = q->obsD->name, .description = q->obsD->description};
-    if (address_parse(q->obsD->device, "device", &domain.device, &error) != WEIR_OK ||
-        collector_check_text(domain.name, "name", &error) != WEIR_OK ||
-        collector_check_text(domain.description, "description", &error) != WEIR_OK)
-        return fault_error(soap, &error);
-    struct store *store = collector_change(soap);
-    return collector_changed(soap, store_domain_add(store, &domain, caller_who(soap, who), &error),
-                             &error);
+    return store_flow_type_delete(store, *name, who, error);
 }
 
-int __col__DelObsD(struct soap *soap, struct _col__DelObsD *q, struct _col__DelObsDResponse *answer)
-{
-    char who[WHO_SIZE];
+COLLECTOR_CHANGE(AddFlowType, "flowType", q->flowType, struct flow_type, read_flow_type, store_flow_type_add)
+COLLECTOR_CHANGE(DelFlowType, "name", q->name, const char *, read_type_name, delete_type)
+COLLECTOR_LIST(ListFlowTypes, flowType, snapshot.flow_types, snapshot.flow_type_count, put_flow_type)
+
+/* ---- observation domains and points ---- */
+
+/* A domain of a device, or an interface of it: what Del… operations name. */
+struct place {
     struct address device;
-    struct weir_error error;
-    (void)answer;
-    if (!q || !q->device)
-        return fault_missing(soap, "device");
-    if (address_parse(q->device, "device", &device, &error) != WEIR_OK)
-        return fault_error(soap, &error);
-    struct store *store = collector_change(soap);
-    return collector_changed(
-        soap, store_domain_delete(store, &device, q->domain, caller_who(soap, who), &error),
-        &error);
+    uint32_t domain, interface;
+};
+
+static enum weir_status read_domain(struct soap *soap, const struct _col__AddObsD *q,
+                                    struct observation_domain *domain, struct weir_error *error)
+{
+    (void)soap;
+    *domain = (struct observation_domain){.domain = q->obsD->domain, .name = q->obsD->name,
+                                          .description = q->obsD->description};
+    enum weir_status status = address_parse(q->obsD->device, "device", &domain->device, error);
+    if (status == WEIR_OK)
+        status = collector_check_text(domain->name, "name", error);
+    return status == WEIR_OK ? collector_check_text(domain->description, "description", error) : status;
 }
 
-int __col__ListObsDs(struct soap *soap, struct _col__ListObsDs *q,
-                     struct _col__ListObsDsResponse *answer)
+static enum weir_status read_domain_place(struct soap *soap, const struct _col__DelObsD *q, struct place *place,
+                                          struct weir_error *error)
+{
+    (void)soap;
+    *place = (struct place){.domain = q->domain};
+    return address_parse(q->device, "device", &place->device, error);
+}
+
+static enum weir_status delete_domain(struct store *store, const struct place *place, const char *who,
+                                      struct weir_error *error)
+{
+    return store_domain_delete(store, &place->device, place->domain, who, error);
+}
+
+static bool put_domain(struct soap *soap, const struct observation_domain *from, struct wt__ObsD *to)
 {
     char text[ADDRESS_TEXT_SIZE];
-    struct catalogue catalogue;
-    (void)q;
-    if (collector_read_catalogue(soap, &catalogue) != SOAP_OK)
-        return soap->error;
-    answer->__sizeobsD = (int)catalogue.domain_count;
-    answer->obsD = collector_zeroed(soap, catalogue.domain_count, sizeof *answer->obsD);
-    bool ok = answer->obsD;
-    for (size_t i = 0; ok && i < catalogue.domain_count; i++) {
-        const struct observation_domain *from = &catalogue.domains[i];
-        struct wt__ObsD *to = &answer->obsD[i];
-        to->device = soap_strdup(soap, address_print(&from->device, text));
-        to->domain = from->domain;
-        to->name = collector_optional(soap, from->name);
-        to->description = collector_optional(soap, from->description);
-        ok = to->device;
-    }
-    catalogue_free(&catalogue);
-    return ok ? SOAP_OK : (soap->error = SOAP_EOM);
+    to->device = soap_strdup(soap, address_print(&from->device, text));
+    to->domain = from->domain;
+    to->name = collector_optional(soap, from->name);
+    to->description = collector_optional(soap, from->description);
+    return to->device;
 }
 
-/* ---- observation points ---- */
-
-int __col__AddObsP(struct soap *soap, struct _col__AddObsP *q, struct _col__AddObsPResponse *answer)
+static enum weir_status read_point(struct soap *soap, const struct _col__AddObsP *q,
+                                   struct observation_point *point, struct weir_error *error)
 {
-    char who[WHO_SIZE];
-    struct weir_error error;
-    (void)answer;
-    if (!q || !q->obsP || !q->obsP->device)
-        return fault_missing(soap, "device");
-    struct observation_point point = {.domain = q->obsP->domain,
-                                      .interface = q->obsP->interface_,
-                                      .role = (enum observation_role)(q->obsP->role + 1),
-                                      .name = q->obsP->name};
-    if (address_parse(q->obsP->device, "device", &point.device, &error) != WEIR_OK ||
-        collector_check_text(point.name, "name", &error) != WEIR_OK)
-        return fault_error(soap, &error);
-    struct store *store = collector_change(soap);
-    return collector_changed(soap, store_point_add(store, &point, caller_who(soap, who), &error),
-                             &error);
+    (void)soap;
+    *point = (struct observation_point){.domain = q->obsP->domain, .interface = q->obsP->interface_,
+                                        .role = (enum observation_role)(q->obsP->role + 1),
+                                        .name = q->obsP->name};
+    enum weir_status status = address_parse(q->obsP->device, "device", &point->device, error);
+    return status == WEIR_OK ? collector_check_text(point->name, "name", error) : status;
 }
 
-int __col__DelObsP(struct soap *soap, struct _col__DelObsP *q, struct _col__DelObsPResponse *answer)
+static enum weir_status read_point_place(struct soap *soap, const struct _col__DelObsP *q, struct place *place,
+                                         struct weir_error *error)
 {
-    char who[WHO_SIZE];
-    struct address device;
-    struct weir_error error;
-    (void)answer;
-    if (!q || !q->device)
-        return fault_missing(soap, "device");
-    if (address_parse(q->device, "device", &device, &error) != WEIR_OK)
-        return fault_error(soap, &error);
-    struct store *store = collector_change(soap);
-    return collector_changed(
-        soap,
-        store_point_delete(store, &device, q->domain, q->interface_, caller_who(soap, who), &error),
-        &error);
+    (void)soap;
+    *place = (struct place){.domain = q->domain, .interface = q->interface_};
+    return address_parse(q->device, "device", &place->device, error);
 }
 
-int __col__ListObsPs(struct soap *soap, struct _col__ListObsPs *q,
-                     struct _col__ListObsPsResponse *answer)
+static enum weir_status delete_point(struct store *store, const struct place *place, const char *who,
+                                     struct weir_error *error)
+{
+    return store_point_delete(store, &place->device, place->domain, place->interface, who, error);
+}
+
+static bool put_point(struct soap *soap, const struct observation_point *from, struct wt__ObsP *to)
 {
     char text[ADDRESS_TEXT_SIZE];
-    struct catalogue catalogue;
-    (void)q;
-    if (collector_read_catalogue(soap, &catalogue) != SOAP_OK)
-        return soap->error;
-    size_t count = catalogue.snapshot.point_count;
-    answer->__sizeobsP = (int)count;
-    answer->obsP = collector_zeroed(soap, count, sizeof *answer->obsP);
-    bool ok = answer->obsP;
-    for (size_t i = 0; ok && i < count; i++) {
-        const struct observation_point *from = &catalogue.snapshot.points[i];
-        struct wt__ObsP *to = &answer->obsP[i];
-        to->device = soap_strdup(soap, address_print(&from->device, text));
-        to->domain = from->domain;
-        to->interface_ = from->interface;
-        to->role = (enum wt__ObsRole)(from->role - 1);
-        to->name = collector_optional(soap, from->name);
-        ok = to->device;
-    }
-    catalogue_free(&catalogue);
-    return ok ? SOAP_OK : (soap->error = SOAP_EOM);
+    to->device = soap_strdup(soap, address_print(&from->device, text));
+    to->domain = from->domain;
+    to->interface_ = from->interface;
+    to->role = (enum wt__ObsRole)(from->role - 1);
+    to->name = collector_optional(soap, from->name);
+    return to->device;
 }
+
+COLLECTOR_CHANGE(AddObsD, "device", q->obsD && q->obsD->device, struct observation_domain, read_domain,
+                 store_domain_add)
+COLLECTOR_CHANGE(DelObsD, "device", q->device, struct place, read_domain_place, delete_domain)
+COLLECTOR_LIST(ListObsDs, obsD, domains, domain_count, put_domain)
+COLLECTOR_CHANGE(AddObsP, "device", q->obsP && q->obsP->device, struct observation_point, read_point,
+                 store_point_add)
+COLLECTOR_CHANGE(DelObsP, "device", q->device, struct place, read_point_place, delete_point)
+COLLECTOR_LIST(ListObsPs, obsP, snapshot.points, snapshot.point_count, put_point)
 
 /* ---- listening ---- */
 
