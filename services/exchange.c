@@ -14,8 +14,10 @@
 #define DRAIN_MS      5000
 #define KEPT_CAPACITY (8u << 20) /* a worker's buffer grown past this is given back */
 #define RUN_MOST      32         /* requests served in a row before others have their turn */
-#define SLOWEST       8192       /* octets a second of a large request, at least */
+#define SLOWEST       8192       /* octets a second of a large request or answer, at least */
 #define BULK_WAIT_MS  20
+#define PATIENCE_US   100000 /* how long a client may let us wait with an answer before it counts as slow */
+#define SLOW_WAIT_MS  100
 #define SLICE_MS      200 /* how long a stop may go unnoticed while waiting for a peer */
 
 /* Waits for the peer; false: it stalled until `until_us`, or the server stops and we were reading.
@@ -36,21 +38,43 @@ static bool wait_for(struct server *s, int fd, short events, uint64_t until_us)
 
 /* ---- answering ---- */
 
+/* Waits until the client takes more; false: it is too slow. One that makes us wait takes a slot, so that clients who do
+ * not read, or only now and then, leave workers for the rest. */
+static bool wait_to_write(struct exchange *x)
+{
+    uint64_t begun = clock_monotonic_us(), stall_us = (uint64_t)x->server->settings.stall_ms * 1000;
+    uint64_t until = x->first_write_us + stall_us + x->written * 1000000 / SLOWEST;
+    until = x->write_until_us < until ? x->write_until_us : until;
+    if (!x->slow && x->waited_us >= PATIENCE_US) {
+        if (!serve_slot(&x->server->slow, SLOW_WAIT_MS))
+            return false;
+        x->slow = true;
+    }
+    uint64_t patience = x->slow ? until : begun + PATIENCE_US;
+    bool ready = wait_for(x->server, x->fd, POLLOUT, patience < until ? patience : until);
+    uint64_t now = clock_monotonic_us();
+    x->waited_us += now - begun;
+    return ready || now < until;
+}
+
 bool exchange_write(struct exchange *x, const void *bytes, size_t length)
 {
     const char *at = bytes;
     uint64_t stall_us = (uint64_t)x->server->settings.stall_ms * 1000;
+    if (!x->first_write_us)
+        x->first_write_us = clock_monotonic_us();
     while (length && !x->broken) {
         ssize_t n = send(x->fd, at, length, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n > 0) {
             at += n;
             length -= (size_t)n;
+            x->written += (uint64_t)n;
             x->write_until_us = clock_monotonic_us() + stall_us;
         } else if (n < 0 && errno == EINTR) {
             continue;
         } else if (n < 0 && errno != EAGAIN) {
             x->broken = true;
-        } else if (!wait_for(x->server, x->fd, POLLOUT, x->write_until_us)) {
+        } else if (!wait_to_write(x)) {
             x->broken = true;
         }
     }
@@ -237,11 +261,19 @@ static struct exchange exchange_on(struct worker *w, struct connection *c,
     };
 }
 
+static void exchange_end(struct exchange *x)
+{
+    if (x->slow)
+        sem_post(&x->server->slow);
+    x->slow = false;
+}
+
 static void refuse(struct worker *w, struct connection *c, const struct http_head *head, int status,
                    const char *why)
 {
     struct exchange x = exchange_on(w, c, head);
     exchange_refuse(&x, status, why);
+    exchange_end(&x);
     leave(w, c);
 }
 
@@ -253,6 +285,7 @@ static void send_continue(struct worker *w, struct connection *c, const struct h
     struct exchange x = exchange_on(w, c, head);
     c->continued = true;
     exchange_write(&x, go_on, sizeof go_on - 1);
+    exchange_end(&x);
 }
 
 /* The message is in w->in, whole. True: the connection stays, and is still ours. */
@@ -266,6 +299,7 @@ static bool answer(struct worker *w, struct connection *c, const struct http_hea
     x.keep = head->keep_alive && !atomic_load(&w->server->stopping);
     atomic_fetch_add(&w->server->counters.requests, 1);
     w->server->handler.answer(w->state, &x);
+    exchange_end(&x);
     buffer_trim(w);
     c->continued = false;
     c->request_since_ms = 0;

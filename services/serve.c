@@ -242,6 +242,7 @@ enum weir_status server_new(const struct serve_settings *settings,
     s->handler = *handler;
     s->listener = s->epoll = s->timer = s->wake = -1;
     sem_init(&s->bulk, 0, settings->bulk);
+    sem_init(&s->slow, 0, settings->slow);
     pthread_mutex_init(&s->lock, NULL);
     enum weir_status status = open_listener(s, error);
     if (status == WEIR_OK)
@@ -314,6 +315,7 @@ void server_free(struct server *s)
             close(fds[i]);
     pthread_mutex_destroy(&s->lock);
     sem_destroy(&s->bulk);
+    sem_destroy(&s->slow);
     free(s->workers);
     free(s);
 }

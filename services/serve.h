@@ -5,7 +5,7 @@
  * when the whole request is there: until then its octets stay in the kernel (MSG_PEEK, and
  * SO_RCVLOWAT says when to wake), so a slow sender holds up no one. Requests larger than
  * REQUEST_SMALL are read by the worker itself; only some workers do that at a time, the others keep
- * answering.
+ * answering. Likewise only some wait for clients that do not take their answers as they come.
  *
  * Everything is bounded: connections (the longest idle gives way), heads (http_head.h), bodies (the
  * handler says), and the time for each step. */
@@ -35,6 +35,8 @@ struct exchange {
     bool broken; /* a write failed: the connection ends */
     int fd;
     uint64_t write_until_us; /* moves on with progress */
+    uint64_t first_write_us, written, waited_us;
+    bool slow; /* it holds a slot of those whose client is slow */
     struct server *server;
 };
 
@@ -66,6 +68,8 @@ struct serve_settings {
     const char *listen; /* "ADDRESS:PORT", "[::1]:8080", "*:8080", "localhost:0" */
     uint32_t workers;   /* threads */
     uint32_t bulk;      /* of them, how many may read large bodies at a time */
+    uint32_t slow;      /* how many may wait for clients that are slow to take their answers; bulk + slow < workers.
+                           A slow client past them loses its connection */
     uint32_t connections_most;
     int64_t idle_ms;    /* between two requests */
     int64_t request_ms; /* from the first octet of a request to its last (small ones) */

@@ -43,6 +43,7 @@ struct server {
     uint16_t port;
     _Atomic bool stopping, accept_paused;
     sem_t bulk; /* large requests that may still be read */
+    sem_t slow; /* answers that may still be waited for */
     struct worker *workers;
     struct connection *table; /* connections_most of them */
     uint32_t *free_list;      /* indexes of FREE ones; a stack under `lock` */

@@ -159,6 +159,7 @@ static enum weir_status open_server(struct services *s, struct weir_error *error
         .listen = s->listen,
         .workers = settings->workers,
         .bulk = half ? half : 1,
+        .slow = half > 2 ? half - 1 : 1,
         .connections_most = settings->connections_most,
         .idle_ms = settings->idle_ms,
         .request_ms = REQUEST_MS,

@@ -230,6 +230,36 @@ def test_connections():
     equal(ask(server, request(good().encode()))[0], 200, "an answer afterwards")
 
 
+def slow_reader():
+    """Asks for a lot, and lets none of it in."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    host, port = server.url.removeprefix("http://").rsplit(":", 1)
+    connection.connect((host, int(port)))
+    connection.sendall(b"GET /xsd/weir-types.xsd HTTP/1.1\r\n\r\n" * 400)
+    return connection
+
+
+def test_slow_readers():
+    """Twice as many as there are workers: some stay for the others all the time, also when they let a little in."""
+    held = [slow_reader() for _ in range(16)]
+    took = []
+    for round in range(12):
+        started = time.monotonic()
+        equal(ask(server, request(good().encode()))[0], 200, "an answer beside 16 who do not read")
+        took.append(time.monotonic() - started)
+        time.sleep(0.25)
+        for connection in held:
+            try:
+                connection.setblocking(False)
+                connection.recv(512)
+            except (BlockingIOError, ConnectionError):
+                pass
+    check(max(took) < 3 * SLOW, f"answers took {['%.2f' % t for t in took]} s beside 16 who do not read")
+    for connection in held:
+        connection.close()
+
+
 def test_many_connections():
     """More than the server takes: the longest idle give way, the newest are served."""
     held = []
@@ -248,7 +278,7 @@ server = None
 def test_all():
     global server
     server = Server(folder() / "data")
-    for test in (test_xml, test_http, test_mime, test_connections, test_many_connections):
+    for test in (test_xml, test_http, test_mime, test_connections, test_slow_readers, test_many_connections):
         test()
     server.stop()
 
