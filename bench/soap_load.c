@@ -1,10 +1,12 @@
-/* soap_load.c - a load of HTTP requests over connections that are kept alive: bench/soap.py's client. One thread
- * and epoll, and nothing is parsed but where an answer ends, so that the server is what is measured.
+/* soap_load.c - a load of HTTP requests over connections that are kept alive: bench/soap.py's
+ * client. One thread and epoll, and nothing is parsed but where an answer ends, so that the server
+ * is what is measured.
  *
  *   soap_load ADDRESS:PORT PATH REQUESTS CONNECTIONS SECONDS
  *
- * REQUESTS is a file of message bodies, one a line, sent in turns. Each connection sends the next one when it
- * has the whole answer to the last. Ends with one line of JSON: answers, those that were not 200, seconds. */
+ * REQUESTS is a file of message bodies, one a line, sent in turns. Each connection sends the next
+ * one when it has the whole answer to the last. Ends with one line of JSON: answers, those that
+ * were not 200, seconds. */
 #include "base/time.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -185,6 +187,7 @@ int main(int argc, char **argv)
     }
     if (!run(&l, peers, strtod(argv[5], NULL), &took))
         return fail("an answer is not as expected");
-    printf("{\"answers\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"seconds\":%.3f}\n", l.answers, l.refused, took);
+    printf("{\"answers\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"seconds\":%.3f}\n", l.answers,
+           l.refused, took);
     return 0;
 }

@@ -47,8 +47,8 @@ static enum weir_status check_tag(const struct wt__Tag *q, struct weir_error *er
     return WEIR_OK;
 }
 
-static enum weir_status read_tag(struct soap *soap, const struct _col__AddTag *request, struct tag *tag,
-                                 struct weir_error *error)
+static enum weir_status read_tag(struct soap *soap, const struct _col__AddTag *request,
+                                 struct tag *tag, struct weir_error *error)
 {
     const struct wt__Tag *q = request->tag;
     enum weir_status status = check_tag(q, error);
@@ -146,8 +146,8 @@ static enum weir_status read_device_address(struct soap *soap, const struct _col
     return address_parse(q->address, "address", address, error);
 }
 
-static enum weir_status read_db(struct soap *soap, const struct _col__AddCompDB *q, struct db_entry *db,
-                                struct weir_error *error)
+static enum weir_status read_db(struct soap *soap, const struct _col__AddCompDB *q,
+                                struct db_entry *db, struct weir_error *error)
 {
     (void)soap;
     *db = (struct db_entry){q->compDB->url, q->compDB->name ? q->compDB->name : ""};
@@ -155,8 +155,8 @@ static enum weir_status read_db(struct soap *soap, const struct _col__AddCompDB 
     return status == WEIR_OK ? collector_check_text(db->name, "name", error) : status;
 }
 
-static enum weir_status read_db_url(struct soap *soap, const struct _col__DelCompDB *q, const char **url,
-                                    struct weir_error *error)
+static enum weir_status read_db_url(struct soap *soap, const struct _col__DelCompDB *q,
+                                    const char **url, struct weir_error *error)
 {
     (void)soap;
     (void)error;
@@ -171,8 +171,10 @@ static enum weir_status delete_db(struct store *store, const char *const *url, c
 }
 
 COLLECTOR_CHANGE(AddMDev, "AddMDev", true, struct device_entry, read_device, store_device_add)
-COLLECTOR_CHANGE(DelMDev, "address", q->address, struct address, read_device_address, store_device_delete)
-COLLECTOR_CHANGE(AddCompDB, "url", q->compDB && q->compDB->url, struct db_entry, read_db, store_db_add)
+COLLECTOR_CHANGE(DelMDev, "address", q->address, struct address, read_device_address,
+                 store_device_delete)
+COLLECTOR_CHANGE(AddCompDB, "url", q->compDB && q->compDB->url, struct db_entry, read_db,
+                 store_db_add)
 COLLECTOR_CHANGE(DelCompDB, "url", q->url, const char *, read_db_url, delete_db)
 
 /* ---- listing it ---- */

@@ -16,8 +16,9 @@ enum weir_status collector_check_text(const char *text, const char *field,
  *     return collector_changed(soap, store_…(store, …, &error), &error); */
 struct store *collector_change(struct soap *soap);
 int collector_changed(struct soap *soap, enum weir_status status, const struct weir_error *error);
-/* The handler of an Add… or Del… operation: the fault `missing` unless the request is `whole` (q is NULL when it
- * was sent as nil); read(soap, q, &thing, &error) checks what is asked, apply(store, &thing, who, &error) does it. */
+/* The handler of an Add… or Del… operation: the fault `missing` unless the request is `whole` (q is
+ * NULL when it was sent as nil); read(soap, q, &thing, &error) checks what is asked, apply(store,
+ * &thing, who, &error) does it. */
 #define COLLECTOR_CHANGE(name, missing, whole, type, read, apply)                                  \
     int __col__##name(struct soap *soap, struct _col__##name *q,                                   \
                       struct _col__##name##Response *answer)                                       \
@@ -31,10 +32,11 @@ int collector_changed(struct soap *soap, enum weir_status status, const struct w
         if (read(soap, q, &thing, &error) != WEIR_OK)                                              \
             return fault_error(soap, &error);                                                      \
         struct store *store = collector_change(soap);                                              \
-        return collector_changed(soap, apply(store, &thing, caller_who(soap, who), &error), &error); \
+        return collector_changed(soap, apply(store, &thing, caller_who(soap, who), &error),        \
+                                 &error);                                                          \
     }
-/* The handler of a List… operation, of `items` and `count` of a struct catalogue: put(soap, &item, &member[i]) is
- * false when memory ends. */
+/* The handler of a List… operation, of `items` and `count` of a struct catalogue: put(soap, &item,
+ * &member[i]) is false when memory ends. */
 #define COLLECTOR_LIST(name, member, items, count, put)                                            \
     int __col__##name(struct soap *soap, struct _col__##name *q,                                   \
                       struct _col__##name##Response *answer)                                       \

@@ -1,5 +1,5 @@
-/* db_query.h - how handlers of the DB component ask the store: limits, and the slot that a long question
- * takes so that long ones leave workers for the rest. */
+/* db_query.h - how handlers of the DB component ask the store: limits, and the slot that a long
+ * question takes so that long ones leave workers for the rest. */
 #ifndef WEIR_DB_QUERY_H
 #define WEIR_DB_QUERY_H
 

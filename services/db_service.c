@@ -26,10 +26,10 @@ static int check_interval(struct soap *soap, int64_t from_ms, int64_t to_ms)
                       (long long)to_ms);
 }
 
-/* A question on its way. Short ones just run: only one that goes on past SHORT_US takes a slot, of which there are
- * fewer than workers, so that long ones leave some for the rest. And whether the client has gone is put to the
- * socket not oftener than a hundred times a second. Who speaks HTTP/1.1 does not close its side of the
- * connection while it waits; HTTP/1.0 may. */
+/* A question on its way. Short ones just run: only one that goes on past SHORT_US takes a slot, of
+ * which there are fewer than workers, so that long ones leave some for the rest. And whether the
+ * client has gone is put to the socket not oftener than a hundred times a second. Who speaks
+ * HTTP/1.1 does not close its side of the connection while it waits; HTTP/1.0 may. */
 enum slot { SLOT_NONE, SLOT_TAKING, SLOT_TAKEN, SLOT_REFUSED };
 struct asking {
     struct services *services;
@@ -43,7 +43,8 @@ static void take_slot(struct asking *a)
 {
     int none = SLOT_NONE;
     if (atomic_compare_exchange_strong(&a->slot, &none, SLOT_TAKING))
-        atomic_store(&a->slot, serve_slot(&a->services->queries, QUERY_WAIT_MS) ? SLOT_TAKEN : SLOT_REFUSED);
+        atomic_store(&a->slot,
+                     serve_slot(&a->services->queries, QUERY_WAIT_MS) ? SLOT_TAKEN : SLOT_REFUSED);
 }
 
 /* Asked now and then from the threads of the question. */
@@ -56,7 +57,8 @@ static bool is_unwanted(void *context)
     atomic_store(&a->next_us, now + 10000);
     take_slot(a);
     struct pollfd p = {.fd = a->fd, .events = POLLRDHUP};
-    bool gone = a->may_leave && poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    bool gone =
+        a->may_leave && poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
     return gone || atomic_load(&a->slot) == SLOT_REFUSED;
 }
 
@@ -68,7 +70,8 @@ int db_query(struct soap *soap, struct totals_request *request, struct totals *o
     request->memory_most = settings->query_memory;
     request->threads = settings->query_threads;
     const struct exchange *exchange = caller_of(soap)->exchange;
-    struct asking asking = {.services = services_of(soap), .fd = exchange->fd,
+    struct asking asking = {.services = services_of(soap),
+                            .fd = exchange->fd,
                             .may_leave = exchange->head->minor > 0,
                             .next_us = clock_monotonic_us() + SHORT_US};
     request->unwanted = is_unwanted;
@@ -83,8 +86,9 @@ int db_query(struct soap *soap, struct totals_request *request, struct totals *o
         sem_post(&asking.services->queries);
     if (status == WEIR_OK)
         return SOAP_OK;
-    return slot == SLOT_REFUSED ? fault_make(soap, WEIR_EBUSY, NULL, "too many questions at a time; try again")
-                                : fault_error(soap, &error);
+    return slot == SLOT_REFUSED
+               ? fault_make(soap, WEIR_EBUSY, NULL, "too many questions at a time; try again")
+               : fault_error(soap, &error);
 }
 
 static int read_aggregate(struct soap *soap, const struct _db__Aggregate *q,

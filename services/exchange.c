@@ -16,7 +16,8 @@
 #define RUN_MOST      32         /* requests served in a row before others have their turn */
 #define SLOWEST       8192       /* octets a second of a large request or answer, at least */
 #define BULK_WAIT_MS  20
-#define PATIENCE_US   100000 /* how long a client may let us wait with an answer before it counts as slow */
+#define PATIENCE_US                                                                                \
+    100000 /* how long a client may let us wait with an answer before it counts as slow */
 #define SLOW_WAIT_MS  100
 #define SLICE_MS      200 /* how long a stop may go unnoticed while waiting for a peer */
 
@@ -38,8 +39,8 @@ static bool wait_for(struct server *s, int fd, short events, uint64_t until_us)
 
 /* ---- answering ---- */
 
-/* Waits until the client takes more; false: it is too slow. One that makes us wait takes a slot, so that clients who do
- * not read, or only now and then, leave workers for the rest. */
+/* Waits until the client takes more; false: it is too slow. One that makes us wait takes a slot, so
+ * that clients who do not read, or only now and then, leave workers for the rest. */
 static bool wait_to_write(struct exchange *x)
 {
     uint64_t begun = clock_monotonic_us(), stall_us = (uint64_t)x->server->settings.stall_ms * 1000;

@@ -1,8 +1,9 @@
-/* generated_prelude.h - put in front of generated code (-include), which is static but for the first
- * three: they live in the envelope unit, and gSOAP declares them nowhere when WITH_NOGLOBAL is set.
+/* generated_prelude.h - put in front of generated code (-include), which is static but for the
+ * first three: they live in the envelope unit, and gSOAP declares them nowhere when WITH_NOGLOBAL
+ * is set.
  *
- * An answer is counters for the most part, and gSOAP's library writes each in four pieces, by snprintf(): servers
- * write them with number_out.c instead, in one. */
+ * An answer is counters for the most part, and gSOAP's library writes each in four pieces, by
+ * snprintf(): servers write them with number_out.c instead, in one. */
 #ifndef WEIR_GENERATED_PRELUDE_H
 #define WEIR_GENERATED_PRELUDE_H
 

@@ -1,5 +1,5 @@
-/* log_service.c - GetLog of the collector: the last lines of the log. Neighbour: weird_main.c, whose sink
- * fills the ring. */
+/* log_service.c - GetLog of the collector: the last lines of the log. Neighbour: weird_main.c,
+ * whose sink fills the ring. */
 #include "base/log_ring.h"
 #include "colStub.h"
 #include "collector_service.h"
@@ -42,14 +42,15 @@ int __col__GetLog(struct soap *soap, struct _col__GetLog *q, struct _col__GetLog
         return fault_missing(soap, "GetLog");
     size_t limit = q->limit ? *q->limit : LOG_RING_LINES;
     if (limit == 0 || limit > LOG_RING_LINES)
-        return fault_make(soap, WEIR_EARGUMENT, "limit", "limit %zu is out of range: expected 1 to %u", limit,
-                          LOG_RING_LINES);
+        return fault_make(soap, WEIR_EARGUMENT, "limit",
+                          "limit %zu is out of range: expected 1 to %u", limit, LOG_RING_LINES);
     if (!log)
         return fault_make(soap, WEIR_EUNAVAILABLE, NULL, "this server keeps no log");
     answer->line = collector_zeroed(soap, limit, sizeof *answer->line);
     if (!answer->line)
         return soap->error = SOAP_EOM;
     answer->forgotten = log_ring_read(log, q->from ? *q->from : INT64_MIN,
-                                      q->level ? (enum log_level)*q->level : LOG_LEVEL_DEBUG, limit, put_line, &lines);
+                                      q->level ? (enum log_level) * q->level : LOG_LEVEL_DEBUG,
+                                      limit, put_line, &lines);
     return lines.failed ? (soap->error = SOAP_EOM) : SOAP_OK;
 }

@@ -1,12 +1,13 @@
-/* names_service.c - ListNames of the DB component: what exporters call things, from store_names(). Neighbours:
- * names_text.c, and weird_names.c, which prints the same. */
+/* names_service.c - ListNames of the DB component: what exporters call things, from store_names().
+ * Neighbours: names_text.c, and weird_names.c, which prints the same. */
 #include "base/address.h"
 #include "dbStub.h"
 #include "fault.h"
 #include "names_text.h"
 #include "services_private.h"
 
-_Static_assert((int)wt__NameKind__interface_ == (int)NAME_INTERFACE && (int)wt__NameKind__vrf == (int)NAME_VRF &&
+_Static_assert((int)wt__NameKind__interface_ == (int)NAME_INTERFACE &&
+                   (int)wt__NameKind__vrf == (int)NAME_VRF &&
                    (int)wt__NameKind__application == (int)NAME_APPLICATION &&
                    (int)wt__NameKind__sampler == (int)NAME_SAMPLER,
                "the contract's kinds are ours, in our order");
@@ -21,7 +22,8 @@ struct wanted {
 static bool is_wanted(const struct wanted *w, const struct name_entry *e)
 {
     return (!w->kind || (int)*w->kind == (int)e->kind) && (!w->domain || *w->domain == e->domain) &&
-           (!w->exporter || memcmp(w->exporter->octets, e->exporter.octets, sizeof e->exporter.octets) == 0);
+           (!w->exporter ||
+            memcmp(w->exporter->octets, e->exporter.octets, sizeof e->exporter.octets) == 0);
 }
 
 /* Text of an exporter: such as XML can carry. */
@@ -60,7 +62,8 @@ static bool put_name(struct soap *soap, const struct name_entry *from, struct wt
         to->engine = put_count(soap, id.engine);
         to->selector = put_count(soap, id.selector);
     }
-    return to->exporter && to->id && to->name && to->option && (!*from->description || to->description) &&
+    return to->exporter && to->id && to->name && to->option &&
+           (!*from->description || to->description) &&
            (!id.is_application || (to->engine && to->selector));
 }
 
@@ -72,7 +75,8 @@ static int put_names(struct soap *soap, const struct names *names, const struct 
         count += is_wanted(wanted, &names->list[i]);
     if (count > most)
         return fault_make(soap, WEIR_ELIMIT, "exporter",
-                          "the answer has %zu names: expected at most %zu; ask for a kind, an exporter or a shorter time",
+                          "the answer has %zu names: expected at most %zu; ask for a kind, an "
+                          "exporter or a shorter time",
                           count, most);
     answer->name = soap_malloc(soap, (count ? count : 1) * sizeof *answer->name);
     bool ok = answer->name;
@@ -82,7 +86,8 @@ static int put_names(struct soap *soap, const struct names *names, const struct 
     return ok ? SOAP_OK : (soap->error = SOAP_EOM);
 }
 
-int __db__ListNames(struct soap *soap, struct _db__ListNames *q, struct _db__ListNamesResponse *answer)
+int __db__ListNames(struct soap *soap, struct _db__ListNames *q,
+                    struct _db__ListNamesResponse *answer)
 {
     struct weir_error error;
     struct address exporter;
@@ -92,7 +97,8 @@ int __db__ListNames(struct soap *soap, struct _db__ListNames *q, struct _db__Lis
     struct wanted wanted = {.kind = q->kind, .domain = q->domain};
     struct interval when = {q->from ? *q->from : INT64_MIN, q->to ? *q->to : INT64_MAX};
     if (when.from_ms >= when.to_ms)
-        return fault_make(soap, WEIR_EARGUMENT, "from", "from %lld is not before to %lld: expected from < to",
+        return fault_make(soap, WEIR_EARGUMENT, "from",
+                          "from %lld is not before to %lld: expected from < to",
                           (long long)when.from_ms, (long long)when.to_ms);
     if (q->exporter && address_parse(q->exporter, "exporter", &exporter, &error) != WEIR_OK)
         return fault_error(soap, &error);

@@ -7,7 +7,8 @@ const char *const name_kinds[NAME_KIND_COUNT] = {"interface", "vrf", "applicatio
 void name_id_print(const struct name_entry *e, struct name_id *out)
 {
     unsigned long long number = e->number;
-    *out = (struct name_id){.is_application = e->kind == NAME_APPLICATION && e->octets >= 2 && e->octets <= 8};
+    *out = (struct name_id){.is_application =
+                                e->kind == NAME_APPLICATION && e->octets >= 2 && e->octets <= 8};
     if (!out->is_application) {
         snprintf(out->text, sizeof out->text, "%llu", number);
         return;

@@ -1,4 +1,5 @@
-/* names_text.h - names that exporters told, as text: what `weird names` and ListNames have in common. Pure; any thread. */
+/* names_text.h - names that exporters told, as text: what `weird names` and ListNames have in
+ * common. Pure; any thread. */
 #ifndef WEIR_NAMES_TEXT_H
 #define WEIR_NAMES_TEXT_H
 

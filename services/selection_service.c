@@ -157,19 +157,22 @@ static enum weir_status read_which_policy(struct soap *soap, const struct _col__
     return read_scope(q->device, q->domain, which, error);
 }
 
-static bool put_policy(struct soap *soap, const struct domain_policy *from, struct wt__AnonyFlowDom *to)
+static bool put_policy(struct soap *soap, const struct domain_policy *from,
+                       struct wt__AnonyFlowDom *to)
 {
     char text[ADDRESS_TEXT_SIZE];
-    if (from->scope != POLICY_ALL && !(to->device = soap_strdup(soap, address_print(&from->device, text))))
+    if (from->scope != POLICY_ALL &&
+        !(to->device = soap_strdup(soap, address_print(&from->device, text))))
         return false;
     if (from->scope == POLICY_DOMAIN && !put_number(soap, from->domain, &to->domain))
         return false;
     return put_anonymisation(soap, &from->anonymisation, &to->anonymisation);
 }
 
-COLLECTOR_CHANGE(AnonyFlowDom, "flowDom", q->flowDom && q->flowDom->anonymisation, struct domain_policy,
-                 read_policy, store_policy_set)
-COLLECTOR_CHANGE(DelAnonyFlowDom, "device", true, struct domain_policy, read_which_policy, store_policy_delete)
+COLLECTOR_CHANGE(AnonyFlowDom, "flowDom", q->flowDom && q->flowDom->anonymisation,
+                 struct domain_policy, read_policy, store_policy_set)
+COLLECTOR_CHANGE(DelAnonyFlowDom, "device", true, struct domain_policy, read_which_policy,
+                 store_policy_delete)
 COLLECTOR_LIST(ListAnonyFlowDoms, flowDom, snapshot.policies, snapshot.policy_count, put_policy)
 
 /* ---- flow types ---- */
@@ -207,8 +210,8 @@ static bool put_flow_type(struct soap *soap, const struct flow_type *from, struc
            put_anonymisation(soap, &from->anonymisation, &to->anonymisation);
 }
 
-static enum weir_status read_type_name(struct soap *soap, const struct _col__DelFlowType *q, const char **name,
-                                       struct weir_error *error)
+static enum weir_status read_type_name(struct soap *soap, const struct _col__DelFlowType *q,
+                                       const char **name, struct weir_error *error)
 {
     (void)soap;
     (void)error;
@@ -222,9 +225,11 @@ static enum weir_status delete_type(struct store *store, const char *const *name
     return store_flow_type_delete(store, *name, who, error);
 }
 
-COLLECTOR_CHANGE(AddFlowType, "flowType", q->flowType, struct flow_type, read_flow_type, store_flow_type_add)
+COLLECTOR_CHANGE(AddFlowType, "flowType", q->flowType, struct flow_type, read_flow_type,
+                 store_flow_type_add)
 COLLECTOR_CHANGE(DelFlowType, "name", q->name, const char *, read_type_name, delete_type)
-COLLECTOR_LIST(ListFlowTypes, flowType, snapshot.flow_types, snapshot.flow_type_count, put_flow_type)
+COLLECTOR_LIST(ListFlowTypes, flowType, snapshot.flow_types, snapshot.flow_type_count,
+               put_flow_type)
 
 /* ---- observation domains and points ---- */
 
@@ -238,29 +243,31 @@ static enum weir_status read_domain(struct soap *soap, const struct _col__AddObs
                                     struct observation_domain *domain, struct weir_error *error)
 {
     (void)soap;
-    *domain = (struct observation_domain){.domain = q->obsD->domain, .name = q->obsD->name,
-                                          .description = q->obsD->description};
+    *domain = (struct observation_domain){
+        .domain = q->obsD->domain, .name = q->obsD->name, .description = q->obsD->description};
     enum weir_status status = address_parse(q->obsD->device, "device", &domain->device, error);
     if (status == WEIR_OK)
         status = collector_check_text(domain->name, "name", error);
-    return status == WEIR_OK ? collector_check_text(domain->description, "description", error) : status;
+    return status == WEIR_OK ? collector_check_text(domain->description, "description", error)
+                             : status;
 }
 
-static enum weir_status read_domain_place(struct soap *soap, const struct _col__DelObsD *q, struct place *place,
-                                          struct weir_error *error)
+static enum weir_status read_domain_place(struct soap *soap, const struct _col__DelObsD *q,
+                                          struct place *place, struct weir_error *error)
 {
     (void)soap;
     *place = (struct place){.domain = q->domain};
     return address_parse(q->device, "device", &place->device, error);
 }
 
-static enum weir_status delete_domain(struct store *store, const struct place *place, const char *who,
-                                      struct weir_error *error)
+static enum weir_status delete_domain(struct store *store, const struct place *place,
+                                      const char *who, struct weir_error *error)
 {
     return store_domain_delete(store, &place->device, place->domain, who, error);
 }
 
-static bool put_domain(struct soap *soap, const struct observation_domain *from, struct wt__ObsD *to)
+static bool put_domain(struct soap *soap, const struct observation_domain *from,
+                       struct wt__ObsD *to)
 {
     char text[ADDRESS_TEXT_SIZE];
     to->device = soap_strdup(soap, address_print(&from->device, text));
@@ -274,23 +281,24 @@ static enum weir_status read_point(struct soap *soap, const struct _col__AddObsP
                                    struct observation_point *point, struct weir_error *error)
 {
     (void)soap;
-    *point = (struct observation_point){.domain = q->obsP->domain, .interface = q->obsP->interface_,
+    *point = (struct observation_point){.domain = q->obsP->domain,
+                                        .interface = q->obsP->interface_,
                                         .role = (enum observation_role)(q->obsP->role + 1),
                                         .name = q->obsP->name};
     enum weir_status status = address_parse(q->obsP->device, "device", &point->device, error);
     return status == WEIR_OK ? collector_check_text(point->name, "name", error) : status;
 }
 
-static enum weir_status read_point_place(struct soap *soap, const struct _col__DelObsP *q, struct place *place,
-                                         struct weir_error *error)
+static enum weir_status read_point_place(struct soap *soap, const struct _col__DelObsP *q,
+                                         struct place *place, struct weir_error *error)
 {
     (void)soap;
     *place = (struct place){.domain = q->domain, .interface = q->interface_};
     return address_parse(q->device, "device", &place->device, error);
 }
 
-static enum weir_status delete_point(struct store *store, const struct place *place, const char *who,
-                                     struct weir_error *error)
+static enum weir_status delete_point(struct store *store, const struct place *place,
+                                     const char *who, struct weir_error *error)
 {
     return store_point_delete(store, &place->device, place->domain, place->interface, who, error);
 }
@@ -306,12 +314,12 @@ static bool put_point(struct soap *soap, const struct observation_point *from, s
     return to->device;
 }
 
-COLLECTOR_CHANGE(AddObsD, "device", q->obsD && q->obsD->device, struct observation_domain, read_domain,
-                 store_domain_add)
+COLLECTOR_CHANGE(AddObsD, "device", q->obsD && q->obsD->device, struct observation_domain,
+                 read_domain, store_domain_add)
 COLLECTOR_CHANGE(DelObsD, "device", q->device, struct place, read_domain_place, delete_domain)
 COLLECTOR_LIST(ListObsDs, obsD, domains, domain_count, put_domain)
-COLLECTOR_CHANGE(AddObsP, "device", q->obsP && q->obsP->device, struct observation_point, read_point,
-                 store_point_add)
+COLLECTOR_CHANGE(AddObsP, "device", q->obsP && q->obsP->device, struct observation_point,
+                 read_point, store_point_add)
 COLLECTOR_CHANGE(DelObsP, "device", q->device, struct place, read_point_place, delete_point)
 COLLECTOR_LIST(ListObsPs, obsP, snapshot.points, snapshot.point_count, put_point)
 

@@ -68,8 +68,8 @@ struct serve_settings {
     const char *listen; /* "ADDRESS:PORT", "[::1]:8080", "*:8080", "localhost:0" */
     uint32_t workers;   /* threads */
     uint32_t bulk;      /* of them, how many may read large bodies at a time */
-    uint32_t slow;      /* how many may wait for clients that are slow to take their answers; bulk + slow < workers.
-                           A slow client past them loses its connection */
+    uint32_t slow; /* how many may wait for clients that are slow to take their answers; bulk + slow
+                      < workers. A slow client past them loses its connection */
     uint32_t connections_most;
     int64_t idle_ms;    /* between two requests */
     int64_t request_ms; /* from the first octet of a request to its last (small ones) */

@@ -29,7 +29,7 @@ struct services_settings {
     struct store *store;         /* needed by both roles: the collector's catalogue lives there */
     struct collector *collector; /* NULL: GetStatus of the collector is a fault, Unavailable */
 
-    struct log_ring *log;        /* what GetLog shows (base/log_ring.h); NULL: a fault, Unavailable */
+    struct log_ring *log; /* what GetLog shows (base/log_ring.h); NULL: a fault, Unavailable */
     const char *key_folder;      /* where keys of anonymisation are (collector.h); NULL: none */
 
     uint32_t workers;          /* requests answered at a time; 0: 8 */

@@ -38,7 +38,7 @@ struct caller {
     struct text attachment; /* of an MTOM request */
     bool has_attachment;
     bool answered; /* octets of an answer were written */
-    bool tidy;     /* the engine has nothing left of the request before but what its next one clears */
+    bool tidy; /* the engine has nothing left of the request before but what its next one clears */
     size_t out_length;
     char out[ANSWER_RUN]; /* of the answer, to be sent */
 };

@@ -83,7 +83,8 @@ void *caller_new(void *services)
     struct caller *c = calloc(1, sizeof *c);
     /* SOAP_XML_TREE: id and href, whose resolution is quadratic, are ignored; document/literal has
      * none. SOAP_XML_STRICT: unknown and missing elements are refused. */
-    /* SOAP_IO_STORE: an answer is written once, into memory, instead of counted and then written. */
+    /* SOAP_IO_STORE: an answer is written once, into memory, instead of counted and then written.
+     */
     struct soap *soap =
         soap_new2(SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_XML_STRICT | SOAP_XML_TREE,
                   SOAP_C_UTFSTRING | SOAP_IO_KEEPALIVE | SOAP_XML_TREE | SOAP_IO_STORE);
@@ -185,7 +186,9 @@ static void end(struct caller *c, bool failed)
     if (!c->tidy)
         soap_end(soap);
     else
-        soap_dealloc(soap, NULL); /* what handlers and parser were given; the rest waits for the next request */
+        soap_dealloc(
+            soap,
+            NULL); /* what handlers and parser were given; the rest waits for the next request */
     soap->socket = SOAP_INVALID_SOCKET;
     soap->keep_alive = 0;
     store_output(soap);
@@ -207,8 +210,9 @@ static void send_fault(struct caller *c, bool keep)
         c->exchange->broken = true;
 }
 
-/* soap_begin_serve(), whose soap_begin() and soap_begin_recv() both walk through the engine's tables of ids, empty
- * here, and set the same members; the first only where the request before left something behind. */
+/* soap_begin_serve(), whose soap_begin() and soap_begin_recv() both walk through the engine's
+ * tables of ids, empty here, and set the same members; the first only where the request before left
+ * something behind. */
 static int begin_serve(struct soap *soap)
 {
     if (caller_of(soap)->tidy) {
@@ -230,8 +234,10 @@ static int begin_serve(struct soap *soap)
     } else {
         soap_begin(soap);
     }
-    return soap_begin_recv(soap) || soap_envelope_begin_in(soap) || soap_recv_header(soap) || soap_body_begin_in(soap)
-               ? soap->error : SOAP_OK;
+    return soap_begin_recv(soap) || soap_envelope_begin_in(soap) || soap_recv_header(soap) ||
+                   soap_body_begin_in(soap)
+               ? soap->error
+               : SOAP_OK;
 }
 
 void caller_answer(struct caller *c, const struct soap_service *service, struct exchange *x)

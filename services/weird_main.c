@@ -30,7 +30,8 @@ static const struct option_row rows[] = {
      &settings.http, 0, 0},
     {"netflow", "ADDR:PORT", "UDP, every protocol (127.0.0.1:2055); *:2055 for all addresses",
      OPTION_TEXT, &settings.netflow, 0, 0},
-    {"sflow", "ADDR:PORT", "UDP, every protocol (127.0.0.1:6343)", OPTION_TEXT, &settings.sflow, 0, 0},
+    {"sflow", "ADDR:PORT", "UDP, every protocol (127.0.0.1:6343)", OPTION_TEXT, &settings.sflow, 0,
+     0},
     {"ipfix", "ADDR:PORT", "UDP, every protocol, and TCP, IPFIX (127.0.0.1:4739)", OPTION_TEXT,
      &settings.ipfix, 0, 0},
     {"ipfix-tls", "ADDR:PORT", "IPFIX over TLS, with the two files below (none)", OPTION_TEXT,
@@ -48,15 +49,17 @@ static const struct option_row rows[] = {
      OPTION_NUMBER, &settings.receivers, 1, 64},
     {"receive-buffer", "SIZE", "the kernel's for a UDP socket (as much as it gives, up to 256M)",
      OPTION_SIZE, &settings.receive_buffer, 1024, 1 << 30},
-    {"roles", "LIST", "collector, db: what this process is (both)", OPTION_TEXT, &settings.roles, 0, 0},
+    {"roles", "LIST", "collector, db: what this process is (both)", OPTION_TEXT, &settings.roles, 0,
+     0},
     {"config", "FILE", "options from an INI file; the command line wins", OPTION_TEXT,
      &settings.config, 0, 0},
     {"check", NULL, "read the options, say whether they are right, and exit", OPTION_FLAG,
      &settings.check, 0, 0},
-    {"insecure", NULL, "allow services on an address that is not loopback, without TLS", OPTION_FLAG,
-     &settings.insecure, 0, 0},
-    {"known-only", NULL, "refuse exporters that nobody described (weir device add); they are counted",
-     OPTION_FLAG, &settings.known_only, 0, 0},
+    {"insecure", NULL, "allow services on an address that is not loopback, without TLS",
+     OPTION_FLAG, &settings.insecure, 0, 0},
+    {"known-only", NULL,
+     "refuse exporters that nobody described (weir device add); they are counted", OPTION_FLAG,
+     &settings.known_only, 0, 0},
     {"threads", "N", "threads a question may use (2)", OPTION_NUMBER, &settings.threads, 1, 256},
     {"query-memory", "SIZE", "memory a question may use (1G)", OPTION_SIZE, &settings.query_memory,
      1 << 20, INT64_C(1) << 50},
@@ -64,17 +67,21 @@ static const struct option_row rows[] = {
      &settings.spool_size, 1 << 20, INT64_C(1) << 60},
     {"retain-days", "N", "flows that ended N days ago leave (0: they stay)", OPTION_NUMBER,
      &settings.retain_days, 0, 1000000},
-    {"retain-size", "SIZE", "the oldest flows leave when the file is larger (0: no bound)", OPTION_SIZE,
-     &settings.retain_size, 0, INT64_C(1) << 60},
-    {"retain-rollups-days", "N", "roll-ups of flows that left leave too (0: they stay)", OPTION_NUMBER,
-     &settings.retain_rollups_days, 0, 1000000},
-    {"compact", NULL, "import: make blocks as weird compact does; then merge what is left", OPTION_FLAG, &settings.compact, 0, 0},
-    {"no-upkeep", NULL, "serve: neither merge blocks nor apply retention; leave it to weird compact",
-     OPTION_FLAG, &settings.no_upkeep, 0, 0},
+    {"retain-size", "SIZE", "the oldest flows leave when the file is larger (0: no bound)",
+     OPTION_SIZE, &settings.retain_size, 0, INT64_C(1) << 60},
+    {"retain-rollups-days", "N", "roll-ups of flows that left leave too (0: they stay)",
+     OPTION_NUMBER, &settings.retain_rollups_days, 0, 1000000},
+    {"compact", NULL, "import: make blocks as weird compact does; then merge what is left",
+     OPTION_FLAG, &settings.compact, 0, 0},
+    {"no-upkeep", NULL,
+     "serve: neither merge blocks nor apply retention; leave it to weird compact", OPTION_FLAG,
+     &settings.no_upkeep, 0, 0},
     {"batch-rows", "N", "records a block holds at most, a multiple of 64 (65536)", OPTION_NUMBER,
      &settings.batch_rows, 64, 1 << 20},
-    {"filter", "FILTER", "records, export: only those that match", OPTION_TEXT, &settings.filter, 0, 0},
-    {"from", "TIME", "records, export: flows that end at or after it", OPTION_TIME, &settings.from_ms, 0, 0},
+    {"filter", "FILTER", "records, export: only those that match", OPTION_TEXT, &settings.filter, 0,
+     0},
+    {"from", "TIME", "records, export: flows that end at or after it", OPTION_TIME,
+     &settings.from_ms, 0, 0},
     {"to", "TIME", "records, export: flows that end before it", OPTION_TIME, &settings.to_ms, 0, 0},
     {"format", "NAME", "export: csv, json or ipfix (json)", OPTION_TEXT, &settings.format, 0, 0},
     {"verbose", NULL, "log more", OPTION_FLAG, &settings.verbose, 0, 0},
@@ -83,29 +90,37 @@ static const struct option_row rows[] = {
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
-/* `options`: those that it looks at, besides data, config, verbose, help and version; NULL: all but the words' own. */
+/* `options`: those that it looks at, besides data, config, verbose, help and version; NULL: all but
+ * the words' own. */
 static const struct word {
     const char *name, *operands, *help, *options, *example;
     int (*run)(struct weird_settings *, int, char **);
 } words[] = {
     {"", "", "serve: collect flows, store them, answer questions", NULL,
      "weird --data /var/lib/weir --netflow '*:2055' --retain-days 90", weird_serve},
-    {"import", " FILE…", "the same path from files: captures of export datagrams, folders or lists of raw "
-                         "datagrams,\n            IPFIX, flow-tools and nfcapd files (these through the "
-                         "program nfdump);\n            ends with one line of JSON",
+    {"import", " FILE…",
+     "the same path from files: captures of export datagrams, folders or lists of raw "
+     "datagrams,\n            IPFIX, flow-tools and nfcapd files (these through the "
+     "program nfdump);\n            ends with one line of JSON",
      "compact known-only batch-rows retain-days retain-size retain-rollups-days",
      "weird import --data ./weir-data capture.pcap nfcapd-files/", weird_import},
     {"records", "", "every stored record as one JSON object a line", "filter from to",
      "weird records --from now-15m --filter 'src net 10.1.0.0/16 and dst port 443'", weird_records},
-    {"names", "", "what exporters call interfaces, VRFs, applications and samplers: a JSON object a line",
+    {"names", "",
+     "what exporters call interfaces, VRFs, applications and samplers: a JSON object a line",
      "from to", "weird names --from now-1d", weird_names},
     {"export", "", "stored flow records to stdout: a JSON object a line, CSV, or an IPFIX file",
-     "filter from to format", "weird export --format ipfix --filter 'proto tcp' > flows.ipfix", weird_export},
-    {"verify", "", "recompute checksums and roll-ups; exit 1 and say what differs", "", "weird verify", weird_verify},
-    {"retag", "", "give stored flows the tags of the present table", "", "weird retag", weird_retag},
-    {"compact", "", "merge and sort blocks, apply retention, give space back: what weird does by and\n"
-                    "            by while it serves, at once; ends with one line of JSON",
-     "retain-days retain-size retain-rollups-days", "weird compact --retain-days 90", weird_compact},
+     "filter from to format", "weird export --format ipfix --filter 'proto tcp' > flows.ipfix",
+     weird_export},
+    {"verify", "", "recompute checksums and roll-ups; exit 1 and say what differs", "",
+     "weird verify", weird_verify},
+    {"retag", "", "give stored flows the tags of the present table", "", "weird retag",
+     weird_retag},
+    {"compact", "",
+     "merge and sort blocks, apply retention, give space back: what weird does by and\n"
+     "            by while it serves, at once; ends with one line of JSON",
+     "retain-days retain-size retain-rollups-days", "weird compact --retain-days 90",
+     weird_compact},
     {"backup", " FILE", "a copy of the store as it is now, while it is in use too", "",
      "weird backup /mnt/weir-monday.db", weird_backup},
 };
@@ -155,8 +170,8 @@ static bool takes(const struct word *word, const char *option)
 
 static void print_word(const struct word *word)
 {
-    printf("  weird%s%-8s%s [OPTION…]\n            %s\n", word->name[0] ? " " : "", word->name, word->operands,
-           word->help);
+    printf("  weird%s%-8s%s [OPTION…]\n            %s\n", word->name[0] ? " " : "", word->name,
+           word->operands, word->help);
 }
 
 static void print_options(const struct word *word)
@@ -178,8 +193,10 @@ static void help(void)
         print_word(&words[i]);
     print_options(NULL);
     puts("\n`weird WORD --help` has the options of a word, and an example.\n"
-         "When everything listens, one line on stdout: ready http=… netflow=… sflow=… ipfix=… [ipfix-tls=…]\n"
-         "SIGTERM and SIGINT: what was received is stored, then it ends. Exit codes: 0, 1 failed, 2 usage.");
+         "When everything listens, one line on stdout: ready http=… netflow=… sflow=… ipfix=… "
+         "[ipfix-tls=…]\n"
+         "SIGTERM and SIGINT: what was received is stored, then it ends. Exit codes: 0, 1 failed, "
+         "2 usage.");
 }
 
 static void help_word(const struct word *word)
@@ -292,7 +309,8 @@ static int refuse_word(const char *name)
     return weird_usage("'%s' is not a word; there are %sor none to serve", name, list);
 }
 
-/* What is asked before anything else, wherever it stands: help, of the word when there is one, and the version. */
+/* What is asked before anything else, wherever it stands: help, of the word when there is one, and
+ * the version. */
 static bool answered(int argc, char **argv)
 {
     const struct word *word = NULL;
@@ -300,7 +318,8 @@ static bool answered(int argc, char **argv)
         if (!word && argv[i][0] != '-')
             word = find_word(argv[i]);
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 || (i == 1 && strcmp(argv[i], "help") == 0)) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
+            (i == 1 && strcmp(argv[i], "help") == 0)) {
             word ? help_word(word) : help();
             return true;
         }

@@ -35,8 +35,9 @@ static void put_entry(struct buffer *out, const struct name_entry *e)
     put_text(out, "name", e->name);
     if (*e->description)
         put_text(out, "description", e->description);
-    buffer_print(out, ",\"option\":\"%s\",\"first\":%lld,\"told\":%lld}\n", ie_key_print(e->element, element),
-                 (long long)e->first_told_ms, (long long)e->told_ms);
+    buffer_print(out, ",\"option\":\"%s\",\"first\":%lld,\"told\":%lld}\n",
+                 ie_key_print(e->element, element), (long long)e->first_told_ms,
+                 (long long)e->told_ms);
 }
 
 static enum weir_status print(const struct names *names, struct weir_error *error)

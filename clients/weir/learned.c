@@ -1,4 +1,5 @@
-/* learned.c - `weir names`: what exporters call their interfaces, VRFs, applications and samplers. */
+/* learned.c - `weir names`: what exporters call their interfaces, VRFs, applications and samplers.
+ */
 #include "dbStub.h"
 #include "base/time.h"
 #include "weir/listing.h"
@@ -28,7 +29,8 @@ static void put_name(struct sheet *sheet, const struct wt__LearnedName *name)
     time_print(name->last, last);
     sheet_text(sheet, name->exporter);
     sheet_number(sheet, name->domain);
-    sheet_text(sheet, (size_t)name->kind < sizeof kinds / sizeof *kinds ? kinds[name->kind] : "unknown");
+    sheet_text(sheet,
+               (size_t)name->kind < sizeof kinds / sizeof *kinds ? kinds[name->kind] : "unknown");
     sheet_text(sheet, name->id);
     sheet_text(sheet, name->name);
     sheet_text(sheet, name->description);
@@ -39,8 +41,8 @@ static void put_name(struct sheet *sheet, const struct wt__LearnedName *name)
 
 static enum outcome show(struct request *r, const struct _db__ListNamesResponse *answer)
 {
-    static const char *const columns[] = {"exporter", "domain", "kind", "id", "name", "description", "option",
-                                          "first told", "last told"};
+    static const char *const columns[] = {"exporter",    "domain", "kind",       "id",       "name",
+                                          "description", "option", "first told", "last told"};
     struct report report;
     listing_report(&report, columns, sizeof columns / sizeof *columns);
     for (int i = 0; i < answer->__sizename; i++)
@@ -54,17 +56,21 @@ enum outcome word_names(struct request *r)
     struct session s;
     size_t chosen = 0;
     const struct settings *o = r->settings;
-    if (o->kind && !request_choice(r, "kind", o->kind, kinds, sizeof kinds / sizeof *kinds, &chosen))
+    if (o->kind &&
+        !request_choice(r, "kind", o->kind, kinds, sizeof kinds / sizeof *kinds, &chosen))
         return OUTCOME_USAGE;
     if (!session_open(&s, r, "/db", db_namespaces))
         return OUTCOME_FAILED;
     LONG64 from = o->from_ms, to = o->to_ms;
     enum wt__NameKind kind = (enum wt__NameKind)chosen;
-    struct _db__ListNames question = {.kind = o->kind ? &kind : NULL, .from = &from, .to = &to,
+    struct _db__ListNames question = {.kind = o->kind ? &kind : NULL,
+                                      .from = &from,
+                                      .to = &to,
                                       .exporter = o->exporter ? listing_lend(o->exporter) : NULL};
     struct _db__ListNamesResponse answer = {0};
     enum outcome outcome = soap_call___db__ListNames(s.soap, s.url, NULL, &question, &answer)
-                               ? session_fail(&s, r->error) : show(r, &answer);
+                               ? session_fail(&s, r->error)
+                               : show(r, &answer);
     session_close(&s);
     return outcome;
 }

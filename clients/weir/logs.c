@@ -17,7 +17,8 @@ static void put_line(struct sheet *sheet, const struct wt__LogLine *line)
     char time[TIME_TEXT_SIZE];
     time_print(line->time, time);
     sheet_text(sheet, time);
-    sheet_text(sheet, (size_t)line->level < sizeof levels / sizeof *levels ? levels[line->level] : "unknown");
+    sheet_text(sheet, (size_t)line->level < sizeof levels / sizeof *levels ? levels[line->level]
+                                                                           : "unknown");
     sheet_text(sheet, line->room);
     sheet_text(sheet, line->text);
 }
@@ -28,7 +29,8 @@ static enum outcome show(struct request *r, const struct _col__GetLogResponse *a
     struct report report;
     listing_report(&report, columns, 4);
     for (int i = 0; i < answer->__sizeline; i++) {
-        sheet_row_flags(&report.sheet, answer->line[i].level == wt__LogLevel__error ? SHEET_ALERT : 0);
+        sheet_row_flags(&report.sheet,
+                        answer->line[i].level == wt__LogLevel__error ? SHEET_ALERT : 0);
         put_line(&report.sheet, &answer->line[i]);
     }
     if (answer->forgotten)
@@ -43,17 +45,20 @@ enum outcome word_logs(struct request *r)
     struct session s;
     size_t chosen = 0;
     const struct settings *o = r->settings;
-    if (o->level && !request_choice(r, "level", o->level, levels, sizeof levels / sizeof *levels, &chosen))
+    if (o->level &&
+        !request_choice(r, "level", o->level, levels, sizeof levels / sizeof *levels, &chosen))
         return OUTCOME_USAGE;
     if (!listing_open(&s, r))
         return OUTCOME_FAILED;
     LONG64 from = o->from_ms;
     enum wt__LogLevel level = (enum wt__LogLevel)chosen;
     unsigned limit = (unsigned)o->limit;
-    struct _col__GetLog question = {.from = &from, .level = o->level ? &level : NULL, .limit = limit ? &limit : NULL};
+    struct _col__GetLog question = {
+        .from = &from, .level = o->level ? &level : NULL, .limit = limit ? &limit : NULL};
     struct _col__GetLogResponse answer = {0};
     enum outcome outcome = soap_call___col__GetLog(s.soap, s.url, NULL, &question, &answer)
-                               ? session_fail(&s, r->error) : show(r, &answer);
+                               ? session_fail(&s, r->error)
+                               : show(r, &answer);
     session_close(&s);
     return outcome;
 }

@@ -46,7 +46,8 @@
       "only flows metered at edge-in points, so that each counts once")                            \
     X(method, "method", "M", OPTION_TEXT, 0, 0,                                                    \
       "crypto-pan, truncate or remove: how to anonymise (as the domain does)")                     \
-    X(lengths, "lengths", "N,N", OPTION_TEXT, 0, 0, "bits that truncate keeps of IPv4,IPv6 (24,48)") \
+    X(lengths, "lengths", "N,N", OPTION_TEXT, 0, 0,                                                \
+      "bits that truncate keeps of IPv4,IPv6 (24,48)")                                             \
     X(fields, "fields", "NAMES", OPTION_TEXT, 0, 0, "elements to remove, with commas")             \
     X(macs, "macs", NULL, OPTION_FLAG, 0, 0, "anonymise MAC addresses too")                        \
     X(key, "key", "NAME", OPTION_TEXT, 0, 0,                                                       \
@@ -55,7 +56,8 @@
       "error, warning, info or debug: lines so severe and worse (debug)")                          \
     X(kind, "kind", "K", OPTION_TEXT, 0, 0,                                                        \
       "interface, vrf, application or sampler: names of these only (all)")                         \
-    X(exporter, "exporter", "ADDRESS", OPTION_TEXT, 0, 0, "names told by this exporter only (all)") \
+    X(exporter, "exporter", "ADDRESS", OPTION_TEXT, 0, 0,                                          \
+      "names told by this exporter only (all)")                                                    \
     X(limit, "limit", "N", OPTION_NUMBER, 1, 1000, "only the last N lines (1000)")
 
 enum setting {
@@ -70,7 +72,8 @@ struct settings {
     const char *url, *format, *by, *filter, *order, *source, *spread, *measure, *description, *sampling_rate;
     const char *method, *lengths, *fields, *key, *level, *kind, *exporter;
     bool help, version, time, once, macs;
-    int64_t from_ms, to_ms, step_ms, top, percentile, limit; /* step, top, limit: 0 when not given */
+    int64_t from_ms, to_ms, step_ms, top, percentile,
+        limit; /* step, top, limit: 0 when not given */
 };
 
 extern struct settings settings;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ACCEPT_ALWAYS (ACCEPT(url) | ACCEPT(format) | ACCEPT(help) | ACCEPT(version))
+#define ACCEPT_ALWAYS    (ACCEPT(url) | ACCEPT(format) | ACCEPT(help) | ACCEPT(version))
 #define ACCEPT_WHEN   (ACCEPT(from_ms) | ACCEPT(to_ms))
 #define ACCEPT_ANONYMISE (ACCEPT(lengths) | ACCEPT(fields) | ACCEPT(macs) | ACCEPT(key))
 #define ACCEPT_ALL    ((1u << SETTING_COUNT) - 1u)
@@ -22,8 +22,7 @@ static const struct word words[] = {
          ACCEPT(source) | ACCEPT(spread) | ACCEPT(percentile) | ACCEPT(time) | ACCEPT(once),
      0, 0, word_series},
     {"matrix", NULL, "", "the traffic matrix: source tag x destination tag",
-     ACCEPT_WHEN | ACCEPT(filter) | ACCEPT(measure) | ACCEPT(source) | ACCEPT(time) |
-         ACCEPT(once),
+     ACCEPT_WHEN | ACCEPT(filter) | ACCEPT(measure) | ACCEPT(source) | ACCEPT(time) | ACCEPT(once),
      0, 0, word_matrix},
     {"account", NULL, "", "what was received, lost and sampled, by exporter and domain",
      ACCEPT_WHEN, 0, 0, word_account},
@@ -50,7 +49,8 @@ static const struct word words[] = {
     {"type", "del", "NAME", "remove a rule", 0, 1, 1, word_type_del},
     {"type", "list", "", "all flow types, in the order they are tried", 0, 0, 0, word_type_list},
     {"policy", "set", "DEVICE DOMAIN METHOD",
-     "anonymise a domain, or \"all\" of a device or of \"all\"; METHOD: crypto-pan, truncate, remove",
+     "anonymise a domain, or \"all\" of a device or of \"all\"; METHOD: crypto-pan, truncate, "
+     "remove",
      ACCEPT_ANONYMISE, 3, 3, word_policy_set},
     {"policy", "del", "DEVICE DOMAIN", "anonymise it as a wider policy says, or no more", 0, 2, 2,
      word_policy_del},
@@ -76,7 +76,8 @@ static const struct word words[] = {
 static const struct {
     const char *name, *verb, *example;
 } examples[] = {
-    {"totals", NULL, "weir totals --by srcIP --top 10 --filter 'dst port 443 and proto tcp' --from now-1h"},
+    {"totals", NULL,
+     "weir totals --by srcIP --top 10 --filter 'dst port 443 and proto tcp' --from now-1h"},
     {"series", NULL, "weir series --by srcTag --from now-1d --step 5m"},
     {"matrix", NULL, "weir matrix --from now-1d --measure packets"},
     {"account", NULL, "weir account --from now-1h --format json"},
@@ -87,7 +88,8 @@ static const struct {
     {"policy", "set", "weir policy set 192.0.2.1 7 truncate --lengths 24,48"},
     {"names", NULL, "weir names --kind interface --exporter 192.0.2.1"},
     {"logs", NULL, "weir logs --level warning --from now-1h"},
-    {"call", NULL, "weir call 'http://127.0.0.1:8080/db?wsdl' flowSrcIP address=192.0.2.1 from=now-1h to=now"},
+    {"call", NULL,
+     "weir call 'http://127.0.0.1:8080/db?wsdl' flowSrcIP address=192.0.2.1 from=now-1h to=now"},
 };
 
 /* ---- help ------------------------------------------------------------------------------------ */

@@ -1,7 +1,7 @@
-/* account_pages.c - the account of an interval from pages: sums over days, hours and minutes that a reader keeps
- * for the next question, for as long as the file stays as it is. Most questions are about the same time, and
- * reading the rows of one hour costs more than all else that a question to the roll-ups does. Neighbours:
- * coverage.c adds up, store/account.c has the rows.
+/* account_pages.c - the account of an interval from pages: sums over days, hours and minutes that a
+ * reader keeps for the next question, for as long as the file stays as it is. Most questions are
+ * about the same time, and reading the rows of one hour costs more than all else that a question to
+ * the roll-ups does. Neighbours: coverage.c adds up, store/account.c has the rows.
  *
  * Invariant: every page of a reader is of the state that reader_version() tells. */
 #include "query/coverage.h"
@@ -15,7 +15,7 @@
 /* Octets of pages a reader keeps; past it all of them go, and what is asked now comes back. */
 #define PAGES_MOST (UINT64_C(2) << 20)
 
-struct page { /* sums over rows whose minute is in [from_ms, from_ms + size_ms) */
+struct page {                 /* sums over rows whose minute is in [from_ms, from_ms + size_ms) */
     int64_t from_ms, size_ms; /* size 0: no page */
     int64_t next_ms; /* of a page without exporters: the first minute after it that has a row */
     struct heard *rows;
@@ -27,7 +27,8 @@ struct page { /* sums over rows whose minute is in [from_ms, from_ms + size_ms) 
 struct pages {
     uint64_t version;
     bool spans; /* the two below are known */
-    int64_t first_ms, last_ms; /* minutes of the first and the last row; first > last: there is none */
+    int64_t first_ms,
+        last_ms;        /* minutes of the first and the last row; first > last: there is none */
     struct page *table; /* open addressing, less than half full */
     size_t count, capacity;
     uint64_t octets;
@@ -69,9 +70,11 @@ static struct pages *pages_of(struct reader *r)
 
 static struct page *find(const struct pages *p, int64_t from_ms, int64_t size_ms)
 {
-    uint64_t h = ((uint64_t)from_ms / (uint64_t)MINUTE_MS ^ (uint64_t)size_ms << 20) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t h = ((uint64_t)from_ms / (uint64_t)MINUTE_MS ^ (uint64_t)size_ms << 20) *
+                 UINT64_C(0x9e3779b97f4a7c15);
     size_t at = (size_t)(h >> 32) & (p->capacity - 1);
-    while (p->table[at].size_ms && (p->table[at].from_ms != from_ms || p->table[at].size_ms != size_ms))
+    while (p->table[at].size_ms &&
+           (p->table[at].from_ms != from_ms || p->table[at].size_ms != size_ms))
         at = (at + 1) & (p->capacity - 1);
     return &p->table[at];
 }
@@ -119,8 +122,8 @@ static enum weir_status get(struct reader *r, struct pages *p, int64_t from_ms, 
 {
     if (!make_room(p))
         return WEIR_ENOMEM;
-    struct page *page = find(p, from_ms, size_ms), made = {.from_ms = from_ms, .size_ms = size_ms,
-                                                           .next_ms = from_ms};
+    struct page *page = find(p, from_ms, size_ms),
+                made = {.from_ms = from_ms, .size_ms = size_ms, .next_ms = from_ms};
     *out = page;
     if (page->size_ms)
         return WEIR_OK;
@@ -151,11 +154,12 @@ static int64_t size_at(int64_t at, int64_t end)
     return MINUTE_MS;
 }
 
-/* The minutes that overlap `when`, from the day of the first row to that of the last, outside of which there is
- * none: so that what reaches beyond is of whole days. */
+/* The minutes that overlap `when`, from the day of the first row to that of the last, outside of
+ * which there is none: so that what reaches beyond is of whole days. */
 static struct interval minutes_of(const struct pages *p, struct interval when)
 {
-    int64_t first = p->first_ms - into(p->first_ms, DAY_MS), last = p->last_ms + DAY_MS - into(p->last_ms, DAY_MS);
+    int64_t first = p->first_ms - into(p->first_ms, DAY_MS),
+            last = p->last_ms + DAY_MS - into(p->last_ms, DAY_MS);
     if (when.from_ms > first)
         first = minute_of(when.from_ms);
     if (when.to_ms < last)
@@ -172,12 +176,14 @@ static enum weir_status know_span(struct reader *r, struct pages *p, struct weir
     return status;
 }
 
-/* A page; or its rows, when exporters may be left without rows: which ones is decided in the order of minutes. */
-static enum weir_status add_page(struct reader *r, struct pages *p, struct interval minutes, struct coverage *c,
-                                 int64_t *next_ms, struct weir_error *error)
+/* A page; or its rows, when exporters may be left without rows: which ones is decided in the order
+ * of minutes. */
+static enum weir_status add_page(struct reader *r, struct pages *p, struct interval minutes,
+                                 struct coverage *c, int64_t *next_ms, struct weir_error *error)
 {
     const struct page *page;
-    enum weir_status status = get(r, p, minutes.from_ms, minutes.to_ms - minutes.from_ms, &page, error);
+    enum weir_status status =
+        get(r, p, minutes.from_ms, minutes.to_ms - minutes.from_ms, &page, error);
     if (status != WEIR_OK)
         return status;
     *next_ms = page->next_ms;

@@ -1,5 +1,5 @@
-/* coverage.c - account rows added up by exporter, domain and protocol (coverage.h). Neighbours: account_pages.c
- * reads the rows, account.c says what the sums mean. */
+/* coverage.c - account rows added up by exporter, domain and protocol (coverage.h). Neighbours:
+ * account_pages.c reads the rows, account.c says what the sums mean. */
 #include "query/coverage.h"
 #include <stdlib.h>
 #include <string.h>
@@ -61,8 +61,8 @@ static size_t *slot_of(const struct coverage *c, const struct coverage_key *key)
     return &c->slots[at];
 }
 
-/* The coverage row of the key, made if need be; NULL: no memory. An exporter past the limit has no row of
- * its own in any minute, so a row that names an exporter is all of it. */
+/* The coverage row of the key, made if need be; NULL: no memory. An exporter past the limit has no
+ * row of its own in any minute, so a row that names an exporter is all of it. */
 static struct heard *row_of(struct coverage *c, struct coverage_key key, int64_t last_heard_ms)
 {
     if (c->count == c->capacity && !grow_rows(c))
@@ -78,15 +78,18 @@ static struct heard *row_of(struct coverage *c, struct coverage_key key, int64_t
     }
     if (*slot)
         return &c->rows[*slot - 1];
-    c->rows[c->count] = (struct heard){
-        .row = {.exporter = key.exporter, .domain = key.domain, .protocol = key.protocol,
-                .first_heard_ms = INT64_MAX, .last_heard_ms = INT64_MIN},
-        .minute_ms = INT64_MIN};
+    c->rows[c->count] = (struct heard){.row = {.exporter = key.exporter,
+                                               .domain = key.domain,
+                                               .protocol = key.protocol,
+                                               .first_heard_ms = INT64_MAX,
+                                               .last_heard_ms = INT64_MIN},
+                                       .minute_ms = INT64_MIN};
     *slot = ++c->count;
     return &c->rows[c->count - 1];
 }
 
-static void add(struct coverage_row *row, const struct account_counts *counts, int64_t first_ms, int64_t last_ms)
+static void add(struct coverage_row *row, const struct account_counts *counts, int64_t first_ms,
+                int64_t last_ms)
 {
     account_counts_add(&row->counts, counts);
     if (first_ms < row->first_heard_ms)
@@ -102,8 +105,9 @@ enum weir_status coverage_visit(void *context, const struct account_row *from)
     account_counts_add(&c->counts, &from->counts);
     if (!memcmp(&from->key.exporter, &socket, sizeof socket))
         return WEIR_OK;
-    struct heard *heard = row_of(c, (struct coverage_key){from->key.exporter, from->key.domain, from->key.protocol},
-                                 from->last_heard_ms);
+    struct heard *heard =
+        row_of(c, (struct coverage_key){from->key.exporter, from->key.domain, from->key.protocol},
+               from->last_heard_ms);
     if (!heard)
         return WEIR_ENOMEM;
     add(&heard->row, &from->counts, from->first_heard_ms, from->last_heard_ms);
@@ -120,8 +124,9 @@ bool coverage_add(struct coverage *c, const struct heard *rows, size_t count,
     account_counts_add(&c->counts, counts);
     for (size_t i = 0; i < count; i++) {
         const struct coverage_row *from = &rows[i].row;
-        struct heard *heard = row_of(c, (struct coverage_key){from->exporter, from->domain, from->protocol},
-                                     from->last_heard_ms);
+        struct heard *heard =
+            row_of(c, (struct coverage_key){from->exporter, from->domain, from->protocol},
+                   from->last_heard_ms);
         if (!heard)
             return false;
         add(&heard->row, &from->counts, from->first_heard_ms, from->last_heard_ms);

@@ -184,8 +184,8 @@ static enum weir_status plan_choices(struct question *q, struct weir_error *erro
     return WEIR_OK;
 }
 
-/* Groups' hashes are seeded anew for each question: who sends flows must not choose collisions. A thread asks the
- * kernel once, and mixes on from there (splitmix64); nobody sees the numbers. */
+/* Groups' hashes are seeded anew for each question: who sends flows must not choose collisions. A
+ * thread asks the kernel once, and mixes on from there (splitmix64); nobody sees the numbers. */
 static uint64_t random_seed(void)
 {
     static _Thread_local uint64_t state;

@@ -128,7 +128,8 @@ static enum weir_status take_row(void *context, const struct rollup_key *key,
     r->origin[i] = key->sampling_origin;
     r->role[i] = key->role;
     r->has_role[i / 64] |= (uint64_t)(key->role != ROLE_UNKNOWN) << (i % 64);
-    r->policy[i] = (uint8_t)(*key->policy ? policies_number(&f->question->policies, key->policy, strlen(key->policy))
+    r->policy[i] = (uint8_t)(*key->policy ? policies_number(&f->question->policies, key->policy,
+                                                            strlen(key->policy))
                                           : 0);
     r->minute[i] = (uint64_t)key->minute_ms;
     r->octets[i] = counts->octets;

@@ -173,8 +173,8 @@ enum weir_status store_checkpoints(struct store *s, const uint8_t collector[16],
 
 /* ---- container.h ---- */
 
-enum weir_status reader_account_rows(struct reader *r, int64_t from_ms, int64_t to_ms, account_visit visit,
-                                     void *context, struct weir_error *error)
+enum weir_status reader_account_rows(struct reader *r, int64_t from_ms, int64_t to_ms,
+                                     account_visit visit, void *context, struct weir_error *error)
 {
     enum weir_status status = WEIR_OK;
     struct account_row row = {0};

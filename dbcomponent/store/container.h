@@ -72,8 +72,8 @@ enum weir_status reader_account(struct reader *r, struct interval when, account_
                                 void *context, struct weir_error *error);
 
 /* Every account row with minute_ms in [from_ms, to_ms). */
-enum weir_status reader_account_rows(struct reader *r, int64_t from_ms, int64_t to_ms, account_visit visit,
-                                     void *context, struct weir_error *error);
+enum weir_status reader_account_rows(struct reader *r, int64_t from_ms, int64_t to_ms,
+                                     account_visit visit, void *context, struct weir_error *error);
 /* The first minute at or after at_ms that has a row; INT64_MAX: none. */
 enum weir_status reader_account_next(struct reader *r, int64_t at_ms, int64_t *minute_ms,
                                      struct weir_error *error);
@@ -82,9 +82,9 @@ enum weir_status reader_account_span(struct reader *r, int64_t *first_ms, int64_
                                      struct weir_error *error);
 
 /* ---- what is kept from one question to the next ----
- * Memory that goes with the reader's connection, from reader_close() to a later reader_open(). What it says about
- * the file holds only as long as reader_version() tells the same, which it does until anybody, other
- * processes too, has committed something. */
+ * Memory that goes with the reader's connection, from reader_close() to a later reader_open(). What
+ * it says about the file holds only as long as reader_version() tells the same, which it does until
+ * anybody, other processes too, has committed something. */
 uint64_t reader_version(struct reader *r);
 void reader_keep(struct reader *r, void *memory, void (*release)(void *));
 void *reader_kept(const struct reader *r); /* NULL: nothing yet */

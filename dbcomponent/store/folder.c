@@ -1,8 +1,8 @@
-/* folder.c - the data folder and the file in it, before SQLite opens it: who may read them, and whether we may write.
- * Neighbour: store.c.
+/* folder.c - the data folder and the file in it, before SQLite opens it: who may read them, and
+ * whether we may write. Neighbour: store.c.
  *
- * Flow records are personal data: the folder is made 0750 and the file 0640, and SQLite makes the log and the
- * shared memory beside it like the file. */
+ * Flow records are personal data: the folder is made 0750 and the file 0640, and SQLite makes the
+ * log and the shared memory beside it like the file. */
 #include "store/inside.h"
 #include "base/log.h"
 #include <errno.h>
@@ -25,15 +25,17 @@ static enum weir_status refuse(const char *what, const char *path, struct weir_e
 {
     int why = errno;
     if (is_denied(why))
-        return weir_fail(error, WEIR_EDENIED, "data",
-                         "can not %s %s: %s; give the folder to the user that runs weird (chown -R), or name "
-                         "another one with --data", what, path, strerror(why));
-    return weir_fail(error, why == ENOSPC || why == EDQUOT ? WEIR_EFULL : WEIR_EIO, "data", "can not %s %s: %s",
-                     what, path, strerror(why));
+        return weir_fail(
+            error, WEIR_EDENIED, "data",
+            "can not %s %s: %s; give the folder to the user that runs weird (chown -R), or name "
+            "another one with --data",
+            what, path, strerror(why));
+    return weir_fail(error, why == ENOSPC || why == EDQUOT ? WEIR_EFULL : WEIR_EIO, "data",
+                     "can not %s %s: %s", what, path, strerror(why));
 }
 
-/* A file of an earlier release, or one that somebody brought, may be for everybody to read. By its name: to open and
- * close it would take away the locks that this process may have on it. */
+/* A file of an earlier release, or one that somebody brought, may be for everybody to read. By its
+ * name: to open and close it would take away the locks that this process may have on it. */
 static void close_to_others(const char *path)
 {
     struct stat now;
@@ -42,7 +44,9 @@ static void close_to_others(const char *path)
     if (chmod(path, now.st_mode & 07777 & ~(mode_t)OTHERS) == 0)
         log_info("store", "%s was open to every user of this machine; it is not any more", path);
     else
-        log_warning("store", "%s is open to every user of this machine, and holds flow records: chmod o= it", path);
+        log_warning("store",
+                    "%s is open to every user of this machine, and holds flow records: chmod o= it",
+                    path);
 }
 
 void folder_close_to_others(const char *file)

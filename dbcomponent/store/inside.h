@@ -69,8 +69,8 @@ enum weir_status store_end(struct store *s, enum weir_status status, struct weir
  * file that was made shorter get shorter. */
 void store_fold(struct store *s);
 
-/* folder.c: makes the folder `data` and the file in it where they are missing, and says what to do when they can not
- * be written. */
+/* folder.c: makes the folder `data` and the file in it where they are missing, and says what to do
+ * when they can not be written. */
 enum weir_status folder_make(const char *data, const char *file, struct weir_error *error);
 /* The file, which is ours, and those beside it are not for every user of the machine. */
 void folder_close_to_others(const char *file);

@@ -7,8 +7,9 @@
 /* Longer walks do not come back to the same hours so soon. */
 #define KEPT_HOURS_MOST 2
 
-static enum weir_status read_rollups(struct reader *r, struct interval periods, struct interval when,
-                                     rollup_row row, void *context, struct weir_error *error)
+static enum weir_status read_rollups(struct reader *r, struct interval periods,
+                                     struct interval when, rollup_row row, void *context,
+                                     struct weir_error *error)
 {
     struct arena a = {0};
     enum weir_status status = WEIR_OK;
@@ -37,7 +38,8 @@ enum weir_status reader_rollups(struct reader *r, struct interval when, rollup_r
         int64_t first = when.from_ms < INT64_MIN + PERIOD_MS ? INT64_MIN : period_of(when.from_ms);
         return read_rollups(r, (struct interval){first, when.to_ms}, when, row, context, error);
     }
-    for (int64_t period = period_of(when.from_ms); status == WEIR_OK && period < when.to_ms; period += PERIOD_MS) {
+    for (int64_t period = period_of(when.from_ms); status == WEIR_OK && period < when.to_ms;
+         period += PERIOD_MS) {
         bool done = false;
         status = segments_kept_walk(r, period, when, row, context, &done, error);
         if (status == WEIR_OK && !done)

@@ -166,8 +166,8 @@ static inline uint64_t join_sevens(uint64_t word)
     return (word & UINT64_C(0x0fffffff)) | (word & UINT64_C(0x0fffffff00000000)) >> 4;
 }
 
-/* get_varint() where there is room for the longest: most have an octet, and nearly all others no more than eight,
- * which are taken at once. */
+/* get_varint() where there is room for the longest: most have an octet, and nearly all others no
+ * more than eight, which are taken at once. */
 static inline uint64_t take_varint(struct cursor *in)
 {
     uint8_t first = *in->at;
@@ -201,8 +201,9 @@ static bool segment_next(struct segment *s, struct rollup_group *g)
     s->left--;
     uint64_t f[FIELDS];
     read_fields(&s->in, f);
-    if (s->in.failed || f[MINUTES] >= 60 || f[CONTEXT] >= s->context_count || f[SRC_TAG] > UINT32_MAX ||
-        f[DST_TAG] > UINT32_MAX || f[PROTOCOL] > (uint64_t)UINT32_MAX + 1) {
+    if (s->in.failed || f[MINUTES] >= 60 || f[CONTEXT] >= s->context_count ||
+        f[SRC_TAG] > UINT32_MAX || f[DST_TAG] > UINT32_MAX ||
+        f[PROTOCOL] > (uint64_t)UINT32_MAX + 1) {
         s->in.failed = true;
         return false;
     }
@@ -264,7 +265,8 @@ enum weir_status segment_walk(int64_t period_ms, const uint8_t *bytes, size_t le
 }
 
 enum weir_status segment_mark_all(int64_t period_ms, const uint8_t *bytes, size_t length,
-                                  struct segment_marks *out, struct arena *a, struct weir_error *error)
+                                  struct segment_marks *out, struct arena *a,
+                                  struct weir_error *error)
 {
     struct segment s;
     struct rollup_group g;

@@ -1,6 +1,6 @@
-/* segments_kept.c - the last hours' roll-up segments that a reader was asked for, as they are stored, with marks at
- * each minute: a question about some minutes of an hour reads those, and neither the row nor the other minutes.
- * Neighbours: segment.c knows the octets, reader.c asks.
+/* segments_kept.c - the last hours' roll-up segments that a reader was asked for, as they are
+ * stored, with marks at each minute: a question about some minutes of an hour reads those, and
+ * neither the row nor the other minutes. Neighbours: segment.c knows the octets, reader.c asks.
  *
  * Invariant: what is remembered is of the state that reader_version() tells. */
 #include "store/segment.h"
@@ -103,7 +103,8 @@ static enum weir_status add_segment(struct kept_period *p, const uint8_t *bytes,
     return status;
 }
 
-/* Reads the period's segments into *p, which is empty; stops, and says so, when they are too large. */
+/* Reads the period's segments into *p, which is empty; stops, and says so, when they are too large.
+ */
 static enum weir_status read_period(struct reader *r, struct kept_period *p, bool *too_large,
                                     struct weir_error *error)
 {
@@ -143,7 +144,8 @@ static enum weir_status remember(struct reader *r, struct segments_kept *kept, i
 }
 
 enum weir_status segments_kept_walk(struct reader *r, int64_t period_ms, struct interval when,
-                                    rollup_row row, void *context, bool *done, struct weir_error *error)
+                                    rollup_row row, void *context, bool *done,
+                                    struct weir_error *error)
 {
     struct arena a = {0};
     struct segments_kept *kept = kept_of(r);
@@ -152,8 +154,10 @@ enum weir_status segments_kept_walk(struct reader *r, int64_t period_ms, struct 
     if (kept && !p)
         status = remember(r, kept, period_ms, &p, error);
     *done = p != NULL;
-    for (const struct kept_segment *s = p ? p->segments : NULL; s && status == WEIR_OK; s = s->next) {
-        status = segment_walk_marked(period_ms, s->bytes, s->length, &s->marks, when, row, context, &a, error);
+    for (const struct kept_segment *s = p ? p->segments : NULL; s && status == WEIR_OK;
+         s = s->next) {
+        status = segment_walk_marked(period_ms, s->bytes, s->length, &s->marks, when, row, context,
+                                     &a, error);
         arena_reset(&a);
     }
     arena_free(&a);

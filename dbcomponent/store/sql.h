@@ -66,21 +66,20 @@
     X(SQL_META_READ, "SELECT value, seal = seal(name, value) FROM meta WHERE name = ?1")           \
     X(SQL_META_WRITE, "INSERT OR REPLACE INTO meta VALUES (?1, ?2, seal(?1, ?2))")                 \
     X(SQL_SCHEMA_DIGEST, "SELECT digest(type, name, tbl_name, sql) FROM sqlite_schema")            \
-    X(SQL_COLLECTOR_FIND, "SELECT id, seal = seal(id, identity) FROM collector WHERE identity = ?1") \
-    X(SQL_COLLECTOR_ADD,                                                                           \
-      "INSERT INTO collector SELECT n, ?1, seal(n, ?1) FROM"                                       \
-      " (SELECT 1 + coalesce(max(id), 0) AS n FROM collector) RETURNING id")                       \
+    X(SQL_COLLECTOR_FIND,                                                                          \
+      "SELECT id, seal = seal(id, identity) FROM collector WHERE identity = ?1")                   \
+    X(SQL_COLLECTOR_ADD, "INSERT INTO collector SELECT n, ?1, seal(n, ?1) FROM"                    \
+                         " (SELECT 1 + coalesce(max(id), 0) AS n FROM collector) RETURNING id")    \
     X(SQL_DELIVERY_FIND,                                                                           \
       "SELECT digest, seal = seal(collector, sequence, received_ms, block, rows, digest, account)" \
       " FROM delivery WHERE collector = ?1 AND sequence = ?2")                                     \
-    X(SQL_DELIVERY_ADD,                                                                            \
-      "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, seal(?1, ?2, ?3, ?4, ?5, ?6, ?7))") \
-    X(SQL_DELIVERIES,                                                                              \
-      "SELECT collector, sequence, block, rows, account,"                                          \
-      " seal = seal(collector, sequence, received_ms, block, rows, digest, account) FROM delivery") \
-    X(SQL_BLOCK_NEXT,                                                                              \
-      "SELECT 1 + max((SELECT coalesce(max(id), 0) FROM block),"                                   \
-      " (SELECT coalesce(max(newest), 0) FROM removed))")                                          \
+    X(SQL_DELIVERY_ADD, "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, seal(?1, ?2, "   \
+                        "?3, ?4, ?5, ?6, ?7))")                                                    \
+    X(SQL_DELIVERIES, "SELECT collector, sequence, block, rows, account,"                          \
+                      " seal = seal(collector, sequence, received_ms, block, rows, digest, "       \
+                      "account) FROM delivery")                                                    \
+    X(SQL_BLOCK_NEXT, "SELECT 1 + max((SELECT coalesce(max(id), 0) FROM block),"                   \
+                      " (SELECT coalesce(max(newest), 0) FROM removed))")                          \
     X(SQL_BLOCK_SEAL, "SELECT seal FROM block WHERE id = ?1")                                      \
     X(SQL_BLOCK_DELETE, "DELETE FROM block WHERE id = ?1")                                         \
     X(SQL_BLOCKS_SMALL,                                                                            \
@@ -89,24 +88,20 @@
     X(SQL_BLOCK_EXPIRED,                                                                           \
       "SELECT id FROM block INDEXED BY block_time WHERE kind = ?1 AND first_ms < ?2"               \
       " AND last_ms < ?2 ORDER BY first_ms, last_ms LIMIT 1")                                      \
-    X(SQL_BLOCK_OLDEST,                                                                            \
-      "SELECT id, first_ms FROM block INDEXED BY block_time WHERE kind = ?1"                       \
-      " ORDER BY first_ms, last_ms LIMIT 1")                                                       \
-    X(SQL_REMOVED,                                                                                 \
-      "SELECT blocks, rows, flows, first_ms, last_ms, newest,"                                     \
-      " seal = seal(kind, blocks, rows, flows, first_ms, last_ms, newest)"                         \
-      " FROM removed WHERE kind = ?1")                                                             \
-    X(SQL_REMOVED_PUT,                                                                             \
-      "INSERT OR REPLACE INTO removed VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"                         \
-      " seal(?1, ?2, ?3, ?4, ?5, ?6, ?7))")                                                        \
+    X(SQL_BLOCK_OLDEST, "SELECT id, first_ms FROM block INDEXED BY block_time WHERE kind = ?1"     \
+                        " ORDER BY first_ms, last_ms LIMIT 1")                                     \
+    X(SQL_REMOVED, "SELECT blocks, rows, flows, first_ms, last_ms, newest,"                        \
+                   " seal = seal(kind, blocks, rows, flows, first_ms, last_ms, newest)"            \
+                   " FROM removed WHERE kind = ?1")                                                \
+    X(SQL_REMOVED_PUT, "INSERT OR REPLACE INTO removed VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"        \
+                       " seal(?1, ?2, ?3, ?4, ?5, ?6, ?7))")                                       \
     X(SQL_DELIVERED_FIND,                                                                          \
       "SELECT first, last, rows, account, seal = seal(collector, first, last, rows, account)"      \
       " FROM delivered WHERE collector = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1")          \
     X(SQL_DELIVERED_PUT,                                                                           \
       "INSERT OR REPLACE INTO delivered VALUES (?1, ?2, ?3, ?4, ?5, seal(?1, ?2, ?3, ?4, ?5))")    \
-    X(SQL_DELIVERED,                                                                               \
-      "SELECT collector, last, rows, account, first,"                                              \
-      " seal = seal(collector, first, last, rows, account) FROM delivered")                        \
+    X(SQL_DELIVERED, "SELECT collector, last, rows, account, first,"                               \
+                     " seal = seal(collector, first, last, rows, account) FROM delivered")         \
     X(SQL_DELIVERY_RUN,                                                                            \
       "SELECT sequence, rows, account,"                                                            \
       " seal = seal(collector, sequence, received_ms, block, rows, digest, account)"               \
@@ -114,16 +109,15 @@
       " ORDER BY sequence LIMIT ?4")                                                               \
     X(SQL_DELIVERY_FORGET,                                                                         \
       "DELETE FROM delivery WHERE collector = ?1 AND sequence >= ?2 AND sequence <= ?3")           \
-    X(SQL_CHECKPOINT_MOVE,                                                                         \
-      "UPDATE checkpoint SET sequence = ?3, seal = seal(collector, exporter, domain, port, protocol," \
-      " ?3, next_sequence, sys_up_time_ms, export_ms)"                                             \
-      " WHERE collector = ?1 AND sequence >= ?2 AND sequence <= ?3")                               \
-    X(SQL_ROWS_DELIVERED,                                                                          \
-      "SELECT (SELECT coalesce(sum(rows), 0) FROM delivery) +"                                     \
-      " (SELECT coalesce(sum(rows), 0) FROM delivered)")                                           \
+    X(SQL_CHECKPOINT_MOVE, "UPDATE checkpoint SET sequence = ?3, seal = seal(collector, "          \
+                           "exporter, domain, port, protocol,"                                     \
+                           " ?3, next_sequence, sys_up_time_ms, export_ms)"                        \
+                           " WHERE collector = ?1 AND sequence >= ?2 AND sequence <= ?3")          \
+    X(SQL_ROWS_DELIVERED, "SELECT (SELECT coalesce(sum(rows), 0) FROM delivery) +"                 \
+                          " (SELECT coalesce(sum(rows), 0) FROM delivered)")                       \
     X(SQL_ROWS_STORED, "SELECT coalesce(sum(rows), 0) FROM block INDEXED BY block_time")           \
-    X(SQL_ROLLUP_KEPT_OLDEST,                                                                      \
-      "SELECT period_ms FROM rollup WHERE resolution_ms = 60000 AND tier = ?1 ORDER BY period_ms LIMIT 1") \
+    X(SQL_ROLLUP_KEPT_OLDEST, "SELECT period_ms FROM rollup WHERE resolution_ms = 60000 AND tier " \
+                              "= ?1 ORDER BY period_ms LIMIT 1")                                   \
     X(SQL_ROLLUPS_KEPT,                                                                            \
       "SELECT period_ms FROM rollup WHERE resolution_ms = ?1 AND tier = 100 ORDER BY 1")           \
     X(SQL_LEVEL_RANGE,                                                                             \
@@ -136,7 +130,7 @@
     X(SQL_LEVELS, "SELECT period_ms FROM rollup WHERE resolution_ms = ?1 ORDER BY period_ms")      \
     X(SQL_LEVEL_DELETE, "DELETE FROM rollup WHERE resolution_ms = ?1 AND period_ms = ?2")          \
     X(SQL_LEVEL_MISSING,                                                                           \
-      "SELECT DISTINCT period_ms - period_ms % ?2 FROM rollup"                       \
+      "SELECT DISTINCT period_ms - period_ms % ?2 FROM rollup"                                     \
       " WHERE resolution_ms = ?1 AND period_ms >= 0 AND period_ms <= ?3"                           \
       " EXCEPT SELECT period_ms FROM rollup WHERE resolution_ms = ?2 ORDER BY 1")                  \
     X(SQL_BLOCK_ADD,                                                                               \
@@ -151,15 +145,14 @@
       " seal = seal(id, kind, rows, first_ms, last_ms, octets, directory)"                         \
       " AND head_seal = seal(id, kind, rows, first_ms, last_ms, octets) FROM block WHERE id = ?1") \
     X(SQL_BLOCKS,                                                                                  \
-      "SELECT id, kind, rows, first_ms, last_ms,"                                                   \
+      "SELECT id, kind, rows, first_ms, last_ms,"                                                  \
       " head_seal = seal(id, kind, rows, first_ms, last_ms, octets)"                               \
       " FROM block INDEXED BY block_time WHERE kind = ?1 AND first_ms < ?3 AND last_ms >= ?2"      \
       " ORDER BY id")                                                                              \
     X(SQL_BLOCK_IDS, "SELECT id FROM block ORDER BY kind, first_ms, id")                           \
-    X(SQL_BLOCK_STATUS,                                                                            \
-      "SELECT count(*), coalesce(sum(rows), 0), coalesce(min(first_ms), 0),"                       \
-      " coalesce(max(last_ms), 0), coalesce(sum(octets), 0)"                                       \
-      " FROM block INDEXED BY block_time WHERE kind = ?1")                                         \
+    X(SQL_BLOCK_STATUS, "SELECT count(*), coalesce(sum(rows), 0), coalesce(min(first_ms), 0),"     \
+                        " coalesce(max(last_ms), 0), coalesce(sum(octets), 0)"                     \
+                        " FROM block INDEXED BY block_time WHERE kind = ?1")                       \
     X(SQL_COLUMN_ADD, "INSERT INTO block_column VALUES (?1, ?2)")                                  \
     X(SQL_COLUMN_SET, "INSERT OR REPLACE INTO block_column VALUES (?1, ?2)")                       \
     X(SQL_COLUMN_DELETE, "DELETE FROM block_column WHERE id >= ?1 AND id < ?2")                    \
@@ -173,8 +166,8 @@
       "SELECT period_ms, segment, groups,"                                                         \
       " seal = seal(resolution_ms, period_ms, tier, serial, groups, segment) FROM rollup"          \
       " WHERE resolution_ms = ?1 AND period_ms = ?2 AND tier >= ?3 AND tier <= ?4")                \
-    X(SQL_ROLLUP_TIER_DELETE,                                                                      \
-      "DELETE FROM rollup WHERE resolution_ms = ?1 AND period_ms = ?2 AND tier >= ?3 AND tier <= ?4") \
+    X(SQL_ROLLUP_TIER_DELETE, "DELETE FROM rollup WHERE resolution_ms = ?1 AND period_ms = ?2 "    \
+                              "AND tier >= ?3 AND tier <= ?4")                                     \
     X(SQL_ROLLUP_RANGE,                                                                            \
       "SELECT period_ms, segment, groups,"                                                         \
       " seal = seal(resolution_ms, period_ms, tier, serial, groups, segment) FROM rollup"          \
@@ -185,9 +178,8 @@
     X(SQL_ACCOUNT_FIND,                                                                            \
       "SELECT " ACCOUNT_SQL_ALL ", seal = seal(" ACCOUNT_SQL_ALL ") FROM account"                  \
       " WHERE minute_ms = ?1 AND exporter = ?2 AND domain = ?3 AND port = ?4 AND protocol = ?5")   \
-    X(SQL_ACCOUNT_PUT,                                                                             \
-      "INSERT OR REPLACE INTO account (" ACCOUNT_SQL_ALL ", seal)"                                 \
-      " VALUES (" ACCOUNT_SQL_VALUES ", seal(" ACCOUNT_SQL_VALUES "))")                            \
+    X(SQL_ACCOUNT_PUT, "INSERT OR REPLACE INTO account (" ACCOUNT_SQL_ALL ", seal)"                \
+                       " VALUES (" ACCOUNT_SQL_VALUES ", seal(" ACCOUNT_SQL_VALUES "))")           \
     X(SQL_ACCOUNT_RANGE,                                                                           \
       "SELECT " ACCOUNT_SQL_ALL ", seal = seal(" ACCOUNT_SQL_ALL ") FROM account"                  \
       " WHERE minute_ms >= ?1 AND minute_ms < ?2 ORDER BY " ACCOUNT_SQL_KEY)                       \
@@ -220,11 +212,11 @@
       "SELECT tag, address, length, seal = seal(address, length, tag) FROM tag_prefix"             \
       " ORDER BY +tag, address, length") /* + : by the table, whose rows are sealed */             \
     X(SQL_TAG_AS_ADD, "INSERT INTO tag_as VALUES (?1, ?2, seal(?1, ?2)) ON CONFLICT DO NOTHING")   \
-    X(SQL_TAG_AS_OWNER,                                                                            \
-      "SELECT a.tag, t.name, a.seal = seal(a.number, a.tag) FROM tag_as a"                         \
-      " JOIN tag t ON t.id = a.tag WHERE a.number = ?1")                                           \
+    X(SQL_TAG_AS_OWNER, "SELECT a.tag, t.name, a.seal = seal(a.number, a.tag) FROM tag_as a"       \
+                        " JOIN tag t ON t.id = a.tag WHERE a.number = ?1")                         \
     X(SQL_TAG_AS_DELETE, "DELETE FROM tag_as WHERE tag = ?1")                                      \
-    X(SQL_TAG_ASES, "SELECT tag, number, seal = seal(number, tag) FROM tag_as ORDER BY +tag, number") \
+    X(SQL_TAG_ASES,                                                                                \
+      "SELECT tag, number, seal = seal(number, tag) FROM tag_as ORDER BY +tag, number")            \
     X(SQL_DEVICE_ADD, "INSERT INTO device VALUES (?1, ?2, ?3, ?4, seal(?1, ?2, ?3, ?4))")          \
     X(SQL_DEVICE_DELETE, "DELETE FROM device WHERE address = ?1")                                  \
     X(SQL_DEVICES,                                                                                 \
@@ -259,10 +251,9 @@
       "INSERT INTO observation_point VALUES (?1, ?2, ?3, ?4, ?5, seal(?1, ?2, ?3, ?4, ?5))")       \
     X(SQL_POINT_DELETE,                                                                            \
       "DELETE FROM observation_point WHERE device = ?1 AND domain = ?2 AND interface = ?3")        \
-    X(SQL_POINTS,                                                                                  \
-      "SELECT device, domain, interface, name, role,"                                              \
-      " seal = seal(device, domain, interface, name, role) FROM observation_point"                 \
-      " ORDER BY device, domain, interface")                                                       \
+    X(SQL_POINTS, "SELECT device, domain, interface, name, role,"                                  \
+                  " seal = seal(device, domain, interface, name, role) FROM observation_point"     \
+                  " ORDER BY device, domain, interface")                                           \
     X(SQL_POLICY_SET,                                                                              \
       "INSERT OR REPLACE INTO anonymisation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"               \
       " seal(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8))")                                                    \
@@ -273,8 +264,7 @@
     X(SQL_AUDIT_ADD,                                                                               \
       "INSERT INTO audit SELECT n, ?1, ?2, ?3, ?4, ?5, seal(n, ?1, ?2, ?3, ?4, ?5) FROM"           \
       " (SELECT 1 + coalesce(max(id), 0) AS n FROM audit)")                                        \
-    X(SQL_AUDITS,                                                                                  \
-      "SELECT id, seal = seal(id, time_ms, who, action, subject, detail) FROM audit")              \
+    X(SQL_AUDITS, "SELECT id, seal = seal(id, time_ms, who, action, subject, detail) FROM audit")  \
     X(SQL_CHECKPOINT_DIGEST,                                                                       \
       "SELECT digest(" CHECKPOINT_SQL_ALL ") FROM checkpoint WHERE collector = ?1")                \
     X(SQL_PAGES, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")         \

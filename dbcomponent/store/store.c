@@ -103,10 +103,11 @@ static enum weir_status open_immutable(struct store *s, struct sql *sql, struct 
     free(s->uri);
     s->uri = NULL;
     if (logged)
-        return weir_fail(error, WEIR_EDENIED, "data",
-                         "%s: in use, or not closed properly, and its log can not be read without permission to"
-                         " write in the folder: read it as the user that owns it, or read a copy (weird backup)",
-                         s->path);
+        return weir_fail(
+            error, WEIR_EDENIED, "data",
+            "%s: in use, or not closed properly, and its log can not be read without permission to"
+            " write in the folder: read it as the user that owns it, or read a copy (weird backup)",
+            s->path);
     s->uri = immutable_uri(s->path);
     if (!s->uri)
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory");
@@ -132,8 +133,10 @@ static enum weir_status open_reading(struct store *s, struct weir_error *error)
     struct weir_error first;
     if (faccessat(AT_FDCWD, s->path, R_OK, AT_EACCESS) != 0)
         return errno == EACCES
-                   ? weir_fail(error, WEIR_EDENIED, "data",
-                               "%s may not be read: read it as the user or in the group that owns it", s->path)
+                   ? weir_fail(
+                         error, WEIR_EDENIED, "data",
+                         "%s may not be read: read it as the user or in the group that owns it",
+                         s->path)
                    : weir_fail(error, WEIR_EIO, "data", "there is no store at %s: %s", s->path,
                                strerror(errno));
     enum weir_status status = sql_open(&sql, s->path, s->path, SQLITE_OPEN_READONLY, error);
@@ -165,7 +168,8 @@ enum weir_status store_open(const char *data, enum store_mode mode, struct store
     s->read_only = mode == STORE_READ_ONLY;
     pthread_mutex_init(&s->writing, NULL);
     pthread_mutex_init(&s->pooling, NULL);
-    enum weir_status status = s->read_only ? open_reading(s, error) : folder_make(data, s->path, error);
+    enum weir_status status =
+        s->read_only ? open_reading(s, error) : folder_make(data, s->path, error);
     if (status == WEIR_OK && !s->read_only)
         status = open_writer(s, error);
     if (status != WEIR_OK)

@@ -82,7 +82,8 @@ uint64_t log_ring_read(struct log_ring *ring, int64_t from_ms, enum log_level le
     pthread_mutex_lock(&ring->lock);
     uint64_t oldest = ring->count > LOG_RING_LINES ? ring->count - LOG_RING_LINES : 0;
     bool more = true;
-    for (uint64_t at = first_wanted(ring, oldest, from_ms, least, limit); more && at < ring->count; at++) {
+    for (uint64_t at = first_wanted(ring, oldest, from_ms, least, limit); more && at < ring->count;
+         at++) {
         const struct kept_line *kept = &ring->lines[at % LOG_RING_LINES];
         const struct log_line line = {kept->time_ms, kept->level, kept->room, kept->text};
         if (is_wanted(kept, from_ms, least))

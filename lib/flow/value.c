@@ -153,8 +153,8 @@ static const number_printer number_printers[IE_TYPE_COUNT] = {
     [IE_IPV4] = print_ipv4,
 };
 
-/* Times of the wire begin with 1970 (RFC 7011 section 6.1.8). Ours are signed: a flow of an exporter whose clock
- * is not set has started before, when its sysUpTime says so. */
+/* Times of the wire begin with 1970 (RFC 7011 section 6.1.8). Ours are signed: a flow of an
+ * exporter whose clock is not set has started before, when its sysUpTime says so. */
 static void print_milliseconds(const struct context *c, uint64_t v, uint8_t width)
 {
     (ie_key_pen(c->key) == WEIR_PEN ? print_signed : print_unsigned)(c, v, width);
@@ -162,8 +162,9 @@ static void print_milliseconds(const struct context *c, uint64_t v, uint8_t widt
 
 static void print_number(const struct context *c, uint64_t v, uint8_t width, enum ie_type type)
 {
-    number_printer print = type == IE_MILLISECONDS            ? print_milliseconds
-                           : (unsigned)type < IE_TYPE_COUNT ? number_printers[type] : NULL;
+    number_printer print = type == IE_MILLISECONDS          ? print_milliseconds
+                           : (unsigned)type < IE_TYPE_COUNT ? number_printers[type]
+                                                            : NULL;
     (print ? print : print_unsigned)(c, v, width);
 }
 

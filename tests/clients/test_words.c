@@ -481,8 +481,8 @@ static void any_contract_is_called(void)
 }
 
 #define LINE(time, level, text)                                                                    \
-    "<c:line><t:time>" time "</t:time><t:level>" level "</t:level><t:room>store</t:room><t:text>" text \
-    "</t:text></c:line>"
+    "<c:line><t:time>" time "</t:time><t:level>" level                                             \
+    "</t:level><t:room>store</t:room><t:text>" text "</t:text></c:line>"
 
 static void the_version_is_said(void)
 {
@@ -497,8 +497,9 @@ static void the_log_is_shown(void)
 {
     static const struct canned_row rows[] = {
         {"<col:level>warning</col:level><col:limit>7</col:limit>", 200,
-         ENVELOPE("<c:GetLogResponse>" LINE("1000", "error", "disk &amp; all") LINE("2000", "warning", "odd")
-                  "<c:forgotten>5</c:forgotten></c:GetLogResponse>"), NULL},
+         ENVELOPE("<c:GetLogResponse>" LINE("1000", "error", "disk &amp; all") LINE(
+             "2000", "warning", "odd") "<c:forgotten>5</c:forgotten></c:GetLogResponse>"),
+         NULL},
     };
     canned_start(&server, rows, 1);
     setenv("WEIR_URL", server.url, 1);
@@ -508,7 +509,8 @@ static void the_log_is_shown(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(s->out, "1970-01-01T00:00:01.000Z  error    store  disk & all"));
     CU_ASSERT_PTR_NOT_NULL(strstr(s->out, "5 lines are kept no more"));
     s = say("logs --level warning --limit 7 --format json");
-    CU_ASSERT_PTR_NOT_NULL(strstr(s->out, "{\"time\":2000,\"level\":\"warning\",\"room\":\"store\",\"text\":\"odd\"}"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(
+        s->out, "{\"time\":2000,\"level\":\"warning\",\"room\":\"store\",\"text\":\"odd\"}"));
     s = say("logs --level loud");
     CU_ASSERT_EQUAL(s->outcome, OUTCOME_USAGE);
     CU_ASSERT_PTR_NOT_NULL(strstr(s->error.message, "is none of error, warning, info, debug"));
@@ -526,6 +528,5 @@ UNIT_MAIN("words", {"usage errors say what to do", usage_errors_say_what_to_do},
           {"devices have names", devices_have_names},
           {"the catalogue is kept", the_catalogue_is_kept},
           {"what is no answer is said", what_is_no_answer_is_said},
-          {"the version is said", the_version_is_said},
-          {"the log is shown", the_log_is_shown},
+          {"the version is said", the_version_is_said}, {"the log is shown", the_log_is_shown},
           {"any contract is called", any_contract_is_called})

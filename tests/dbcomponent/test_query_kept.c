@@ -16,26 +16,34 @@ static uint64_t sequence;
 /* Minutes in three heaps: days apart, around 1970, and all the rest of one day. */
 static int64_t random_minute(void)
 {
-    static const int64_t bases[] = {DATA_FROM_MS, DATA_FROM_MS, DATA_FROM_MS - 40 * 24 * HOUR_MS, 0};
-    return bases[random_below(4)] / MINUTE_MS * MINUTE_MS + ((int64_t)random_below(3000) - 1500) * MINUTE_MS;
+    static const int64_t bases[] = {DATA_FROM_MS, DATA_FROM_MS, DATA_FROM_MS - 40 * 24 * HOUR_MS,
+                                    0};
+    return bases[random_below(4)] / MINUTE_MS * MINUTE_MS +
+           ((int64_t)random_below(3000) - 1500) * MINUTE_MS;
 }
 
 static struct account_row random_row(void)
 {
-    struct account_row r = {.key = {.domain = random_below(3), .port = (uint16_t)(40000 + random_below(2)),
-                                    .protocol = random_below(2) ? 9 : 10, .minute_ms = random_minute()}};
+    struct account_row r = {.key = {.domain = random_below(3),
+                                    .port = (uint16_t)(40000 + random_below(2)),
+                                    .protocol = random_below(2) ? 9 : 10,
+                                    .minute_ms = random_minute()}};
     if (random_below(20))
         r.key.exporter = address_from_ipv4(0xc0000201u + random_below(4));
     r.first_heard_ms = r.key.minute_ms + 10;
     r.last_heard_ms = r.key.minute_ms + random_below(59000) + 10;
-    r.counts = (struct account_counts){.datagrams = random_below(5), .records = random_below(1000),
+    r.counts = (struct account_counts){.datagrams = random_below(5),
+                                       .records = random_below(1000),
                                        .kernel_drops = random_below(3)};
     return r;
 }
 
 static void append_more(struct store *s, uint32_t new_rows, uint32_t new_flows)
 {
-    struct flavour f = {.ipv4 = true, .rate = 10, .exporters = 2, .from_ms = DATA_FROM_MS,
+    struct flavour f = {.ipv4 = true,
+                        .rate = 10,
+                        .exporters = 2,
+                        .from_ms = DATA_FROM_MS,
                         .to_ms = DATA_FROM_MS + 3 * HOUR_MS};
     for (uint32_t i = 0; i < new_rows; i++)
         rows[row_count + i] = random_row();
@@ -57,8 +65,8 @@ static bool same_minute_before(size_t i, struct interval when)
 {
     for (size_t k = 0; k < i; k++)
         if (rows[k].counts.datagrams && rows[k].key.domain == rows[i].key.domain &&
-            rows[k].key.protocol == rows[i].key.protocol && rows[k].key.minute_ms == rows[i].key.minute_ms &&
-            overlaps(&rows[k], when) &&
+            rows[k].key.protocol == rows[i].key.protocol &&
+            rows[k].key.minute_ms == rows[i].key.minute_ms && overlaps(&rows[k], when) &&
             !memcmp(&rows[k].key.exporter, &rows[i].key.exporter, 16))
             return true;
     return false;
@@ -99,7 +107,8 @@ static void check_totals(const struct totals *t, struct interval when, uint32_t 
 {
     struct counts sum = {0};
     for (size_t i = 0; i < flow_count; i++)
-        if (flows[i].end_ms >= when.from_ms && flows[i].end_ms < when.to_ms && flows[i].src_tag == tag) {
+        if (flows[i].end_ms >= when.from_ms && flows[i].end_ms < when.to_ms &&
+            flows[i].src_tag == tag) {
             sum.octets += flows[i].octets;
             sum.packets += flows[i].packets;
             sum.flows++;
@@ -165,7 +174,8 @@ static void minutes_of_an_hour(void)
     int64_t hour = DATA_FROM_MS / HOUR_MS * HOUR_MS;
     for (int64_t from = -2; from < 64; from++)
         for (int64_t width = 1; width < 64; width += 1 + width / 2)
-            ask(s, (struct interval){hour + from * MINUTE_MS, hour + (from + width) * MINUTE_MS}, SOURCE_ROLLUP);
+            ask(s, (struct interval){hour + from * MINUTE_MS, hour + (from + width) * MINUTE_MS},
+                SOURCE_ROLLUP);
     store_close(s);
     folder_remove();
 }
@@ -177,12 +187,16 @@ static void many_exporters(void)
     static struct account_row many[EXPORTERS * MINUTES];
     struct store *s;
     for (uint32_t i = 0; i < EXPORTERS * MINUTES; i++)
-        many[i] = (struct account_row){.key = {.exporter = address_from_ipv4(0x0a000000u + i / MINUTES), .protocol = 10,
-                                               .minute_ms = DATA_FROM_MS + i % MINUTES * MINUTE_MS},
-                                       .counts = {.datagrams = 1, .records = i % 7}};
+        many[i] =
+            (struct account_row){.key = {.exporter = address_from_ipv4(0x0a000000u + i / MINUTES),
+                                         .protocol = 10,
+                                         .minute_ms = DATA_FROM_MS + i % MINUTES * MINUTE_MS},
+                                 .counts = {.datagrams = 1, .records = i % 7}};
     struct account account = {.rows = many, .row_count = EXPORTERS * MINUTES};
     struct flow flow;
-    random_flow(&flow, &(struct flavour){.ipv4 = true, .exporters = 1, .from_ms = DATA_FROM_MS,
+    random_flow(&flow, &(struct flavour){.ipv4 = true,
+                                         .exporters = 1,
+                                         .from_ms = DATA_FROM_MS,
                                          .to_ms = DATA_FROM_MS + MINUTE_MS});
     CU_ASSERT_EQUAL_FATAL(store_open(folder_make(), STORE_CREATE, &s, NULL), WEIR_OK);
     append_block(s, &flow, 1, 1, &account);
@@ -207,7 +221,8 @@ static void many_exporters(void)
 /* Whoever sends blocks can say any minute. */
 static void ends_of_time(void)
 {
-    static const int64_t minutes[] = {INT64_MIN / MINUTE_MS * MINUTE_MS, INT64_MAX / MINUTE_MS * MINUTE_MS, 0};
+    static const int64_t minutes[] = {INT64_MIN / MINUTE_MS * MINUTE_MS,
+                                      INT64_MAX / MINUTE_MS * MINUTE_MS, 0};
     struct store *s;
     row_count = flow_count = 0;
     CU_ASSERT_EQUAL_FATAL(store_open(folder_make(), STORE_CREATE, &s, NULL), WEIR_OK);

@@ -259,7 +259,8 @@ static void test_modes(void)
     CU_ASSERT_EQUAL(store_backup(s, path, NULL, NULL, &error), WEIR_OK);
     CU_ASSERT_EQUAL(mode_of(folder, "copy.db"), 0640);
     unlink(path);
-    /* As an earlier release left it, while another one has it open; what the group may is its owner's business. */
+    /* As an earlier release left it, while another one has it open; what the group may is its
+     * owner's business. */
     snprintf(path, sizeof path, "%s/weir.db", folder);
     CU_ASSERT_EQUAL(chmod(path, 0664), 0);
     snprintf(path, sizeof path, "%s/weir.db-wal", folder);

@@ -21,8 +21,8 @@ static bool see(void *context, const struct log_line *line)
     return s->count != s->stop_at;
 }
 
-static struct seen read_ring(struct log_ring *ring, int64_t from, enum log_level least, size_t limit,
-                             uint64_t *forgotten)
+static struct seen read_ring(struct log_ring *ring, int64_t from, enum log_level least,
+                             size_t limit, uint64_t *forgotten)
 {
     struct seen s = {0};
     *forgotten = log_ring_read(ring, from, least, limit, see, &s);
@@ -50,14 +50,19 @@ static void what_is_asked_for(void)
     uint64_t forgotten;
     struct log_ring *ring = log_ring_new();
     for (int i = 0; i < 40; i++) /* every tenth an error, every fifth else a warning */
-        put(ring, i, i % 10 == 0 ? LOG_LEVEL_ERROR : i % 5 == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "x");
+        put(ring, i,
+            i % 10 == 0  ? LOG_LEVEL_ERROR
+            : i % 5 == 0 ? LOG_LEVEL_WARNING
+                         : LOG_LEVEL_INFO,
+            "x");
     struct seen s = read_ring(ring, INT64_MIN, LOG_LEVEL_INFO, 1000, &forgotten);
     CU_ASSERT_TRUE(s.count == 40 && s.first == 0 && s.last == 39 && forgotten == 0);
     s = read_ring(ring, INT64_MIN, LOG_LEVEL_ERROR, 1000, &forgotten);
     CU_ASSERT_TRUE(s.count == 4 && s.first == 0 && s.last == 30);
     s = read_ring(ring, 11, LOG_LEVEL_WARNING, 1000, &forgotten);
     CU_ASSERT_TRUE(s.count == 5 && s.first == 15 && s.last == 35);
-    s = read_ring(ring, INT64_MIN, LOG_LEVEL_WARNING, 3, &forgotten); /* the last three that match */
+    s = read_ring(ring, INT64_MIN, LOG_LEVEL_WARNING, 3,
+                  &forgotten); /* the last three that match */
     CU_ASSERT_TRUE(s.count == 3 && s.first == 25 && s.last == 35);
     s = read_ring(ring, 38, LOG_LEVEL_DEBUG, 5, &forgotten);
     CU_ASSERT_TRUE(s.count == 2 && s.first == 38);
@@ -85,7 +90,8 @@ static void long_texts(void)
     uint64_t forgotten;
     char text[600];
     struct log_ring *ring = log_ring_new();
-    for (size_t n = LOG_RING_TEXT - 4; n < LOG_RING_TEXT + 8; n++) { /* e-acute all along, at both parities */
+    for (size_t n = LOG_RING_TEXT - 4; n < LOG_RING_TEXT + 8;
+         n++) { /* e-acute all along, at both parities */
         memset(text, 'a', n % 2);
         for (size_t i = n % 2; i + 1 < n; i += 2)
             memcpy(text + i, "\xc3\xa9", 2);

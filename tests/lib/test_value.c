@@ -76,9 +76,15 @@ static void test_own_times(void)
     static const struct {
         int64_t value;
         const char *text;
-    } cases[] = {{-90000, "-90000"}, {0, "0"}, {1260226734835, "1260226734835"}, {INT64_MIN, "-9223372036854775808"}};
+    } cases[] = {{-90000, "-90000"},
+                 {0, "0"},
+                 {1260226734835, "1260226734835"},
+                 {INT64_MIN, "-9223372036854775808"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct vector v = {.key = WEIR_FLOW_START, .width = 8, .form = VECTOR_FLAT, .rows = 1,
+        struct vector v = {.key = WEIR_FLOW_START,
+                           .width = 8,
+                           .form = VECTOR_FLAT,
+                           .rows = 1,
                            .values = &cases[i].value};
         expect(&v, ie_storage_type(v.key), cases[i].text, cases[i].text);
     }
@@ -144,11 +150,6 @@ static void test_forms(void)
     buffer_free(&out);
 }
 
-UNIT_MAIN("value",
-          {"numbers", test_numbers},
-          {"own times", test_own_times},
-          {"floats", test_floats},
-          {"structured", test_structured},
-          {"octets", test_octets},
-          {"addresses", test_addresses},
-          {"forms", test_forms})
+UNIT_MAIN("value", {"numbers", test_numbers}, {"own times", test_own_times},
+          {"floats", test_floats}, {"structured", test_structured}, {"octets", test_octets},
+          {"addresses", test_addresses}, {"forms", test_forms})

@@ -163,10 +163,23 @@ void totals_free(struct totals *t)
 }
 
 static const struct name_entry fake_names[] = {
-    {.domain = 7, .kind = NAME_INTERFACE, .number = 3, .name = "Gi0/3 <up>", .description = "",
-     .first_told_ms = 10, .told_ms = 20, .element = IANA(82)},
-    {.domain = 8, .kind = NAME_APPLICATION, .number = 0x030001bb, .octets = 4, .name = "https\xff",
-     .description = "web", .first_told_ms = 30, .told_ms = 30, .element = IANA(96)},
+    {.domain = 7,
+     .kind = NAME_INTERFACE,
+     .number = 3,
+     .name = "Gi0/3 <up>",
+     .description = "",
+     .first_told_ms = 10,
+     .told_ms = 20,
+     .element = IANA(82)},
+    {.domain = 8,
+     .kind = NAME_APPLICATION,
+     .number = 0x030001bb,
+     .octets = 4,
+     .name = "https\xff",
+     .description = "web",
+     .first_told_ms = 30,
+     .told_ms = 30,
+     .element = IANA(96)},
 };
 static struct interval fake_names_when;
 

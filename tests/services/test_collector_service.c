@@ -1,5 +1,5 @@
-/* test_collector_service.c - the collector's operations over a socket: catalogue, selection and privacy, devices,
- * log; and /metrics. */
+/* test_collector_service.c - the collector's operations over a socket: catalogue, selection and
+ * privacy, devices, log; and /metrics. */
 #include "served.h"
 
 static void test_catalogue(void)
@@ -99,45 +99,57 @@ static void test_selection(void)
                "b 6 anonymise [] [] truncate/8,48");
     changes_to("<c:DelFlowType><c:name>a</c:name></c:DelFlowType>", "-a");
     changes_to("<c:AddObsD><c:obsD><w:device>1.2.3.4</w:device><w:domain>7</w:domain>"
-               "<w:name>n</w:name></c:obsD></c:AddObsD>", "domain 7 n");
+               "<w:name>n</w:name></c:obsD></c:AddObsD>",
+               "domain 7 n");
     changes_to("<c:DelObsD><c:device>1.2.3.4</c:device><c:domain>7</c:domain></c:DelObsD>",
                "-domain 7");
     changes_to("<c:AddObsP><c:obsP><w:device>1.2.3.4</w:device><w:domain>7</w:domain>"
                "<w:interface>3</w:interface><w:role>edge-out</w:role></c:obsP></c:AddObsP>",
                "point 7 3 edge-out");
     changes_to("<c:DelObsP><c:device>1.2.3.4</c:device><c:domain>7</c:domain>"
-               "<c:interface>3</c:interface></c:DelObsP>", "-point 7 3");
+               "<c:interface>3</c:interface></c:DelObsP>",
+               "-point 7 3");
     int keys = fake_selection.keys;
-    changes_to("<c:AnonyFlowDom><c:flowDom>" ANONY "<w:method>crypto-pan</w:method><w:field>ie95</w:field>"
-               "<w:macs>true</w:macs><w:key>k</w:key></w:anonymisation></c:flowDom></c:AnonyFlowDom>",
-               "policy 7 crypto-pan+mac+remove(ie95) key=k");
+    changes_to(
+        "<c:AnonyFlowDom><c:flowDom>" ANONY "<w:method>crypto-pan</w:method><w:field>ie95</w:field>"
+        "<w:macs>true</w:macs><w:key>k</w:key></w:anonymisation></c:flowDom></c:AnonyFlowDom>",
+        "policy 7 crypto-pan+mac+remove(ie95) key=k");
     CU_ASSERT_EQUAL(fake_selection.keys, keys + 1); /* made before there is a policy */
     changes_to("<c:DelAnonyFlowDom><c:device>1.2.3.4</c:device><c:domain>7</c:domain>"
-               "</c:DelAnonyFlowDom>", "-policy 7");
+               "</c:DelAnonyFlowDom>",
+               "-policy 7");
     changes_to("<c:AnonyFlowDom><c:flowDom><w:device>1.2.3.4</w:device><w:anonymisation>"
                "<w:method>truncate</w:method></w:anonymisation></c:flowDom></c:AnonyFlowDom>",
                "policy device 0 truncate/24,48 key=");
     changes_to("<c:AnonyFlowDom><c:flowDom><w:anonymisation><w:method>truncate</w:method>"
-               "</w:anonymisation></c:flowDom></c:AnonyFlowDom>", "policy all 0 truncate/24,48 key=");
+               "</w:anonymisation></c:flowDom></c:AnonyFlowDom>",
+               "policy all 0 truncate/24,48 key=");
     changes_to("<c:DelAnonyFlowDom><c:device>1.2.3.4</c:device></c:DelAnonyFlowDom>",
                "-policy device 0");
     changes_to("<c:DelAnonyFlowDom></c:DelAnonyFlowDom>", "-policy all 0");
-    CU_ASSERT_EQUAL(ask_collector("<c:DelAnonyFlowDom><c:domain>7</c:domain></c:DelAnonyFlowDom>"), 500);
+    CU_ASSERT_EQUAL(ask_collector("<c:DelAnonyFlowDom><c:domain>7</c:domain></c:DelAnonyFlowDom>"),
+                    500);
     CU_ASSERT_TRUE(says("<wt:field>device</wt:field>")); /* a domain of whom? */
     fake_selection.key_status = WEIR_EDENIED;
     fake_selection.text[0] = '\0';
-    CU_ASSERT_EQUAL(ask_collector("<c:AnonyFlowDom><c:flowDom>" ANONY "<w:method>crypto-pan</w:method>"
-                                  "</w:anonymisation></c:flowDom></c:AnonyFlowDom>"), 500);
+    CU_ASSERT_EQUAL(ask_collector("<c:AnonyFlowDom><c:flowDom>" ANONY
+                                  "<w:method>crypto-pan</w:method>"
+                                  "</w:anonymisation></c:flowDom></c:AnonyFlowDom>"),
+                    500);
     CU_ASSERT_TRUE(says("<wt:field>key</wt:field>"));
     CU_ASSERT_STRING_EQUAL(fake_selection.text, ""); /* no key, no policy */
     fake_selection.key_status = WEIR_OK;
-    CU_ASSERT_EQUAL(ask_collector("<c:AnonyFlowDom><c:flowDom>" ANONY "<w:method>truncate</w:method>"
+    CU_ASSERT_EQUAL(ask_collector("<c:AnonyFlowDom><c:flowDom>" ANONY
+                                  "<w:method>truncate</w:method>"
                                   "<w:ipv4Length>300</w:ipv4Length></w:anonymisation></c:flowDom>"
-                                  "</c:AnonyFlowDom>"), 500);
+                                  "</c:AnonyFlowDom>"),
+                    500);
     CU_ASSERT_TRUE(says("<wt:field>ipv4Length</wt:field>"));
-    CU_ASSERT_EQUAL(ask_collector("<c:AddFlowType><c:flowType><w:name>a</w:name><w:priority>5</w:priority>"
-                                  "<w:action>aggregate</w:action><w:key>a,b</w:key></c:flowType>"
-                                  "</c:AddFlowType>"), 500);
+    CU_ASSERT_EQUAL(
+        ask_collector("<c:AddFlowType><c:flowType><w:name>a</w:name><w:priority>5</w:priority>"
+                      "<w:action>aggregate</w:action><w:key>a,b</w:key></c:flowType>"
+                      "</c:AddFlowType>"),
+        500);
     CU_ASSERT_TRUE(says("<wt:field>keys</wt:field>"));
     CU_ASSERT_EQUAL(ask_collector("<c:Suspend/>"), 200);
     CU_ASSERT_TRUE(fake_selection.suspended);
@@ -153,7 +165,8 @@ static void test_selection(void)
 static void test_not_in_force(void)
 {
     static const char *const adds[] = {
-        "<c:AddObsD><c:obsD><w:device>1.2.3.4</w:device><w:domain>7</w:domain></c:obsD></c:AddObsD>",
+        "<c:AddObsD><c:obsD><w:device>1.2.3.4</w:device><w:domain>7</w:domain></c:obsD></"
+        "c:AddObsD>",
         "<c:DelObsD><c:device>1.2.3.4</c:device><c:domain>7</c:domain></c:DelObsD>"};
     for (size_t i = 0; i < sizeof adds / sizeof *adds; i++) {
         int before = changes;
@@ -188,7 +201,8 @@ static void test_log(void)
     for (int i = 0; i < (int)LOG_RING_LINES + 3; i++) {
         char text[64];
         snprintf(text, sizeof text, "line %d <&> \x01 \xff", i);
-        log_ring_put(served_log, &(struct log_line){i, i % 100 ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "store", text});
+        log_ring_put(served_log, &(struct log_line){i, i % 100 ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
+                                                    "store", text});
     }
     CU_ASSERT_EQUAL(ask_collector("<c:GetLog><c:limit>2</c:limit></c:GetLog>"), 200);
     CU_ASSERT_TRUE(says("<wt:time>1001</wt:time><wt:level>info</wt:level><wt:room>store</wt:room>"
@@ -196,23 +210,29 @@ static void test_log(void)
     CU_ASSERT_TRUE(says("line 1002"));
     CU_ASSERT_PTR_NULL(strstr(answer, "line 1000"));
     CU_ASSERT_TRUE(says("<col:forgotten>3</col:forgotten>"));
-    CU_ASSERT_EQUAL(ask_collector("<c:GetLog><c:from>800</c:from><c:level>warning</c:level></c:GetLog>"), 200);
+    CU_ASSERT_EQUAL(
+        ask_collector("<c:GetLog><c:from>800</c:from><c:level>warning</c:level></c:GetLog>"), 200);
     CU_ASSERT_TRUE(says("line 800") && says("line 900") && says("line 1000"));
     CU_ASSERT_PTR_NULL(strstr(answer, "info"));
     static const struct {
         const char *arguments, *field;
-    } wrong[] = {{"<c:limit>0</c:limit>", "limit"}, {"<c:limit>1001</c:limit>", "limit"},
-                 {"<c:limit>x</c:limit>", "limit"}, {"<c:level>loud</c:level>", "level"},
+    } wrong[] = {{"<c:limit>0</c:limit>", "limit"},
+                 {"<c:limit>1001</c:limit>", "limit"},
+                 {"<c:limit>x</c:limit>", "limit"},
+                 {"<c:level>loud</c:level>", "level"},
                  {"<c:from>yesterday</c:from>", "from"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char text[128];
         snprintf(text, sizeof text, "<c:GetLog>%s</c:GetLog>", wrong[i].arguments);
         CU_ASSERT_EQUAL(ask_collector(text), 500);
-        snprintf(text, sizeof text, "<wt:code>BadArgument</wt:code><wt:field>%s</wt:field>", wrong[i].field);
+        snprintf(text, sizeof text, "<wt:code>BadArgument</wt:code><wt:field>%s</wt:field>",
+                 wrong[i].field);
         CU_ASSERT_TRUE(says(text));
     }
-    CU_ASSERT_EQUAL(ask_collector("<c:GetLog xsi:nil=\"true\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"/>"),
-                    500);
+    CU_ASSERT_EQUAL(
+        ask_collector(
+            "<c:GetLog xsi:nil=\"true\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"/>"),
+        500);
 }
 
 static void test_metrics(void)
@@ -222,14 +242,17 @@ static void test_metrics(void)
     send(fd, request, sizeof request - 1, MSG_NOSIGNAL);
     CU_ASSERT_EQUAL(receive(fd), 200);
     close(fd);
-    CU_ASSERT_TRUE(says("weir_exporter_records_total{exporter=\"1.2.3.4\",domain=\"7\",protocol=\"9\"} 12\n"));
-    CU_ASSERT_TRUE(says("weir_exporter_deselected_records_total{exporter=\"1.2.3.4\",domain=\"7\",protocol=\"9\"} 3\n"));
-    CU_ASSERT_TRUE(says("weir_exporter_refused_datagrams_total{exporter=\"1.2.3.9\",domain=\"0\",protocol=\"0\"} 4\n"));
+    CU_ASSERT_TRUE(
+        says("weir_exporter_records_total{exporter=\"1.2.3.4\",domain=\"7\",protocol=\"9\"} 12\n"));
+    CU_ASSERT_TRUE(says("weir_exporter_deselected_records_total{exporter=\"1.2.3.4\",domain=\"7\","
+                        "protocol=\"9\"} 3\n"));
+    CU_ASSERT_TRUE(says("weir_exporter_refused_datagrams_total{exporter=\"1.2.3.9\",domain=\"0\","
+                        "protocol=\"0\"} 4\n"));
     CU_ASSERT_TRUE(says("# TYPE weir_exporter_records_total counter\n"));
     CU_ASSERT_TRUE(says("weir_store_blocks 1\n"));
     CU_ASSERT_TRUE(says("weir_collector_running 1\n"));
 }
 
 SERVED_MAIN("collector service", {"catalogue", test_catalogue}, {"selection", test_selection},
-            {"not in force", test_not_in_force},
-            {"devices heard", test_devices_heard}, {"log", test_log}, {"metrics", test_metrics})
+            {"not in force", test_not_in_force}, {"devices heard", test_devices_heard},
+            {"log", test_log}, {"metrics", test_metrics})

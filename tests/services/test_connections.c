@@ -1,5 +1,5 @@
-/* test_connections.c - HTTP over a socket: connections that are kept, slow and odd senders, chunks, refusals,
- * many long questions, and the stop. */
+/* test_connections.c - HTTP over a socket: connections that are kept, slow and odd senders, chunks,
+ * refusals, many long questions, and the stop. */
 #include "served.h"
 
 static void test_keep_alive(void)
@@ -112,14 +112,17 @@ static void test_refusals(void)
     }
 }
 
-/* More long questions than may go on at a time: the others are told to come back, and what is short is answered. */
+/* More long questions than may go on at a time: the others are told to come back, and what is short
+ * is answered. */
 static void test_long_questions(void)
 {
     enum { ASKED = SERVED_LONG + 4 };
     int fds[ASKED], answered = 0, refused = 0;
-    const char *text = envelope(SOAP11, "<d:flowToS><d:tos>1</d:tos><d:from>1</d:from><d:to>2</d:to></d:flowToS>");
+    const char *text =
+        envelope(SOAP11, "<d:flowToS><d:tos>1</d:tos><d:from>1</d:from><d:to>2</d:to></d:flowToS>");
     char head[256];
-    int n = snprintf(head, sizeof head, "POST /db HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: %zu\r\n\r\n",
+    int n = snprintf(head, sizeof head,
+                     "POST /db HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: %zu\r\n\r\n",
                      strlen(text));
     atomic_store(&fake_long_ms, 2000);
     for (int i = 0; i < ASKED; i++) {
@@ -130,11 +133,13 @@ static void test_long_questions(void)
     usleep(700000); /* who waits for a slot is told within 100 ms */
     atomic_store(&fake_long_ms, 0);
     CU_ASSERT_EQUAL(ask("<d:GetStatus/>"), 200);
-    CU_ASSERT_EQUAL(ask("<d:flowToS><d:tos>1</d:tos><d:from>1</d:from><d:to>2</d:to></d:flowToS>"), 200);
+    CU_ASSERT_EQUAL(ask("<d:flowToS><d:tos>1</d:tos><d:from>1</d:from><d:to>2</d:to></d:flowToS>"),
+                    200);
     for (int i = 0; i < ASKED; i++) {
         int status = receive(fds[i]);
         answered += status == 200;
-        refused += status == 500 && says("<wt:code>Overload</wt:code>") && says("<wt:retryable>true</wt:retryable>");
+        refused += status == 500 && says("<wt:code>Overload</wt:code>") &&
+                   says("<wt:retryable>true</wt:retryable>");
         close(fds[i]);
     }
     CU_ASSERT_EQUAL(answered, SERVED_LONG);

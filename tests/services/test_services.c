@@ -1,5 +1,5 @@
-/* test_services.c - the DB component over a socket: every view's filter, Aggregate, faults, SOAP 1.2,
- * documents, and the contract's lists against ours. */
+/* test_services.c - the DB component over a socket: every view's filter, Aggregate, faults,
+ * SOAP 1.2, documents, and the contract's lists against ours. */
 #include "served.h"
 #include "embed.h"
 #include "fault.h"
@@ -237,26 +237,33 @@ static void test_names(void)
     CU_ASSERT_TRUE(says("<wt:domain>7</wt:domain><wt:kind>interface</wt:kind><wt:id>3</wt:id>"
                         "<wt:name>Gi0/3 &lt;up&gt;</wt:name><wt:option>interfaceName</wt:option>"
                         "<wt:first>10</wt:first><wt:last>20</wt:last>"));
-    CU_ASSERT_TRUE(says("<wt:kind>application</wt:kind><wt:id>0x030001bb</wt:id><wt:engine>3</wt:engine>"
-                        "<wt:selector>443</wt:selector><wt:name>https?</wt:name>"
-                        "<wt:description>web</wt:description><wt:option>applicationName</wt:option>"));
+    CU_ASSERT_TRUE(
+        says("<wt:kind>application</wt:kind><wt:id>0x030001bb</wt:id><wt:engine>3</wt:engine>"
+             "<wt:selector>443</wt:selector><wt:name>https?</wt:name>"
+             "<wt:description>web</wt:description><wt:option>applicationName</wt:option>"));
     CU_ASSERT_EQUAL(ask("<d:ListNames><d:kind>vrf</d:kind></d:ListNames>"), 200);
     CU_ASSERT_PTR_NULL(strstr(answer, "<wt:id>"));
-    CU_ASSERT_EQUAL(ask("<d:ListNames><d:kind>application</d:kind><d:from>5</d:from><d:to>6</d:to></d:ListNames>"), 200);
+    CU_ASSERT_EQUAL(ask("<d:ListNames><d:kind>application</d:kind><d:from>5</d:from><d:to>6</"
+                        "d:to></d:ListNames>"),
+                    200);
     CU_ASSERT_TRUE(fake_names_when.from_ms == 5 && fake_names_when.to_ms == 6);
     CU_ASSERT_PTR_NULL(strstr(answer, "interfaceName"));
-    CU_ASSERT_EQUAL(ask("<d:ListNames><d:exporter>::</d:exporter><d:domain>7</d:domain></d:ListNames>"), 200);
+    CU_ASSERT_EQUAL(
+        ask("<d:ListNames><d:exporter>::</d:exporter><d:domain>7</d:domain></d:ListNames>"), 200);
     CU_ASSERT_TRUE(says("interfaceName"));
     CU_ASSERT_PTR_NULL(strstr(answer, "applicationName"));
     static const struct {
         const char *arguments, *field;
-    } wrong[] = {{"<d:kind>router</d:kind>", "kind"}, {"<d:exporter>1.2.3</d:exporter>", "exporter"},
-                 {"<d:domain>-1</d:domain>", "domain"}, {"<d:from>6</d:from><d:to>6</d:to>", "from"}};
+    } wrong[] = {{"<d:kind>router</d:kind>", "kind"},
+                 {"<d:exporter>1.2.3</d:exporter>", "exporter"},
+                 {"<d:domain>-1</d:domain>", "domain"},
+                 {"<d:from>6</d:from><d:to>6</d:to>", "from"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char text[256];
         snprintf(text, sizeof text, "<d:ListNames>%s</d:ListNames>", wrong[i].arguments);
         CU_ASSERT_EQUAL(ask(text), 500);
-        snprintf(text, sizeof text, "<wt:code>BadArgument</wt:code><wt:field>%s</wt:field>", wrong[i].field);
+        snprintf(text, sizeof text, "<wt:code>BadArgument</wt:code><wt:field>%s</wt:field>",
+                 wrong[i].field);
         CU_ASSERT_TRUE(says(text));
     }
 }
@@ -330,7 +337,6 @@ static void test_codes_of_the_contract(void)
 SERVED_MAIN("services", {"views", test_views}, {"aggregate", test_aggregate},
             {"bad arguments", test_bad_arguments}, {"bad requests", test_bad_requests},
             {"faults of the store", test_store_faults}, {"SOAP 1.2", test_soap12},
-            {"names", test_names},
-            {"documents", test_documents},
+            {"names", test_names}, {"documents", test_documents},
             {"counters of the contract", test_counters_of_the_contract},
             {"codes of the contract", test_codes_of_the_contract})
