@@ -83,6 +83,7 @@ static bool select_rows(struct ingest *in, enum record_kind kind)
 {
     const struct selection *s = selection_of(in);
     struct batch *b = in->batches[kind];
+    const int64_t received_ms = in->stats.last_received_ms;
     if (!has_rows(in, kind))
         return false;
     if (kind == RECORD_FLOW)
@@ -92,8 +93,9 @@ static bool select_rows(struct ingest *in, enum record_kind kind)
     if (!in->selection)
         in->selection = selection_work_new();
     if (!in->selection)
-        selection_give_up(b, in->book, &in->nowhere.counts);
-    if (!in->selection || selection_apply(s, in->selection, b, in->book, &in->nowhere.counts) != WEIR_OK) {
+        selection_give_up(b, received_ms, in->book, &in->nowhere.counts);
+    if (!in->selection || selection_apply(s, in->selection, b, received_ms, in->book,
+                                          &in->nowhere.counts) != WEIR_OK) {
         /* Rather nothing than records as they came, which may be nobody's business. */
         log_error("collector", "no memory to select and anonymise: %u records are given up",
                   batch_rows(b));

@@ -3,6 +3,7 @@
 #include "select/selection.h"
 #include "base/time.h"
 #include "flow/filter.h"
+#include "ingest/clock.h"
 #include "select/aggregate.h"
 #include "select/places.h"
 #include "select/policy.h"
@@ -162,6 +163,7 @@ void selection_reserve(struct batch *b)
 struct books {
     struct account_book *book;
     struct account_counts *nowhere; /* without memory for a row */
+    int64_t received_ms;            /* of the newest record in the batch */
 };
 
 struct pass {
@@ -204,15 +206,19 @@ static uint64_t number_at(const struct column *c, uint32_t row)
 }
 
 struct exported { /* columns; NULL: not there */
-    const struct column *time, *end, *origin;
+    const struct column *time, *origin;
 };
 
-/* When a record was exported, or for all that is known. (The account has its message at the reception
- * when that is where the record is: the exporter's clock is not believed then.) */
-static int64_t exported_at(const struct exported *e, uint32_t row)
+/* Where the account has the record's message: when it was exported, or when it was received, if the
+ * exporter's clock is not believed. A batch does not wait for long, so the newest reception says that
+ * to within a moment. */
+static int64_t exported_at(const struct exported *e, uint32_t row, int64_t received_ms)
 {
-    bool received = e->origin && number_at(e->origin, row) == TIME_FROM_RECEPTION;
-    return (int64_t)number_at(received && e->end ? e->end : e->time, row);
+    const struct clock_bounds bounds = clock_bounds(received_ms, false);
+    int64_t time = (int64_t)number_at(e->time, row);
+    bool off = e->origin && number_at(e->origin, row) == TIME_FROM_RECEPTION &&
+               !clock_believed(&bounds, time);
+    return off ? received_ms : time;
 }
 
 typedef void (*row_counter)(struct account_counts *c, enum record_kind kind, uint64_t records);
@@ -240,8 +246,7 @@ static void count_rows(struct batch *b, const struct books *books, const uint64_
     const struct column *domain = find(b, WEIR_DOMAIN, 4);
     const struct column *port = find(b, WEIR_EXPORTER_PORT, 2);
     const struct column *version = find(b, WEIR_PROTOCOL_VERSION, 1);
-    const struct exported exported = {find(b, WEIR_EXPORT_TIME, 8), find(b, WEIR_FLOW_END, 8),
-                                      find(b, WEIR_TIME_ORIGIN, 1)};
+    const struct exported exported = {find(b, WEIR_EXPORT_TIME, 8), find(b, WEIR_TIME_ORIGIN, 1)};
     const struct column *made = find(b, WEIR_DIRECTION, 1);
     const struct column *several = find(b, WEIR_FLOW_COUNT, 8);
     struct account_key last = {0};
@@ -251,7 +256,7 @@ static void count_rows(struct batch *b, const struct books *books, const uint64_
             (made && made->present[r / 64] >> r % 64 & 1))
             continue;
         struct account_key key;
-        int64_t time = exported_at(&exported, r);
+        int64_t time = exported_at(&exported, r, books->received_ms);
         memset(&key, 0, sizeof key);
         memcpy(&key.exporter, (const uint8_t *)exporter->values + (size_t)r * 16, 16);
         key.domain = (uint32_t)number_at(domain, r);
@@ -268,9 +273,10 @@ static void count_rows(struct batch *b, const struct books *books, const uint64_
     }
 }
 
-void selection_give_up(struct batch *b, struct account_book *book, struct account_counts *nowhere)
+void selection_give_up(struct batch *b, int64_t received_ms, struct account_book *book,
+                       struct account_counts *nowhere)
 {
-    const struct books books = {book, nowhere};
+    const struct books books = {book, nowhere, received_ms};
     count_rows(b, &books, NULL, count_given_up);
 }
 
@@ -470,11 +476,14 @@ static enum weir_status carry_out(struct pass *p)
 }
 
 enum weir_status selection_apply(const struct selection *s, struct selection_work *w,
-                                 struct batch *b, struct account_book *book,
+                                 struct batch *b, int64_t received_ms, struct account_book *book,
                                  struct account_counts *nowhere)
 {
-    struct pass p = {
-        .s = s, .w = w, .batch = b, .books = {book, nowhere}, .rows = batch_rows(b)};
+    struct pass p = {.s = s,
+                     .w = w,
+                     .batch = b,
+                     .books = {book, nowhere, received_ms},
+                     .rows = batch_rows(b)};
     p.words = (p.rows + 63) / 64;
     arena_reset(&w->arena);
     enum weir_status status = carry_out(&p);

@@ -187,7 +187,7 @@ static struct batch *anonymise(const struct anonymisation *how, enum record_kind
     struct selection_work *w = selection_work_new();
     struct batch *b = element_batch(kind);
     CU_ASSERT_EQUAL_FATAL(selection_new(&snapshot, &s, &error), WEIR_OK);
-    CU_ASSERT_EQUAL(selection_apply(s, w, b, book, &(struct account_counts){0}), WEIR_OK);
+    CU_ASSERT_EQUAL(selection_apply(s, w, b, 0, book, &(struct account_counts){0}), WEIR_OK);
     selection_work_free(w);
     selection_free(s);
     account_book_free(book);

@@ -60,7 +60,7 @@ static struct batch *place_selection(const struct catalogue_snapshot *snapshot,
     struct batch *b = place_batch(kind);
     CU_ASSERT_EQUAL_FATAL(selection_new(snapshot, &s, &error), WEIR_OK);
     if (s)
-        CU_ASSERT_EQUAL(selection_apply(s, w, b, book, &(struct account_counts){0}), WEIR_OK);
+        CU_ASSERT_EQUAL(selection_apply(s, w, b, 0, book, &(struct account_counts){0}), WEIR_OK);
     selection_work_free(w);
     selection_free(s);
     account_book_free(book);

@@ -132,7 +132,7 @@ static struct batch *carry_out(const struct catalogue_snapshot *snapshot, struct
     struct batch *b = make_batch();
     CU_ASSERT_EQUAL_FATAL(selection_new(snapshot, &s, &error), WEIR_OK);
     CU_ASSERT_PTR_NOT_NULL_FATAL(s);
-    CU_ASSERT_EQUAL(selection_apply(s, w, b, book, &(struct account_counts){0}), WEIR_OK);
+    CU_ASSERT_EQUAL(selection_apply(s, w, b, 0, book, &(struct account_counts){0}), WEIR_OK);
     selection_work_free(w);
     selection_free(s);
     return b;
