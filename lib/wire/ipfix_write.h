@@ -9,8 +9,8 @@
  *                               header has: flowStartMilliseconds and flowEndMilliseconds instead.
  *                               The same where a record has the time of a message to the
  *                               millisecond
- *   times not believed          (collector/ingest/clock.h) go out as they came: a reader of the file
- *                               sees what the exporter said
+ *   times not believed          (collector/ingest/clock.h) go out as they came: whoever reads the
+ *                               file sees what the exporter said
  *   exporterIPv4Address or -IPv6Address   who exported it, when the record does not say
  *   samplingInterval            the rate that it was sampled at, when it is known and a whole
  *                               number, and the record does not say
