@@ -159,6 +159,7 @@ static void convert(struct sequence *s, const struct sequence_message *m, uint8_
     s->rule = rule;
     out->unknown_gaps += rule == COUNTS_NOTHING;
     s->proven = true;
+    s->given_up += s->held;
     s->held = 0;
     sequence_gaps_forget(s);
     uint32_t units = sequence_units_by(s, s->rule, m->flow_records, m->option_records);
@@ -189,6 +190,28 @@ static bool doubt(struct sequence *s, const struct sequence_message *m, uint32_t
         convert(s, m, COUNTS_NOTHING, out);
     else
         advance(s, m, m->sequence, units);
+    return true;
+}
+
+/* Did chance make the session be counted by another rule? This message says so: it was exported
+ * after all others, lies behind what that rule has reached, and where the protocol's rule expects it. */
+static bool take_back(struct sequence *s, const struct sequence_message *m,
+                      struct sequence_outcome *out)
+{
+    uint32_t units = sequence_units_by(s, s->rule, m->flow_records, m->option_records);
+    if (s->rule == s->protocol_rule || m->export_ms < s->last_export_ms ||
+        ahead_of(position_of(s, m, units), s->next) >= 0 || !allows(s, s->protocol_rule, m) ||
+        allows(s, s->rule, m))
+        return false;
+    s->refuted |= (uint8_t)(1u << s->rule);
+    s->rule = s->protocol_rule;
+    s->proven = false;
+    s->doubts = s->doubtful = s->followed = 0;
+    out->missing += s->given_up;
+    out->unknown_gaps++;
+    s->given_up = 0;
+    begin_anew(s, m, m->sequence,
+               sequence_units_by(s, s->rule, m->flow_records, m->option_records));
     return true;
 }
 
@@ -427,7 +450,7 @@ static uint32_t account_one(struct sequence *s, const struct sequence_message *m
     } else if (s->rule == COUNTS_NOTHING) {
         out->unknown_gaps += m->export_ms / 60000 != s->last_export_ms / 60000;
         note_time(s, m);
-    } else if (!place_after_span(s, m, position, units, out)) {
+    } else if (!take_back(s, m, out) && !place_after_span(s, m, position, units, out)) {
         place(s, m, position, units, out);
     }
     units = sequence_units_by(s, s->rule, m->flow_records, m->option_records);

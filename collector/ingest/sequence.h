@@ -49,7 +49,10 @@
  *    back. Each message that follows the protocol's rule where another would differ refutes that
  *    other one; when all are refuted, what was held back is counted, and the session is not doubted
  *    again. When the same
- *    other rule explains three in a row, the session is counted by it. The other rules: datagrams
+ *    other rule explains three in a row, the session is counted by it; until a message lies where the
+ *    protocol's rule expects it and behind what the other one has reached, which nothing but chance had
+ *    spoken for then: what was held back is missing, what the other one counted is one of
+ *    unknown_gaps. The other rules: datagrams
  *    where records are due and the reverse; records counted through the END of the message
  *    (softflowd's IPFIX); no counting at all. NetFlow v9 that grows by between 2 and its records
  *    (flows of two records, older softflowd) eight times and never by one counts something that
@@ -148,6 +151,7 @@ struct sequence {
     uint32_t last_sequence, last_flows, last_options, last_units;
     uint32_t sys_up_time_ms, arrivals, units_most;
     uint64_t held, advanced;      /* missing held back (rule 8); units since the start */
+    uint64_t given_up;            /* rule 8: of what was held, when another rule was taken */
     int64_t first_export_ms, last_export_ms, last_received_ms;
     struct sequence_message suspect; /* rule 5d: where the sequence may go on */
     struct sequence_heard *heard; /* the last arrivals, at arrival modulo its size */
