@@ -25,7 +25,7 @@ BUILD_PACKAGES = gcc make pkg-config gsoap libgsoap-dev libpcap-dev libsqlite3-d
 DEMO_PACKAGES  = softflowd tcpdump
 CHECK_PACKAGES = $(DEMO_PACKAGES) libcunit1-dev python3 python3-zeep nfdump sqlite3 pmacct tshark \
                  binutils openssl
-BENCH_PACKAGES = nfdump python3
+BENCH_PACKAGES = nfdump python3 zstd libcunit1-dev
 
 # ---- rooms ------------------------------------------------------------------------------------
 find_c       = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
@@ -241,7 +241,8 @@ run:                                  ## the same, and leave it running
 bench:                                ## beside nfcapd and nfdump, in one run
 	@$(MAKE) --no-print-directory setup-bench
 	@$(MAKE) --no-print-directory -j$(JOBS) programs
-	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/decode_bench $(BUILD)/replay $(BUILD)/soap_load
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/decode_bench $(BUILD)/replay $(BUILD)/soap_load \
+	    $(BUILD)/tests/dbcomponent/bench_year
 	@BUILD=$(BUILD) sh bench/bench.sh
 
 install: all                          ## into PREFIX (/usr/local)

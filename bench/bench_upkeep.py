@@ -40,9 +40,9 @@ class Weird:
         self.where = dict(p.split("=") for p in line.split()[1:])
 
     def kept(self):
-        answer = json.loads(subprocess.run([BUILD / "weir", "--url", "http://" + self.where["http"], "totals", "--from", "0",
-                                            "--to", "2100-01-01T00:00:00Z", "--format", "json"], check=True,
-                                           capture_output=True).stdout)
+        command = [BUILD / "weir", "--url", "http://" + self.where["http"], "totals", "--from", "0",
+                   "--to", "2100-01-01T00:00:00Z", "--format", "json"]
+        answer = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
         return sum(int(row["flows"]) for row in answer["rows"])
 
     def stop(self):

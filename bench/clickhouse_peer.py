@@ -83,7 +83,8 @@ class ClickHouse:
     def ask(self, sql, data=b""):
         """Rows of texts. SQL in the address, data (bytes, or a file) in the body."""
         from urllib.parse import urlencode
-        request = urllib.request.Request(f"http://127.0.0.1:{self.http}/?" + urlencode({"query": sql}), data=data or b" ")
+        where = f"http://127.0.0.1:{self.http}/?" + urlencode({"query": sql})
+        request = urllib.request.Request(where, data=data or b" ")
         if hasattr(data, "read"):
             request.add_header("Transfer-Encoding", "chunked")
         try:
@@ -118,8 +119,8 @@ def load(db, csv):
         header = file.readline().decode().strip().split(",")
         db.ask("CREATE TABLE text (" + ", ".join(f"{name} String" for name in header) + ") ENGINE = Log")
         db.ask("INSERT INTO text FORMAT CSV", file)
-    db.ask("CREATE TABLE flow (" + ", ".join(f"{name} {'UInt32' if kind == 'IPv4' else kind}" for _, name, kind in COLUMNS)
-           + ") ENGINE = MergeTree PARTITION BY tuple() ORDER BY (exporter, last_ms)")
+    columns = (f"{name} {'UInt32' if kind == 'IPv4' else kind}" for _, name, kind in COLUMNS)
+    db.ask("CREATE TABLE flow (" + ", ".join(columns) + ") ENGINE = MergeTree PARTITION BY tuple() ORDER BY (exporter, last_ms)")
     db.ask("INSERT INTO flow SELECT " + ", ".join(convert(name, kind) for name, _, kind in COLUMNS) + " FROM text")
     db.ask("DROP TABLE text")
     db.ask("OPTIMIZE TABLE flow FINAL")

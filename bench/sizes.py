@@ -1,10 +1,10 @@
-"""Octets a flow on disk: Weir (as it comes, and compacted), nfdump (LZ4, BZ2, and what zstd would make of its file), DuckDB,
-ClickHouse (LZ4, ZSTD), and SQLite with a row a flow. The same records of weirgen's for all.
+"""Octets a flow on disk: Weir (as it comes, and compacted), nfdump (LZ4, BZ2, and what zstd would make of its
+file), DuckDB, ClickHouse (LZ4, ZSTD), and SQLite with a row a flow. The same records of weirgen's for all.
 
 Weir keeps every field that came and its own (36 columns); nfdump what its format has; the other three the 18 columns of
-duckdb_peer.py. Debian's nfdump has no zstd: its uncompressed file is compressed by the program zstd, level 3, in blocks of
-1 MiB, which are nfdump's own; the CPU seconds beside it are zstd's alone. Fails when Weir needs more than GOALS times
-a peer's octets. Peers that are not installed are left out, and that is said.
+duckdb_peer.py. Debian's nfdump has no zstd: its uncompressed file is compressed by the program zstd, level 3, in
+blocks of 1 MiB, which are nfdump's own; the CPU seconds beside it are zstd's alone. Fails when Weir needs more
+than GOALS times a peer's octets. Peers that are not installed are left out, and that is said.
 
 Environment: WEIR_BENCH_FLOWS (10000000), WEIR_BENCH_FOLDER (a temporary one; 500 octets a flow).
 """
@@ -106,8 +106,8 @@ def sqlite(path, table):
     names = [name for name, _, _ in clickhouse_peer.COLUMNS]
     db = sqlite3.connect(path)
     db.execute("PRAGMA journal_mode = OFF")
-    db.execute("CREATE TABLE flow (" + ", ".join(f"{name} {'TEXT' if 'Address' in name or name == 'exporter' else 'INTEGER'}"
-                                                 for name in names) + ")")
+    kinds = ("TEXT" if "Address" in name or name == "exporter" else "INTEGER" for name in names)
+    db.execute("CREATE TABLE flow (" + ", ".join(f"{name} {kind}" for name, kind in zip(names, kinds)) + ")")
     with open(table, newline="", encoding="ascii") as file:
         rows = csv.reader(file)
         header = next(rows)

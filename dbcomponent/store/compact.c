@@ -65,9 +65,9 @@ static size_t worthy_from(const struct small *s, size_t count)
     return from;
 }
 
-/* How many of the first fit into one block; *full: no more can come to them. The span counts from the
- * oldest flow of all: were it from the end of the first, a block would grow by a span with each merge, and
- * its oldest flows would stay long after they had expired. */
+/* How many of the first fit into one block; *full: no more can come to them. The span counts from
+ * the oldest flow of all: were it from the end of the first, a block would grow by a span with each
+ * merge, and its oldest flows would stay long after they had expired. */
 static size_t fitting(const struct small *s, size_t count, bool *full)
 {
     uint64_t total = 0;
