@@ -23,7 +23,10 @@ static int is_visible(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-/* Calls `each` for the regular files of a folder, in name order. */
+static enum weir_status add_size(void *context, const char *path, struct weir_error *error);
+
+/* Calls `each` for the regular files of a folder, in name order; what else is in it is named, once:
+ * an archive with a folder a day must not look as if it had been read. */
 static enum weir_status
 walk_folder(const char *folder, enum weir_status (*each)(void *, const char *, struct weir_error *),
             void *context, struct weir_error *error)
@@ -42,6 +45,8 @@ walk_folder(const char *folder, enum weir_status (*each)(void *, const char *, s
         if (status == WEIR_OK && length < PATH_SIZE && stat(path, &info) == 0 &&
             S_ISREG(info.st_mode))
             status = each(context, path, error);
+        else if (status == WEIR_OK && each == add_size)
+            log_warning(ROOM, "left out, not a file: %s", path);
     }
     free(names);
     return status;

@@ -53,9 +53,12 @@ def test_folder():
     (home / "0.pcap").rename(inside / "1.pcap")
     (home / "1.pcap").rename(inside / "3.pcap")
     (inside / "2-notes").write_text("rotated at noon")
+    (inside / "4-older").mkdir()
+    (inside / "5-moved").symlink_to(home / "gone")
     code, report, said = weird_import(home / "data", inside)
     equal((code, report["records"]), (1, sum(sent)), "a folder with a file that is none")
-    check("2-notes" in said, f"not named: {said}")
+    for name in ("2-notes", "4-older", "5-moved"):
+        equal(said.count(name), 1, f"{name} is named once: {said}")
 
 
 def test_path_that_is_not_there():
