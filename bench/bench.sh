@@ -2,8 +2,9 @@
 # bench.sh - Weir beside nfcapd and nfdump: the same records, in the same run; `make bench`.
 # Environment: WEIR_BENCH_FLOWS (10000000), WEIR_BENCH_FOLDER (a temporary one; about 2 GB),
 # WEIR_BENCH_BZ2 (set: nfcapd with BZ2 too; takes minutes), WEIR_BENCH_UDP_FLOWS, WEIR_BENCH_TRAFFIC and
-# WEIR_BENCH_RECEIVERS (see bench_udp.py). soap.py: SOAP calls a second. questions.py: scans beside nfdump, DuckDB and ClickHouse. bench_upkeep.py: what compaction and
-# retention cost ingest. sizes.py: octets a flow on disk. bench_year: a matrix over a year of minutes.
+# WEIR_BENCH_RECEIVERS (see bench_udp.py). questions.py: scans beside nfdump, DuckDB and ClickHouse. soap.py: SOAP
+# calls a second. bench_year: a matrix over a year of minutes. bench_upkeep.py: what compaction and retention cost
+# ingest. sizes.py: octets a flow on disk.
 set -eu
 here=$(dirname "$0")
 
