@@ -54,7 +54,8 @@ struct ingest {
 struct message_sum {
     uint32_t flow_records, option_records;
     uint32_t unknown_octets;
-    int64_t sequence_ms; /* export time by the exporter's own clock, where it is not m->stated_ms; or 0 */
+    int64_t sequence_ms; /* export time by the exporter's own clock, where it is not m->stated_ms;
+                            or 0 */
     struct parked *parked[16]; /* those of this message that still wait for their token */
     uint32_t parked_count;
 };
@@ -62,10 +63,12 @@ struct message_sum {
 /* The account row of a message; never NULL, valid until the next call or hand-over. */
 struct account_counts *ingest_counts(struct ingest *in, const struct message *m);
 
-/* May something about an exporter be logged? Not of each one that makes things up: so many an hour. */
+/* May something about an exporter be logged? Not of each one that makes things up: so many an
+ * hour. */
 bool ingest_may_complain(struct ingest *in);
 
-/* Nothing more comes of this session: what was held back is counted (session_leaves of sessions.h). */
+/* Nothing more comes of this session: what was held back is counted (session_leaves of
+ * sessions.h). */
 void ingest_finish_session(void *context, struct session *s);
 void ingest_count_sequence(struct ingest *in, const struct message *m,
                            const struct sequence_outcome *o);

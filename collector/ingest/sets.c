@@ -344,8 +344,8 @@ static void learn_set(struct ingest *in, const struct message *m, wire_template_
 
 /* ---- a message ---- */
 
-/* Over UDP a template that was not repeated for too long is no more (RFC 7011 section 8.4): its number
- * may mean something else by now. */
+/* Over UDP a template that was not repeated for too long is no more (RFC 7011 section 8.4): its
+ * number may mean something else by now. */
 static struct known_template *find_template(struct ingest *in, const struct message *m, uint16_t id)
 {
     struct known_template *known = templates_find(&m->session->templates, id);

@@ -1,6 +1,6 @@
-/* test_memory.c - memory that ends: each allocation fails in its turn, and all after it for a while.
- * Whatever was received is then stored, or counted: as dropped, as what a flow type does not want, as
- * a datagram refused, as a set without a template. */
+/* test_memory.c - memory that ends: each allocation fails in its turn, and all after it for a
+ * while. Whatever was received is then stored, or counted: as dropped, as what a flow type does not
+ * want, as a datagram refused, as a set without a template. */
 #include "ingest_output.h"
 
 #if defined(__SANITIZE_ADDRESS__)

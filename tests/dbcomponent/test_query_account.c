@@ -197,8 +197,8 @@ static void many_exporters(void)
     close_store();
 }
 
-/* More than have a row each: those heard first have all of theirs, in later minutes too, and the sums of the
- * others stand in one row a protocol. */
+/* More than have a row each: those heard first have all of theirs, in later minutes too, and the
+ * sums of the others stand in one row a protocol. */
 static void too_many_exporters(void)
 {
     enum { MORE = 1000, MINUTES = 2, ALL = COVERAGE_MOST + MORE };
@@ -206,9 +206,10 @@ static void too_many_exporters(void)
     size_t n = 0;
     for (int m = 0; m < MINUTES; m++)
         for (uint32_t e = 0; e < ALL; e++)
-            rows[n++] = row_of(0x0a000000 + e, e % 4, e % 2 ? 9 : 10, m,
-                               COUNTS(.datagrams = 2, .records = 10, .missing_records = e % 2 ? 0 : 3,
-                                      .missing_datagrams = e % 2 ? 1 : 0));
+            rows[n++] =
+                row_of(0x0a000000 + e, e % 4, e % 2 ? 9 : 10, m,
+                       COUNTS(.datagrams = 2, .records = 10, .missing_records = e % 2 ? 0 : 3,
+                              .missing_datagrams = e % 2 ? 1 : 0));
     rows[n - 1].last_heard_ms += 5000;
     open_store();
     add_rows(rows, n);
