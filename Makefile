@@ -65,7 +65,7 @@ UNITS     = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/test_*.c))
 REPLAYS   = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRC))
 FUZZERS   = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzzers/%,$(FUZZ_SRC))
 
-.PHONY: all programs units demo demo-run run check check-run asan layers bench bench-run install clean help \
+.PHONY: all programs units style demo demo-run run check check-run asan layers bench bench-run install clean help \
         setup setup-build setup-demo setup-bench fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -225,6 +225,9 @@ asan:                                 ## the same under AddressSanitizer and UBS
 	@$(MAKE) --no-print-directory setup
 	@$(MAKE) --no-print-directory BUILD=build/asan OPT="-O1" \
 	  SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" check-run
+
+style:                                ## files, lines and functions that grew too long
+	@sh tests/style.sh
 
 layers: $(ROOMS)                      ## prove the walls: includes and symbols
 	@BUILD=$(BUILD) sh tests/layers.sh

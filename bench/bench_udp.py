@@ -167,7 +167,8 @@ def measure(traffic, base):
         for s in searches:
             if s.open():
                 s.step(base, traffic)
-    print(f"\n{traffic.name + ': highest UDP rate, none lost':<40}{'flows/s':>12}{'ns CPU/flow':>13}   above it", flush=True)
+    print(f"\n{traffic.name + ': highest UDP rate, none lost':<40}{'flows/s':>12}{'ns CPU/flow':>13}   above it",
+          flush=True)
     for s in searches:
         print(f"{s.peer.name:<40}{s.held:>12,.0f}{s.cpu * 1e9:>13,.0f}   {s.note}", flush=True)
     return all([account_past_the_limit(s, base, traffic) for s in searches if isinstance(s.peer, Weird)])

@@ -121,7 +121,8 @@ def fill(folder, flows):
 
 
 def main():
-    print(f"{'SOAP call, from roll-ups':36} {'flows':>9} {'answer':>7} {'CPU us':>7} {'calls/s/core':>13} {'calls/s':>8}")
+    print(f"{'SOAP call, from roll-ups':36} {'flows':>9} {'answer':>7} {'CPU us':>7} "
+          f"{'calls/s/core':>13} {'calls/s':>8}")
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as name:
         folder = pathlib.Path(name)
         for flows in SIZES:

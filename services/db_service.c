@@ -144,7 +144,8 @@ int __db__Aggregate(struct soap *soap, struct _db__Aggregate *q,
     else
         result = answer_rows(soap, &totals, request.step_ms > 0, answer);
     /* Only HTTP/1.1 knows chunks. */
-    if (totals.row_count + totals.percentile_count > ROWS_CHUNKED && caller_of(soap)->exchange->head->minor > 0)
+    if (totals.row_count + totals.percentile_count > ROWS_CHUNKED &&
+        caller_of(soap)->exchange->head->minor > 0)
         soap_set_omode(soap, SOAP_IO_CHUNK);
     totals_free(&totals);
     return result;

@@ -42,8 +42,8 @@ struct services_settings {
     uint32_t query_threads;    /* scan threads a query; 0: 1 */
     uint32_t rows_most;        /* rows in an answer; more is a fault, TooLarge; 0: 1,000,000 */
 
-    /* After a change of the catalogue is committed; may be NULL. Not WEIR_OK: it is not in force yet,
-     * and the caller is told so, in a fault, though it is kept. */
+    /* After a change of the catalogue is committed; may be NULL. Not WEIR_OK: it is not in force
+     * yet, and the caller is told so, in a fault, though it is kept. */
     enum weir_status (*catalogue_changed)(void *context, struct weir_error *error);
     void *context;
 };

@@ -204,7 +204,8 @@ static void send_fault(struct caller *c, bool keep)
     if (soap->error != SOAP_FAULT)
         fault_from_engine(soap);
     soap->keep_alive = keep ? 1 : 0;
-    soap->socket = c->exchange->fd; /* the engine forgets it, and then answers as a CGI program would */
+    /* the engine forgets it, and then answers as a CGI program would */
+    soap->socket = c->exchange->fd;
     store_output(soap);
     if (envelope_fault_send(soap) && !c->answered)
         c->exchange->broken = true;

@@ -1,6 +1,6 @@
 /* weird_names.c - `weird names`: what exporters call things, one JSON object a line:
- *   {"exporter":"…","domain":…,"kind":"interface","number":…,"name":"…","description":"…","option":"interfaceName",
- *    "first":…,"told":…}
+ *   {"exporter":"…","domain":…,"kind":"interface","number":…,"name":"…","description":"…",
+ *    "option":"interfaceName","first":…,"told":…}
  * An application has "id", as records and totals print it, and "engine" and "selector" (RFC 6759),
  * instead of "number". */
 #include "names_text.h"

@@ -1,7 +1,7 @@
 /* weird_serve.c - `weird`: the server. Joins store, collector and services, and ends them in order.
  *
- * Order of ending: the collector first (what was received is stored, or spooled), while the services still answer;
- * then the services; the store last. */
+ * Order of ending: the collector first (what was received is stored, or spooled), while the
+ * services still answer; then the services; the store last. */
 #include "base/log.h"
 #include "collector.h"
 #include "services.h"
@@ -137,7 +137,8 @@ static enum weir_status listen_all(struct server *s, struct weir_error *error)
     return status;
 }
 
-/* More than one even on two cores: measured, it holds a higher rate there than one that shares its core. */
+/* More than one even on two cores: measured, it holds a higher rate there than one that shares its
+ * core. */
 static uint32_t receivers_of(const struct weird_settings *s)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -296,7 +297,8 @@ static void block_signals(sigset_t *set)
     pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
-/* Each connection of an exporter is one; the usual 1024 are only what programs get that do not ask. */
+/* Each connection of an exporter is one; the usual 1024 are only what programs get that do not
+ * ask. */
 static void raise_descriptors(void)
 {
     struct rlimit most;

@@ -48,6 +48,8 @@ for test in tests/e2e/*.sh tests/e2e/*.py tests/interop/*.sh tests/interop/*.py;
     esac
 done
 
+run style 60 sh tests/style.sh
+
 [ -z "$failures" ] || echo "failed:$failures"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -69,7 +69,8 @@ enum setting {
 #define ACCEPT(member) (1u << SETTING_##member)
 
 struct settings {
-    const char *url, *format, *by, *filter, *order, *source, *spread, *measure, *description, *sampling_rate;
+    const char *url, *format, *by, *filter, *order, *source, *spread, *measure, *description,
+        *sampling_rate;
     const char *method, *lengths, *fields, *key, *level, *kind, *exporter;
     bool help, version, time, once, macs;
     int64_t from_ms, to_ms, step_ms, top, percentile,

@@ -19,8 +19,8 @@ struct batch *ingest_give_back(struct batch *full, struct account *account)
     return full;
 }
 
-/* What was counted when there was no memory for a row: in one of nobody (flow/account.h), as soon as
- * there is. */
+/* What was counted when there was no memory for a row: in one of nobody (flow/account.h), as soon
+ * as there is. */
 static void take_nowhere(struct ingest *in)
 {
     static const struct account_counts none;

@@ -248,9 +248,9 @@ static void rest(struct receiver *r)
     r->taken = 0;
 }
 
-/* Whoever waits for a core that encodes or compacts waits for several of the scheduler's turns, and those are as
- * long as a usual receive buffer lasts. Refused without CAP_SYS_NICE: then it is enough that the others step
- * back (deliver.h). */
+/* Whoever waits for a core that encodes or compacts waits for several of the scheduler's turns, and
+ * those are as long as a usual receive buffer lasts. Refused without CAP_SYS_NICE: then it is
+ * enough that the others step back (deliver.h). */
 static void go_first(void)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), FIRST_NICE);

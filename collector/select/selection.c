@@ -210,8 +210,8 @@ struct exported { /* columns; NULL: not there */
 };
 
 /* Where the account has the record's message: when it was exported, or when it was received, if the
- * exporter's clock is not believed. A batch does not wait for long, so the newest reception says that
- * to within a moment. */
+ * exporter's clock is not believed. A batch does not wait for long, so the newest reception says
+ * that to within a moment. */
 static int64_t exported_at(const struct exported *e, uint32_t row, int64_t received_ms)
 {
     const struct clock_bounds bounds = clock_bounds(received_ms, false);
@@ -237,8 +237,8 @@ static void count_given_up(struct account_counts *c, enum record_kind kind, uint
     c->dropped_records += records;
 }
 
-/* Counts rows where their records were counted; rows made from records are none, and merged ones are
- * several. `which` NULL: all. */
+/* Counts rows where their records were counted; rows made from records are none, and merged ones
+ * are several. `which` NULL: all. */
 static void count_rows(struct batch *b, const struct books *books, const uint64_t *which,
                        row_counter count)
 {

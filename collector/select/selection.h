@@ -28,10 +28,10 @@ void selection_work_free(struct selection_work *w);
 void selection_reserve(struct batch *b);
 
 /* Carries it out; records of options are anonymised only (flow/selection.h says by which flow
- * types). What flow types drop is counted in the book. WEIR_ENOMEM: the batch must not be handed on as
- * it is, and its records are counted as selection_give_up() does. `nowhere` is counted in when there is
- * no memory for a row of the book. `received_ms` is when the newest record was received: there
- * records of exporters are counted whose clock is off (ingest/clock.h). */
+ * types). What flow types drop is counted in the book. WEIR_ENOMEM: the batch must not be handed on
+ * as it is, and its records are counted as selection_give_up() does. `nowhere` is counted in when
+ * there is no memory for a row of the book. `received_ms` is when the newest record was received:
+ * there records of exporters are counted whose clock is off (ingest/clock.h). */
 enum weir_status selection_apply(const struct selection *s, struct selection_work *w,
                                  struct batch *b, int64_t received_ms, struct account_book *book,
                                  struct account_counts *nowhere);

@@ -1,10 +1,11 @@
-/* store.h - the one door of the DB component: append a block, ask totals, keep the catalogue, prove it.
+/* store.h - the one door of the DB component: append a block, ask totals, keep the catalogue, prove
+ * it.
  *
- * Nothing of the engine behind it shows here: SQLite today (dbcomponent/store), a distributed engine
- * later. Everything a call changes is changed in one transaction or not at all.
+ * Nothing of the engine behind it shows here: SQLite today (dbcomponent/store), a distributed
+ * engine later. Everything a call changes is changed in one transaction or not at all.
  *
- * Threads: a struct store may be used by any number of threads at once. Writers queue for each other;
- * readers never wait for writers and each sees one consistent state. */
+ * Threads: a struct store may be used by any number of threads at once. Writers queue for each
+ * other; readers never wait for writers and each sees one consistent state. */
 #ifndef WEIR_STORE_H
 #define WEIR_STORE_H
 
@@ -34,15 +35,15 @@ enum weir_status store_incarnation(struct store *s, uint8_t id[16], uint32_t *in
 
 /* ---- flows ---- */
 enum store_outcome { STORE_STORED, STORE_KNOWN /* this (collector, sequence) is here already */ };
-/* Checks the block whole, then stores its columns, adds its roll-ups, account and checkpoints in one
- * transaction. When it returns WEIR_OK the block survives kill -9 and power loss.
- * WEIR_EFULL: no space, nothing changed, try again later. WEIR_EEXISTS: another block of the same name
- * is here; WEIR_EMALFORMED…: not a block; both are refused for good. */
+/* Checks the block whole, then stores its columns, adds its roll-ups, account and checkpoints in
+ * one transaction. When it returns WEIR_OK the block survives kill -9 and power loss.
+ * WEIR_EFULL: no space, nothing changed, try again later. WEIR_EEXISTS: another block of the same
+ * name is here; WEIR_EMALFORMED…: not a block; both are refused for good. */
 enum weir_status store_append(struct store *s, const uint8_t *block, size_t length,
                               enum store_outcome *outcome, struct weir_error *error);
-/* The same for a block that this process has just encoded itself, a third cheaper: every checksum, and the
- * columns that roll-ups read, are checked; that the other columns decode is taken on trust (whoever
- * reads them checks it, as always). Never for octets that came from outside. */
+/* The same for a block that this process has just encoded itself, a third cheaper: every checksum,
+ * and the columns that roll-ups read, are checked; that the other columns decode is taken on trust
+ * (whoever reads them checks it, as always). Never for octets that came from outside. */
 enum weir_status store_append_own(struct store *s, const uint8_t *block, size_t length,
                                   enum store_outcome *outcome, struct weir_error *error);
 /* Newest checkpoint of every session, for collector_resume(); the caller frees *out with free(). */
@@ -57,28 +58,30 @@ enum measure { MEASURE_OCTETS, MEASURE_PACKETS, MEASURE_FLOWS };
 enum answer_source { SOURCE_AUTO, SOURCE_ROLLUP, SOURCE_BLOCKS };
 /* Where a flow's octets and packets go.
  *   END           all to the bin that contains its end, and only flows that end in the interval
- *   PROPORTIONAL  evenly over the milliseconds from its start to its end, both included: of a flow of
- *                 n octets and d milliseconds, floor(n * t / d) lie in its first t. So shares are
+ *   PROPORTIONAL  evenly over the milliseconds from its start to its end, both included: of a flow
+ *                 of n octets and d milliseconds, floor(n * t / d) lie in its first t. So shares are
  *                 whole numbers, those of adjoining bins and intervals add up to n exactly, and
  *                 flows that reach into the interval from either side bring their share. The flow
  *                 itself is counted where it ends; an answer's row may have octets and no flow.
- *                 Flow starts are in blocks only. A start that is absent or past the end is the end. */
+ *                 Flow starts are in blocks only. A start that is absent or past the end is the
+ *                 end. */
 enum spread { SPREAD_END, SPREAD_PROPORTIONAL };
 
 struct totals_request {
-    const char *const *by;  /* keys, at most TOTALS_KEYS_MOST: element names; srcTag, dstTag, exporter,
-                               domain, srcIP, dstIP; "NAME/LEN" for prefixes of addresses (of srcIP,
-                               dstIP, exporter: LEN bits of each family's own address). srcIP is the
-                               IPv4 address, as mapped, unless that is 0.0.0.0 beside an IPv6 one */
+    const char *const *by;  /* keys, at most TOTALS_KEYS_MOST: element names; srcTag, dstTag,
+                               exporter, domain, srcIP, dstIP; "NAME/LEN" for prefixes of addresses
+                               (of srcIP, dstIP, exporter: LEN bits of each family's own address).
+                               srcIP is the IPv4 address, as mapped, unless that is 0.0.0.0 beside
+                               an IPv6 one */
     size_t by_count;        /* 0: one row, the sum */
     const char *filter;     /* flow/filter.h; NULL or "": all */
     struct interval when;   /* by flow end; from < to */
     int64_t step_ms;        /* > 0: one row per key and time bin, bins aligned to when.from_ms;
                                at most 100,000 bins */
     uint32_t top;           /* 0: all rows (at most TOTALS_ROWS_MOST) */
-    enum measure order;     /* of the raw counts, descending; ties by keys ascending (absent last), so
-                               answers are reproducible. With step_ms, `top` keeps the largest rows of
-                               all bins, and rows come by bin, then by order */
+    enum measure order;     /* of the raw counts, descending; ties by keys ascending (absent last),
+                               so answers are reproducible. With step_ms, `top` keeps the largest
+                               rows of all bins, and rows come by bin, then by order */
     enum answer_source source;
     enum spread spread;
     uint32_t percentile;    /* 1–100, with step_ms: totals.percentiles too; 0: none */
@@ -88,8 +91,8 @@ struct totals_request {
                                of the answer and texts and IPv6 addresses among keys, is
                                WEIR_ELIMIT, field "memory". No room on disk: WEIR_EFULL */
     uint32_t threads;       /* scan threads; 0 or 1: one */
-    bool once;              /* only flows metered at edge-in points: each flow that crossed the network
-                               once, however many devices saw it (flow/selection.h) */
+    bool once;              /* only flows metered at edge-in points: each flow that crossed the
+                               network once, however many devices saw it (flow/selection.h) */
     /* Asked now and then, from any scan thread: does nobody want the answer any more? Then
      * WEIR_ECANCELLED. NULL: somebody does. */
     bool (*unwanted)(void *context);
@@ -98,8 +101,8 @@ struct totals_request {
 #define TOTALS_KEYS_MOST 8
 #define TOTALS_ROWS_MOST 10000000u
 
-/* In answers, a sum that would pass 2^64 - 1 is 2^64 - 1. (Roll-ups of a minute are kept mod 2^64, which is
- * more than any network carries in one.) */
+/* In answers, a sum that would pass 2^64 - 1 is 2^64 - 1. (Roll-ups of a minute are kept mod 2^64,
+ * which is more than any network carries in one.) */
 struct counts {
     uint64_t octets, packets;
     uint64_t flows; /* exported records; an aggregated one counts as those it was made of */
@@ -128,12 +131,14 @@ struct totals_row {
     const struct key_value *keys; /* by_count of them */
     int64_t bin_ms;               /* start of the time bin; when.from_ms without step */
     struct counts raw;            /* as exported */
-    struct counts estimated;      /* times the sampling rate where it is known; unknown counts raw */
+    struct counts estimated;      /* times the sampling rate where it is known; unknown counts
+                                     raw */
 };
 
-/* The percentile of the series of one combination of keys, by the nearest rank: of the values of all
- * bins between from and to in ascending order, bins without traffic (zero) and a last bin that is
- * shorter included, the ceil(percentile / 100 * bins)th. Each measure, raw and estimated, on its own. */
+/* The percentile of the series of one combination of keys, by the nearest rank: of the values of
+ * all bins between from and to in ascending order, bins without traffic (zero) and a last bin that
+ * is shorter included, the ceil(percentile / 100 * bins)th. Each measure, raw and estimated, on its
+ * own. */
 struct totals_percentile {
     const struct key_value *keys; /* by_count of them */
     struct counts raw, estimated;
@@ -142,8 +147,9 @@ struct totals_percentile {
 /* What the answer covers, what was lost on the way, how it was sampled (design: the account). */
 enum loss_state { LOSS_COMPLETE, LOSS_LOSSY, LOSS_UNKNOWN };
 #define COVERAGE_MOST 16384 /* rows with an exporter's name in an answer */
-struct coverage_row { /* one exporter, domain and protocol heard in the interval; those heard first in it have
-                         a row each, the others (past COVERAGE_MOST) one a protocol with the address ::, domain 0 */
+struct coverage_row { /* one exporter, domain and protocol heard in the interval; those heard first
+                         in it have a row each, the others (past COVERAGE_MOST) one a protocol with
+                         the address ::, domain 0 */
     struct address exporter;
     uint32_t domain;
     uint16_t protocol;
@@ -158,19 +164,20 @@ struct answer_account {
     struct interval when;
     struct coverage_row *coverage; /* sorted by exporter, domain, protocol */
     size_t coverage_count;
-    struct account_counts counts;  /* sums */
+    struct account_counts counts; /* sums */
     uint64_t missing_records, missing_datagrams; /* net */
     /* Per cent of what was sent, over exporters that count records; -1 when it can not be told. */
     double missing_records_percent;
-    enum loss_state state;         /* worst of the rows; LOSS_UNKNOWN when nothing was heard at all */
-    int64_t known_until_ms;        /* least last_heard of the exporters: loss after it is unknown (earlier
-                                      than that for those without a row). None heard: when.from_ms, or 0
-                                      when that is INT64_MIN */
-    struct counts raw, estimated;  /* of the records that answer the question */
-    struct counts unknown_rate;    /* of raw: records whose sampling rate is unknown */
-    const char *policy;            /* of anonymisation, of the records that answer: "none", one, or a
-                                      list ("crypto-pan; none") */
-    const char *source;            /* "rollup", "blocks", or "rollup+blocks" */
+    enum loss_state state;        /* worst of the rows; LOSS_UNKNOWN when nothing was heard at
+                                     all */
+    int64_t known_until_ms;       /* least last_heard of the exporters: loss after it is unknown
+                                     (earlier than that for those without a row). None heard:
+                                     when.from_ms, or 0 when that is INT64_MIN */
+    struct counts raw, estimated; /* of the records that answer the question */
+    struct counts unknown_rate;   /* of raw: records whose sampling rate is unknown */
+    const char *policy;           /* of anonymisation, of the records that answer: "none", one, or a
+                                     list ("crypto-pan; none") */
+    const char *source;           /* "rollup", "blocks", or "rollup+blocks" */
     uint64_t blocks, blocks_skipped, rows_scanned;
 };
 
@@ -188,8 +195,9 @@ struct totals {
     void *memory;               /* owns everything above */
 };
 
-/* On error *out is empty. WEIR_EARGUMENT and WEIR_ESYNTAX name the field (by, filter, from, step, top…).
- * SOURCE_ROLLUP when roll-ups can not answer exactly: WEIR_EARGUMENT says which key or filter is why. */
+/* On error *out is empty. WEIR_EARGUMENT and WEIR_ESYNTAX name the field (by, filter, from, step,
+ * top…). SOURCE_ROLLUP when roll-ups can not answer exactly: WEIR_EARGUMENT says which key or
+ * filter is why. */
 enum weir_status store_totals(struct store *s, const struct totals_request *request,
                               struct totals *out, struct weir_error *error);
 void totals_free(struct totals *t);
@@ -204,7 +212,8 @@ enum weir_status store_account(struct store *s, struct interval when, struct acc
 void account_answer_free(struct account_answer *a);
 
 /* Every stored record that matches, in block order, as one JSON object a line:
- *   {"type":"flow","sourceIPv4Address":"…",…,"_tid":260,"_hdr":{"exportTime":…,"observationDomainId":…},
+ *   {"type":"flow","sourceIPv4Address":"…",…,"_tid":260,
+ *    "_hdr":{"exportTime":…,"observationDomainId":…},
  *    "_weir":{"exporter":"…","domain":…,"flowStart":…,"flowEnd":…,"srcTag":…,…}}
  * `line` gets each with its newline; a result other than WEIR_OK ends the walk and is returned. */
 typedef enum weir_status (*store_line)(void *context, const char *text, size_t length);
@@ -212,16 +221,16 @@ enum weir_status store_records(struct store *s, const char *filter, struct inter
                                store_line line, void *context, struct weir_error *error);
 
 /* Stored flow records as columns, block by block, in the order they were stored: for exports. One
- * consistent state from begin to end. A result other than WEIR_OK of either function ends the walk and
- * is returned. */
+ * consistent state from begin to end. A result other than WEIR_OK of either function ends the walk
+ * and is returned. */
 struct scan_request {
     const char *filter; /* NULL or "": all */
     struct interval when; /* by flow end */
-    /* Before any rows: every element that a block which may match has, sorted, Weir's own too; valid
-     * to the end of the walk. NULL: not wanted (and not looked for). */
+    /* Before any rows: every element that a block which may match has, sorted, Weir's own too;
+     * valid to the end of the walk. NULL: not wanted (and not looked for). */
     enum weir_status (*begin)(void *context, const ie_key *keys, size_t count);
-    /* `count` > 0 rows of the frame are selected (bits). The frame has all columns of the block, and
-     * is valid until this returns. */
+    /* `count` > 0 rows of the frame are selected (bits). The frame has all columns of the block,
+     * and is valid until this returns. */
     enum weir_status (*rows)(void *context, const struct frame *frame, const uint64_t *selected,
                              uint32_t count);
     void (*progress)(void *context, uint64_t done, uint64_t all); /* in blocks; may be NULL */
@@ -232,8 +241,8 @@ enum weir_status store_scan(struct store *s, const struct scan_request *request,
 
 /* ---- names: what exporters call things, as their options data say ----
  * Interfaces by ingress- or egressInterface (NetFlow v9: the Interface scope), VRFs by VRF id,
- * applications by applicationId (RFC 6759: one octet engine, then the selector), samplers by samplerId or
- * selectorId. Of what was told several times the last word counts. */
+ * applications by applicationId (RFC 6759: one octet engine, then the selector), samplers by
+ * samplerId or selectorId. Of what was told several times the last word counts. */
 enum name_kind { NAME_INTERFACE, NAME_VRF, NAME_APPLICATION, NAME_SAMPLER, NAME_KIND_COUNT };
 struct name_entry {
     struct address exporter;
@@ -276,16 +285,16 @@ struct db_entry {
     const char *url;        /* http://host:port/db */
     const char *name;
 };
-/* Adding one that exists replaces nothing: WEIR_EEXISTS. Deleting what is not there: WEIR_ENOTFOUND.
- * `who` is kept for the audit. */
+/* Adding one that exists replaces nothing: WEIR_EEXISTS. Deleting what is not there:
+ * WEIR_ENOTFOUND. `who` is kept for the audit. */
 enum weir_status store_tag_add(struct store *s, const struct tag *tag, const char *who,
                                struct weir_error *error);
 enum weir_status store_tag_delete(struct store *s, uint32_t id, const char *who,
                                   struct weir_error *error);
-enum weir_status store_device_add(struct store *s, const struct device_entry *device, const char *who,
-                                  struct weir_error *error);
-enum weir_status store_device_delete(struct store *s, const struct address *address, const char *who,
-                                     struct weir_error *error);
+enum weir_status store_device_add(struct store *s, const struct device_entry *device,
+                                  const char *who, struct weir_error *error);
+enum weir_status store_device_delete(struct store *s, const struct address *address,
+                                     const char *who, struct weir_error *error);
 enum weir_status store_db_add(struct store *s, const struct db_entry *db, const char *who,
                               struct weir_error *error);
 enum weir_status store_db_delete(struct store *s, const char *url, const char *who,
@@ -316,7 +325,8 @@ enum weir_status store_policy_set(struct store *s, const struct domain_policy *p
 enum weir_status store_policy_delete(struct store *s, const struct domain_policy *which,
                                      const char *who, struct weir_error *error);
 
-/* All of it, consistent, sorted by id, address, url, priority, device and domain. Arrays live until catalogue_free(). */
+/* All of it, consistent, sorted by id, address, url, priority, device and domain. Arrays live until
+ * catalogue_free(). */
 struct catalogue {
     const struct tag *tags;
     size_t tag_count;
@@ -335,14 +345,16 @@ void catalogue_free(struct catalogue *c);
 
 /* ---- upkeep ---- */
 struct upkeep_settings {
-    /* Flow records that ended so long ago leave, a block at a time: a block when all in it have. 0: they
-     * stay. An exporter without a clock (its flows end in 1970) has its records leave at once. */
+    /* Flow records that ended so long ago leave, a block at a time: a block when all in it have. 0:
+     * they stay. An exporter without a clock (its flows end in 1970) has its records leave at
+     * once. */
     int64_t retain_ms;
-    /* When the file has more octets than this, the oldest blocks leave until it has not. 0: no bound. The log
-     * beside it has up to 64 MiB more. */
+    /* When the file has more octets than this, the oldest blocks leave until it has not. 0: no
+     * bound. The log beside it has up to 64 MiB more. */
     int64_t retain_octets;
-    /* What left counts on in roll-ups, so that questions that they can answer reach further back; they
-     * leave when they are so old, or when retain_octets wants it and there are no blocks. 0: they stay. */
+    /* What left counts on in roll-ups, so that questions that they can answer reach further back;
+     * they leave when they are so old, or when retain_octets wants it and there are no blocks. 0:
+     * they stay. */
     int64_t retain_rollups_ms;
 };
 struct upkeep_report {
@@ -351,22 +363,23 @@ struct upkeep_report {
     uint64_t rollups_made;                     /* of hours, days, 32 days */
     uint64_t octets_given_back;                /* to the file system */
 };
-/* Everything that is due, at once: retention, merging of small blocks (which are sorted and packed more
- * densely), coarser roll-ups, space back to the file system. Records, account, roll-ups and what was acknowledged
- * stay the same. Others may use the store meanwhile; can be killed at any moment. `progress` may be
- * NULL. What was done before an error is in the report. */
+/* Everything that is due, at once: retention, merging of small blocks (which are sorted and packed
+ * more densely), coarser roll-ups, space back to the file system. Records, account, roll-ups and
+ * what was acknowledged stay the same. Others may use the store meanwhile; can be killed at any
+ * moment. `progress` may be NULL. What was done before an error is in the report. */
 typedef void (*store_progress)(void *context, uint64_t done, uint64_t all);
 enum weir_status store_upkeep(struct store *s, const struct upkeep_settings *settings,
                               store_progress progress, void *context, struct upkeep_report *report,
                               struct weir_error *error);
-/* The same bit by bit in a thread of low priority, until store_upkeep_stop() or store_close(); once a store.
- * Errors are logged, and tried again. */
+/* The same bit by bit in a thread of low priority, until store_upkeep_stop() or store_close(); once
+ * a store. Errors are logged, and tried again. */
 enum weir_status store_upkeep_start(struct store *s, const struct upkeep_settings *settings,
                                     struct weir_error *error);
 void store_upkeep_stop(struct store *s);
 
-/* A copy of the store as it is now, in the file `file`, which must not exist (WEIR_EEXISTS); made beside as
- * FILE.part. Others may use the store meanwhile. Put it into an empty folder as weir.db to use it. */
+/* A copy of the store as it is now, in the file `file`, which must not exist (WEIR_EEXISTS); made
+ * beside as FILE.part. Others may use the store meanwhile. Put it into an empty folder as weir.db
+ * to use it. */
 enum weir_status store_backup(struct store *s, const char *file, store_progress progress,
                               void *context, struct weir_error *error);
 

@@ -11,8 +11,8 @@
  * Rows about a socket (address ::) are no exporter's: they enter the sums, and what the kernel
  * dropped makes the whole answer lossy at least.
  *
- * Who sends from a million addresses must not make every answer as large: past COVERAGE_MOST rows an
- * exporter that comes anew is added to a row without a name, one a protocol. */
+ * Who sends from a million addresses must not make every answer as large: past COVERAGE_MOST rows
+ * an exporter that comes anew is added to a row without a name, one a protocol. */
 #include "query/coverage.h"
 #include "query/question.h"
 

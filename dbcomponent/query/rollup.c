@@ -185,8 +185,8 @@ enum weir_status question_rollups(struct question *q, struct interval when, stru
         *f.rows = (struct batch_rows){0};
     else
         return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory for roll-up rows");
-    enum weir_status status =
-        reader_rollups_coarse(q->reader, whole_minutes(when), coarsest(&q->bins), take_row, &f, error);
+    enum weir_status status = reader_rollups_coarse(q->reader, whole_minutes(when),
+                                                    coarsest(&q->bins), take_row, &f, error);
     if (status == WEIR_OK)
         status = flush(&f);
     arena_free(&f.arena);

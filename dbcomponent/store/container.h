@@ -1,8 +1,9 @@
-/* container.h - the SQLite container, as the rest of the DB component sees it: connections, the scan
- * over stored blocks, roll-up rows. Private to dbcomponent; everything outside uses store.h.
+/* container.h - the SQLite container, as the rest of the DB component sees it: connections, the
+ * scan over stored blocks, roll-up rows. Private to dbcomponent; everything outside uses store.h.
  *
  * Threads: a struct reader belongs to one thread at a time and holds one read transaction: one
- * consistent state from reader_open() to reader_close(). Take as many readers as there are threads. */
+ * consistent state from reader_open() to reader_close(). Take as many readers as there are
+ * threads. */
 #ifndef WEIR_DB_CONTAINER_H
 #define WEIR_DB_CONTAINER_H
 
@@ -31,8 +32,8 @@ enum weir_status reader_directory(struct reader *r, int64_t rowid, struct arena 
                                   struct block_column **out, uint32_t *count,
                                   struct weir_error *error);
 /* Loads the bytes of one column of that directory (c->bytes then points into `a`). */
-enum weir_status reader_load(struct reader *r, int64_t rowid, struct block_column *c, struct arena *a,
-                             struct weir_error *error);
+enum weir_status reader_load(struct reader *r, int64_t rowid, struct block_column *c,
+                             struct arena *a, struct weir_error *error);
 
 /* ---- roll-ups: exact sums per minute of flow end ----
  * Kept as sorted, checksummed segments, one or more for every hour, that are merged as they grow
@@ -52,14 +53,14 @@ struct rollup_key {
 };
 typedef enum weir_status (*rollup_row)(void *context, const struct rollup_key *key,
                                        const struct counts *counts);
-/* Every roll-up row with minute in `when` (both ends must be whole minutes, or those of INTERVAL_ALL).
- * No order. WEIR_ECORRUPT names the segment. A result of `row` other than WEIR_OK ends the walk and is
- * returned. */
-enum weir_status reader_rollups(struct reader *r, struct interval when, rollup_row row, void *context,
-                                struct weir_error *error);
-/* The same from coarser roll-ups where there are any: a row stands for all minutes of a slot of an hour, a
- * day or 32 days, never longer than coarsest_ms, that lies whole in `when`; its minute_ms is the
- * slot's start, a multiple of the slot's length since 1970. */
+/* Every roll-up row with minute in `when` (both ends must be whole minutes, or those of
+ * INTERVAL_ALL). No order. WEIR_ECORRUPT names the segment. A result of `row` other than WEIR_OK
+ * ends the walk and is returned. */
+enum weir_status reader_rollups(struct reader *r, struct interval when, rollup_row row,
+                                void *context, struct weir_error *error);
+/* The same from coarser roll-ups where there are any: a row stands for all minutes of a slot of an
+ * hour, a day or 32 days, never longer than coarsest_ms, that lies whole in `when`; its minute_ms
+ * is the slot's start, a multiple of the slot's length since 1970. */
 /* The coarsest_ms with which no row crosses an edge from_ms + n * step_ms. */
 int64_t rollups_coarsest(int64_t from_ms, int64_t step_ms);
 enum weir_status reader_rollups_coarse(struct reader *r, struct interval when, int64_t coarsest_ms,

@@ -65,8 +65,8 @@ _Static_assert(BATCH_COLUMNS_MOST <= 1024, "COLUMN_ID has room for 1024 columns"
 enum weir_status store_begin(struct store *s, struct weir_error *error);
 enum weir_status store_end(struct store *s, enum weir_status status, struct weir_error *error);
 
-/* Folds the whole log into the file, as far as readers permit that are there for long: only then does a
- * file that was made shorter get shorter. */
+/* Folds the whole log into the file, as far as readers permit that are there for long: only then
+ * does a file that was made shorter get shorter. */
 void store_fold(struct store *s);
 
 /* folder.c: makes the folder `data` and the file in it where they are missing, and says what to do
@@ -122,7 +122,8 @@ bool block_bounds(void *context, ie_key key, struct column_bounds *out);
 uint8_t *block_directory(const struct block_record *b, struct arena *a, size_t *length);
 
 /* block_write.c, inside a transaction */
-/* Stores a block of at least one row, whose columns have their bytes, under an id that no block ever had. */
+/* Stores a block of at least one row, whose columns have their bytes, under an id that no block
+ * ever had. */
 enum weir_status block_insert(struct sql *sql, const struct block_record *b,
                               const uint8_t *directory, size_t directory_length, int64_t *id,
                               struct weir_error *error);
@@ -138,7 +139,8 @@ struct removed {
 };
 enum weir_status removed_read(struct sql *sql, int kind, struct removed *out,
                               struct weir_error *error);
-/* What the roll-ups of removed blocks count in a period: `flows`, and their first and last minute. */
+/* What the roll-ups of removed blocks count in a period: `flows`, and their first and last
+ * minute. */
 enum weir_status rollups_kept_count(struct sql *sql, int64_t period_ms, struct removed *out,
                                     struct weir_error *error);
 

@@ -356,8 +356,9 @@ enum weir_status rollups_replace(struct sql *sql, const struct rollups *r, int64
                                  bool kept, const struct rollup_group *groups, size_t count,
                                  struct buffer *bytes, struct weir_error *error)
 {
-    struct query q = tiers_query(sql, SQL_ROLLUP_TIER_DELETE, period_ms, kept ? SEGMENT_TIER_KEPT : 0,
-                                 kept ? SEGMENT_TIER_KEPT : SEGMENT_TIER_MOST);
+    struct query q =
+        tiers_query(sql, SQL_ROLLUP_TIER_DELETE, period_ms, kept ? SEGMENT_TIER_KEPT : 0,
+                    kept ? SEGMENT_TIER_KEPT : SEGMENT_TIER_MOST);
     query_row(&q);
     enum weir_status status = query_end(&q, error);
     if (status != WEIR_OK || count == 0)
@@ -408,7 +409,8 @@ static enum weir_status merge(struct sql *sql, int64_t period_ms, int tier, stru
         const struct rollup_group *groups = rollups_sorted(r, &count);
         buffer_clear(bytes);
         segment_write(bytes, r, period_ms, groups, count);
-        status = segment_insert(sql, MINUTE_MS, period_ms, tier + 1, next.serial + 1, count, bytes, error);
+        status = segment_insert(sql, MINUTE_MS, period_ms, tier + 1, next.serial + 1, count, bytes,
+                                error);
     }
     rollups_free(r);
     return status;

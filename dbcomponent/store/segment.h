@@ -29,8 +29,9 @@
 #include "store/rollups.h"
 
 #define SEGMENT_FAN 8
-/* Merging stops at this many groups: their table is what a merge takes of memory (about 100 octets a
- * group where every group has its own exporter), and a segment stays far from SQLite's largest blob. */
+/* Merging stops at this many groups: their table is what a merge takes of memory (about 100 octets
+ * a group where every group has its own exporter), and a segment stays far from SQLite's largest
+ * blob. */
 #define SEGMENT_GROUPS_MOST 500000
 #define SEGMENT_TIER_MOST 60
 /* Not a tier but what is left of the blocks that retention removed: one segment a period. */
@@ -84,8 +85,8 @@ enum weir_status rollups_store(struct sql *sql, struct scratch *scratch, struct 
 /* Loads every stored segment of the period into the table, times sign. */
 enum weir_status rollups_load(struct sql *sql, struct rollups *r, int64_t period_ms, int tier_least,
                               int tier_most, int sign, struct weir_error *error);
-/* Replaces all segments of the period (or, `kept`, the one of its removed blocks) by one of these groups;
- * none when count is 0, and then r, groups and bytes may be NULL. */
+/* Replaces all segments of the period (or, `kept`, the one of its removed blocks) by one of these
+ * groups; none when count is 0, and then r, groups and bytes may be NULL. */
 enum weir_status rollups_replace(struct sql *sql, const struct rollups *r, int64_t period_ms,
                                  bool kept, const struct rollup_group *groups, size_t count,
                                  struct buffer *bytes, struct weir_error *error);

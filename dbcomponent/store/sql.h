@@ -10,8 +10,8 @@
  *         … query_i64(&q, 0) …
  *     return query_end(&q, error);
  *
- * Its error is sticky: after a failure nothing is bound, query_row() is false, and query_end() tells.
- * A statement can be used by one query at a time; query_end() must always be called.
+ * Its error is sticky: after a failure nothing is bound, query_row() is false, and query_end()
+ * tells. A statement can be used by one query at a time; query_end() must always be called.
  *
  * Threads: a struct sql belongs to one thread at a time. */
 #ifndef WEIR_DB_SQL_H
@@ -33,7 +33,8 @@
 #define SQL_BUSY_MS 10000
 
 /* Table account by its list of counters. Parameters have names because they stand in a statement
- * twice; SQLite numbers them as it meets them, so :minute_ms is 1, and values are bound in order. */
+ * twice; SQLite numbers them as it meets them, so :minute_ms is 1, and values are bound in
+ * order. */
 #define ACCOUNT_SQL_NAME(name, text, help) ", " #name
 #define ACCOUNT_SQL_PARAMETER(name, text, help) ", :" #name
 #define ACCOUNT_SQL_KEY "minute_ms, exporter, domain, port, protocol"
@@ -49,7 +50,8 @@
 #define SQL_TEXT_OF_(number) #number
 
 #define CHECKPOINT_SQL_ALL                                                                         \
-    "collector, exporter, domain, port, protocol, sequence, next_sequence, sys_up_time_ms, export_ms"
+    "collector, exporter, domain, port, protocol, sequence, next_sequence, sys_up_time_ms, "       \
+    "export_ms"
 
 #define FLOW_TYPE_SQL_ALL                                                                          \
     "name, priority, filter, action, keys, method, ipv4_length, ipv6_length, fields, macs, key"
@@ -327,7 +329,8 @@ double query_f64(struct query *q, int column);
 /* Valid until the next query_row() or query_end(). */
 const char *query_text(struct query *q, int column);
 const uint8_t *query_blob(struct query *q, int column, size_t *length);
-/* Exactly `size` octets into `out`; false (and a sticky error: the row is damaged) when it has another size. */
+/* Exactly `size` octets into `out`; false (and a sticky error: the row is damaged) when it has
+ * another size. */
 bool query_octets(struct query *q, int column, void *out, size_t size);
 /* The last column, `seal = seal(…)`: when it is not true the query fails with SQLITE_CORRUPT. */
 bool query_sealed(struct query *q);

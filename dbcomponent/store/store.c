@@ -18,7 +18,8 @@
  * ever; so from 64 MiB on the writer waits a moment for those that are there, while nobody commits.
  * Who comes meanwhile finds everything in the file and does not count. What a file system lent is
  * given back. */
-/* New files know who owns each page, so that upkeep can make them shorter; that costs ingest 2 %. */
+/* New files know who owns each page, so that upkeep can make them shorter; that costs ingest 2
+ * %. */
 #define NEW_FILE "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL"
 #define LOG_FOLD (16 << 20)
 #define LOG_INSIST (64 << 20)
@@ -29,9 +30,9 @@ static const char writer_settings[] =
     "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON";
 /* Readers map the file (as much of it as SQLite allows, 2 GiB; the rest is read): a sixth less
  * processor time for scans. WAL keeps what a reader sees from being cut off under it. */
-static const char reader_settings[] =
-    "PRAGMA query_only = ON; PRAGMA mmap_size = 2147418112; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;"
-    "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON";
+static const char reader_settings[] = "PRAGMA query_only = ON; PRAGMA mmap_size = 2147418112; "
+                                      "PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;"
+                                      "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON";
 
 /* ---- opening ---- */
 

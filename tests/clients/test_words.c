@@ -126,7 +126,7 @@ static void help_comes_from_the_table(void)
     "t:kernelDrops><t:spoolDrops>0</t:spoolDrops>"                                                 \
     "<t:deselectedRecords>0</t:deselectedRecords><t:refusedDatagrams>0</"                          \
     "t:refusedDatagrams><t:missingSamples>0</t:missingSamples><t:recoveredSamples>0</"             \
-    "t:recoveredSamples><t:droppedSamples>0</t:droppedSamples><t:otherSamples>0</t:otherSamples>"   \
+    "t:recoveredSamples><t:droppedSamples>0</t:droppedSamples><t:otherSamples>0</t:otherSamples>"  \
     "<t:undecodedLists>0</t:undecodedLists><t:reportedMessages>0</t:reportedMessages>"             \
     "<t:reportedRecords>0</t:reportedRecords><t:comparedMessages>0</t:comparedMessages>"           \
     "<t:comparedRecords>0</t:comparedRecords><t:unsentRecords>0</t:unsentRecords>"                 \

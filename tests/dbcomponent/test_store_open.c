@@ -106,7 +106,8 @@ static void test_unreleased(void)
     store_close(s);
 }
 
-/* A column that a later schema appends, 0 in old rows, leaves their seals right; nothing else does. */
+/* A column that a later schema appends, 0 in old rows, leaves their seals right; nothing else
+ * does. */
 static void test_seal_of_zeros(void)
 {
     static const struct {

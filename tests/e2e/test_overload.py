@@ -59,8 +59,8 @@ def sflow_agent(port, first, count, pause):
         s.connect(("127.0.0.1", port))
         for number in range(first, first + count):
             samples = b"".join(
-                struct.pack(">2I8I", 1, 32 + len(record), number * SAMPLES + i, 3, 64, 64 * (number * SAMPLES + i), 0, 3,
-                            4, 1) + record for i in range(SAMPLES))
+                struct.pack(">2I8I", 1, 32 + len(record), number * SAMPLES + i, 3, 64,
+                            64 * (number * SAMPLES + i), 0, 3, 4, 1) + record for i in range(SAMPLES))
             s.send(struct.pack(">7I", 5, 1, 0x7F000001, 0, number, BOOT_S * 1000 + number, SAMPLES) + samples)
             if pause:
                 time.sleep(pause)
@@ -70,7 +70,8 @@ def overload_sflow(server):
     """Returns the datagrams sent."""
     sent = 0
     for count, pause in ((50, 0.002), (FLOODED_SFLOW, 0), (200, 0.002)):
-        arguments = [sys.executable, __file__, "--sflow-agent", *map(str, (server.port("sflow"), sent + 1, count, pause))]
+        arguments = [sys.executable, __file__, "--sflow-agent",
+                     *map(str, (server.port("sflow"), sent + 1, count, pause))]
         if pause:
             lib.run(*arguments)
         else:
@@ -86,7 +87,8 @@ def check_sflow(row, sent, what):
     lib.check(lost > 100, f"{what}: only {lost} sFlow datagrams were lost")
     lib.equal(row["missing"], lost, f"{what}, sflow: missing")
     lib.equal(counters["records"], (sent - lost) * SAMPLES, f"{what}, sflow: records")
-    lib.equal(counters["missingSamples"] - counters["recoveredSamples"], lost * SAMPLES, f"{what}, sflow: missing samples")
+    lib.equal(counters["missingSamples"] - counters["recoveredSamples"], lost * SAMPLES,
+              f"{what}, sflow: missing samples")
     lib.equal(counters["unknownGaps"] + counters["restarts"], 0, f"{what}, sflow: unknown gaps and restarts")
 
 

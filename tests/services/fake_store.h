@@ -431,8 +431,8 @@ enum weir_status store_policy_set(struct store *s, const struct domain_policy *p
                                   struct weir_error *error)
 {
     char policy[ANONYMISATION_TEXT_SIZE];
-    FAKE_TEXT("policy %s%u %s key=%s", fake_scopes[p->scope], p->domain, anonymisation_print(&p->anonymisation, policy),
-              p->anonymisation.key);
+    FAKE_TEXT("policy %s%u %s key=%s", fake_scopes[p->scope], p->domain,
+              anonymisation_print(&p->anonymisation, policy), p->anonymisation.key);
     return fake_change(s, who, error);
 }
 enum weir_status store_policy_delete(struct store *s, const struct domain_policy *which,

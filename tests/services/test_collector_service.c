@@ -26,7 +26,19 @@ static void test_catalogue(void)
     CU_ASSERT_EQUAL(ask("<d:flowTagSrc><d:srcTag>PoP-RN</d:srcTag><d:from>1</d:from><d:to>2</"
                         "d:to></d:flowTagSrc>"),
                     500);
+    CU_ASSERT_EQUAL(
+        ask_collector("<c:AddMDev><c:mdev><w:address>1.2.3.4</w:address></c:mdev></c:AddMDev>"),
+        200);
+    CU_ASSERT_EQUAL(ask_collector("<c:ListMDevs/>"), 200);
+    CU_ASSERT_TRUE(says("<wt:address>1.2.3.4</wt:address>"));
+    CU_ASSERT_EQUAL(
+        ask_collector(
+            "<c:AddCompDB><c:compDB><w:url>http://a:1/db</w:url></c:compDB></c:AddCompDB>"),
+        200);
+}
 
+static void test_catalogue_refused(void)
+{
     static const struct {
         const char *operation, *field;
     } bad[] = {
@@ -52,7 +64,7 @@ static void test_catalogue(void)
         {"<c:AddTag/>", "tag"},
         {"<c:DelTag><c:tag>0</c:tag></c:DelTag>", "tag"},
     };
-    before = changes;
+    int before = changes;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char field[64];
         snprintf(field, sizeof field, "<wt:field>%s</wt:field>", bad[i].field);
@@ -60,15 +72,10 @@ static void test_catalogue(void)
         CU_ASSERT_TRUE(says(field));
     }
     CU_ASSERT_EQUAL(changes, before);
-    CU_ASSERT_EQUAL(
-        ask_collector("<c:AddMDev><c:mdev><w:address>1.2.3.4</w:address></c:mdev></c:AddMDev>"),
-        200);
-    CU_ASSERT_EQUAL(ask_collector("<c:ListMDevs/>"), 200);
-    CU_ASSERT_TRUE(says("<wt:address>1.2.3.4</wt:address>"));
-    CU_ASSERT_EQUAL(
-        ask_collector(
-            "<c:AddCompDB><c:compDB><w:url>http://a:1/db</w:url></c:compDB></c:AddCompDB>"),
-        200);
+}
+
+static void test_state(void)
+{
     CU_ASSERT_EQUAL(ask_collector("<c:GetStatus/>"), 200);
     CU_ASSERT_TRUE(says("<wt:lastError>a? b</wt:lastError>"));
     CU_ASSERT_TRUE(says("<wt:catalogueError>c?</wt:catalogueError>"));
@@ -127,6 +134,18 @@ static void test_selection(void)
     changes_to("<c:DelAnonyFlowDom><c:device>1.2.3.4</c:device></c:DelAnonyFlowDom>",
                "-policy device 0");
     changes_to("<c:DelAnonyFlowDom></c:DelAnonyFlowDom>", "-policy all 0");
+    CU_ASSERT_EQUAL(ask_collector("<c:Suspend/>"), 200);
+    CU_ASSERT_TRUE(fake_selection.suspended);
+    CU_ASSERT_EQUAL(ask_collector("<c:Resume/>"), 200);
+    CU_ASSERT_FALSE(fake_selection.suspended);
+    static const char *const lists[] = {"<c:ListFlowTypes/>", "<c:ListObsDs/>", "<c:ListObsPs/>",
+                                        "<c:ListAnonyFlowDoms/>"};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        CU_ASSERT_EQUAL(ask_collector(lists[i]), 200);
+}
+
+static void test_selection_refused(void)
+{
     CU_ASSERT_EQUAL(ask_collector("<c:DelAnonyFlowDom><c:domain>7</c:domain></c:DelAnonyFlowDom>"),
                     500);
     CU_ASSERT_TRUE(says("<wt:field>device</wt:field>")); /* a domain of whom? */
@@ -151,14 +170,6 @@ static void test_selection(void)
                       "</c:AddFlowType>"),
         500);
     CU_ASSERT_TRUE(says("<wt:field>keys</wt:field>"));
-    CU_ASSERT_EQUAL(ask_collector("<c:Suspend/>"), 200);
-    CU_ASSERT_TRUE(fake_selection.suspended);
-    CU_ASSERT_EQUAL(ask_collector("<c:Resume/>"), 200);
-    CU_ASSERT_FALSE(fake_selection.suspended);
-    static const char *const lists[] = {"<c:ListFlowTypes/>", "<c:ListObsDs/>", "<c:ListObsPs/>",
-                                        "<c:ListAnonyFlowDoms/>"};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        CU_ASSERT_EQUAL(ask_collector(lists[i]), 200);
 }
 
 /* What is kept and not in force is no success. */
@@ -253,6 +264,8 @@ static void test_metrics(void)
     CU_ASSERT_TRUE(says("weir_collector_running 1\n"));
 }
 
-SERVED_MAIN("collector service", {"catalogue", test_catalogue}, {"selection", test_selection},
+SERVED_MAIN("collector service", {"catalogue", test_catalogue},
+            {"catalogue, refused", test_catalogue_refused}, {"state", test_state},
+            {"selection", test_selection}, {"selection, refused", test_selection_refused},
             {"not in force", test_not_in_force}, {"devices heard", test_devices_heard},
             {"log", test_log}, {"metrics", test_metrics})
