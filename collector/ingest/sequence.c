@@ -194,7 +194,8 @@ static bool doubt(struct sequence *s, const struct sequence_message *m, uint32_t
 }
 
 /* Did chance make the session be counted by another rule? This message says so: it was exported
- * after all others, lies behind what that rule has reached, and where the protocol's rule expects it. */
+ * after all others, lies behind what that rule has reached, and where the protocol's rule expects
+ * it. */
 static bool take_back(struct sequence *s, const struct sequence_message *m,
                       struct sequence_outcome *out)
 {
@@ -364,8 +365,8 @@ static void place_ahead(struct sequence *s, const struct sequence_message *m, ui
     }
 }
 
-/* Exported no earlier than the newest message, and behind what the run had reached before that one's
- * second: of this run it can not be, however late. */
+/* Exported no earlier than the newest message, and behind what the run had reached before that
+ * one's second: of this run it can not be, however late. */
 static bool is_foreign(const struct sequence *s, const struct sequence_message *m,
                        uint32_t position)
 {

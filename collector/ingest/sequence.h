@@ -35,8 +35,8 @@
  *         sequence looks like a long loss, and one that ends at 0 by chance does not happen; or
  *      d. it went back (or jumped, rule 6) and the time does not tell, and the next message goes on
  *         from there rather than from the old place. Until then the old place is kept, so that one
- *         stray datagram moves nothing; but where it can be no late one (b), what was lost around it is
- *         one of unknown_gaps. The old place is also kept for a window after a restart:
+ *         stray datagram moves nothing; but where it can be no late one (b), what was lost around
+ *         it is one of unknown_gaps. The old place is also kept for a window after a restart:
  *         messages that go on from there are told from a gap.
  *    Otherwise what lies behind the memory is late (rule 3): for example what came before the first
  *    message heard.
@@ -49,24 +49,24 @@
  *    back. Each message that follows the protocol's rule where another would differ refutes that
  *    other one; when all are refuted, what was held back is counted, and the session is not doubted
  *    again. When the same
- *    other rule explains three in a row, the session is counted by it; until a message lies where the
- *    protocol's rule expects it and behind what the other one has reached, which nothing but chance had
- *    spoken for then: what was held back is missing, what the other one counted is one of
- *    unknown_gaps. The other rules: datagrams
- *    where records are due and the reverse; records counted through the END of the message
- *    (softflowd's IPFIX); no counting at all. NetFlow v9 that grows by between 2 and its records
- *    (flows of two records, older softflowd) eight times and never by one counts something that
- *    can not be known: such a session has an unknown gap in every minute. Options records left out
- *    of an IPFIX count (against RFC 7011) show themselves in a single message.
+ *    other rule explains three in a row, the session is counted by it; until a message lies where
+ *    the protocol's rule expects it and behind what the other one has reached, which nothing but
+ *    chance had spoken for then: what was held back is missing, what the other one counted is one
+ *    of unknown_gaps. The other rules: datagrams where records are due and the reverse; records
+ *    counted through the END of the message (softflowd's IPFIX); no counting at all. NetFlow v9
+ *    that grows by between 2 and its records (flows of two records, older softflowd) eight times
+ *    and never by one counts something that can not be known: such a session has an unknown gap in
+ *    every minute. Options records left out of an IPFIX count (against RFC 7011) show themselves in
+ *    a single message.
  * 9. A message with data sets that could not be decoded holds an unknown number of records. The
  *    span from it to the next message is left open, and settled when the sets are decoded: exactly.
  *    If they never are, the span counts in unknown_gaps unless the sets themselves can explain it.
- *10. Two exporters behind one address, port and domain (a relay, a source id configured twice) look like
- *    restarts without end. When two runs each go on, exactly, three times after the other was heard, in
- *    messages exported after the other began, they are two: from then on each has a tracker of its own (by
- *    sysUpTime's start where that differs, else by what is nearer), exact as any other. Where they part is
- *    one of unknown_gaps, and what seemed missing between the two is recovered. More than two are not
- *    parted, and show as unknown_gaps.
+ *10. Two exporters behind one address, port and domain (a relay, a source id configured twice) look
+ *    like restarts without end. When two runs each go on, exactly, three times after the other was
+ *    heard, in messages exported after the other began, they are two: from then on each has a
+ *    tracker of its own (by sysUpTime's start where that differs, else by what is nearer), exact as
+ *    any other. Where they part is one of unknown_gaps, and what seemed missing between the two is
+ *    recovered. More than two are not parted, and show as unknown_gaps.
  *
  * Threads: a tracker belongs to one thread. Memory is bounded, and grows with the first
  * datagrams. */
@@ -145,7 +145,8 @@ struct sequence {
     uint8_t refuted;              /* rule 8: bit r: enum sequence_rule r is not the session's */
     uint8_t heard_bits;           /* memory for 1 << bits datagrams */
     uint32_t next;                /* position expected */
-    uint32_t earlier_next;        /* what it was before the first message exported at last_export_ms */
+    uint32_t earlier_next;        /* what it was before the first message exported at
+                                     last_export_ms */
     uint32_t former, former_arrival, restart_arrival;
     uint32_t suspect_position, suspect_units;
     uint32_t last_sequence, last_flows, last_options, last_units;
@@ -166,8 +167,8 @@ struct sequence_outcome {
     uint32_t reordered, restarts, unknown_gaps;
 };
 
-/* `rule` is what the protocol says: COUNTS_RECORDS, COUNTS_DATAGRAMS, or COUNTS_NOTHING (NetFlow v1:
- * an unknown gap in every minute). */
+/* `rule` is what the protocol says: COUNTS_RECORDS, COUNTS_DATAGRAMS, or COUNTS_NOTHING (NetFlow
+ * v1: an unknown gap in every minute). */
 void sequence_init(struct sequence *s, enum sequence_rule rule);
 void sequence_free(struct sequence *s); /* its memory, not the struct */
 size_t sequence_memory(const struct sequence *s); /* octets that sequence_free() gives back */

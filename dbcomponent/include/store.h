@@ -59,8 +59,8 @@ enum answer_source { SOURCE_AUTO, SOURCE_ROLLUP, SOURCE_BLOCKS };
 /* Where a flow's octets and packets go.
  *   END           all to the bin that contains its end, and only flows that end in the interval
  *   PROPORTIONAL  evenly over the milliseconds from its start to its end, both included: of a flow
- *                 of n octets and d milliseconds, floor(n * t / d) lie in its first t. So shares are
- *                 whole numbers, those of adjoining bins and intervals add up to n exactly, and
+ *                 of n octets and d milliseconds, floor(n * t / d) lie in its first t. So shares
+ *                 are whole numbers, those of adjoining bins and intervals add up to n exactly, and
  *                 flows that reach into the interval from either side bring their share. The flow
  *                 itself is counted where it ends; an answer's row may have octets and no flow.
  *                 Flow starts are in blocks only. A start that is absent or past the end is the

@@ -291,8 +291,8 @@ static void begins_in_the_same_second(void)
     }
 }
 
-/* NetFlow v9 of which, by chance, one datagram is lost behind each of three with two records: as if it
- * counted records. The next one that is not lost says that it does not. */
+/* NetFlow v9 of which, by chance, one datagram is lost behind each of three with two records: as if
+ * it counted records. The next one that is not lost says that it does not. */
 static void chance_is_taken_back(void)
 {
     struct sequence s;
