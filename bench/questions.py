@@ -115,11 +115,15 @@ class Weir:
         self.url = "http://" + dict(p.split("=") for p in line.split()[1:])["http"]
 
     def ask(self, words):
-        best, answer = (math.inf, math.inf), None
+        """((wall, CPU, wall of the whole program), answer)"""
+        best, answer = (math.inf, math.inf, math.inf), None
         for _ in range(ROUNDS):
-            answer = json.loads(run(BUILD / "weir", "--url", self.url, "totals", "--source", "blocks",
-                                    "--format", "json", *words))
-            best = (min(best[0], answer["elapsedMicroseconds"] / 1e6), min(best[1], answer["cpuMicroseconds"] / 1e6))
+            start = time.monotonic()
+            out = run(BUILD / "weir", "--url", self.url, "totals", "--source", "blocks", "--format", "json", *words)
+            whole = time.monotonic() - start
+            answer = json.loads(out)
+            now = (answer["elapsedMicroseconds"] / 1e6, answer["cpuMicroseconds"] / 1e6, whole)
+            best = tuple(map(min, best, now))
         return best, answer
 
     def stop(self):
