@@ -9,7 +9,8 @@ difference fails the run.
 
 DuckDB comes from npm (duckdb_peer.py) and is left out where npm has none; ClickHouse is Debian's server
 (clickhouse_peer.py; one thread, its CPU to 10 ms), left out where it is not installed.
-Environment: WEIR_BENCH_FLOWS (10000000), WEIR_BENCH_DATA (a weird data folder, a folder of nfcapd's and a DuckDB file to use again).
+Environment: WEIR_BENCH_FLOWS (10000000), WEIR_BENCH_DATA (a weird data
+folder, a folder of nfcapd's and a DuckDB file to use again).
 """
 import json
 import math
