@@ -85,7 +85,8 @@ static enum weir_status describe(const struct question *q, struct arena *a,
 }
 
 /* A question with many groups, or one that found too many, leaves hundreds of MB that the C library
- * would keep for the process: the machine has them back. Smaller ones are faster with warm memory. */
+ * would keep for the process: the machine has them back. Smaller ones are faster with warm
+ * memory. */
 static void give_memory_back(enum weir_status status, uint64_t groups)
 {
 #ifdef __GLIBC__
