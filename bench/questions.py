@@ -198,7 +198,8 @@ def main():
     if house:
         house.close()
     two = Weir(base / "weir", 2)
-    print(f"\n{FLOWS:,} flows, raw blocks, best of {ROUNDS}; ms of CPU (ms of wall); whole programs' wall beside nfdump")
+    print(f"\n{FLOWS:,} flows, raw blocks, best of {ROUNDS}; ms of CPU (ms of wall); "
+          "whole programs' wall beside nfdump")
     print(f"{'question':<26}{'weir':>16}{'whole':>8}{'2 threads':>12}{'nfdump':>18}{'DuckDB':>18}{'x nfdump':>10}{'x DuckDB':>10}"
           f"{'ClickHouse':>12}{'x it':>7}")
     for name, (wall, cpu, whole), (nf_wall, nf_cpu), (duck_wall, duck_cpu), words, house_cpu in rows:
