@@ -47,7 +47,8 @@ void ingest_count_sequence(struct ingest *in, const struct message *m,
     if (!(o->missing | o->recovered | o->reordered | o->restarts | o->unknown_gaps))
         return;
     struct account_counts *c = ingest_counts(in, m);
-    if (m->version == NETFLOW9 || m->version == SFLOW5) {
+    /* Not by the protocol: some exporters count something else (rule 8 of sequence.h). */
+    if (m->session->sequence.rule == COUNTS_DATAGRAMS) {
         c->missing_datagrams += o->missing;
         c->recovered_datagrams += o->recovered;
         m->session->heard.messages += o->missing - o->recovered;

@@ -21,7 +21,8 @@
 
 enum unit { UNIT_RECORDS, UNIT_DATAGRAMS };
 
-/* What the sequence numbers of a protocol count; `none`: it has none. */
+/* What the sequence numbers of a protocol count, but for exporters that were found to count otherwise;
+ * `none`: it has none. */
 static const struct protocol {
     uint16_t protocol;
     enum unit unit;
@@ -94,12 +95,15 @@ static void judge_row(struct coverage_row *row, struct answer_account *out, uint
     uint64_t records = net(c->missing_records, c->recovered_records);
     uint64_t datagrams = net(c->missing_datagrams, c->recovered_datagrams);
     const struct protocol *p = protocol_of(row->protocol);
-    row->unit = unit_names[p->unit];
-    row->missing = p->unit == UNIT_RECORDS ? records : datagrams;
+    enum unit unit = p->unit;
+    if (unit == UNIT_RECORDS ? !records && datagrams : !datagrams && records)
+        unit = unit == UNIT_RECORDS ? UNIT_DATAGRAMS : UNIT_RECORDS; /* it counts otherwise */
+    row->unit = unit_names[unit];
+    row->missing = unit == UNIT_RECORDS ? records : datagrams;
     row->state = state_of(row);
     out->missing_records += records;
     out->missing_datagrams += datagrams;
-    if (p->unit == UNIT_RECORDS && !p->none)
+    if (unit == UNIT_RECORDS && !p->none)
         *received += c->records + c->option_records;
     if (row->state > out->state)
         out->state = row->state;

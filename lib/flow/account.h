@@ -7,7 +7,8 @@
  *
  * Counters only grow. A gap is counted as missing when it is seen; what of it arrives later, within
  * the memory the session keeps, is counted as recovered. So at any moment
- *     missing now = missing - recovered   in records (v5, v7, IPFIX) and in datagrams (v9, sFlow).
+ *     missing now = missing - recovered   in records (v5, v7, IPFIX) and in datagrams (v9, sFlow);
+ *                                         in the other of the two where an exporter counts that
  * sFlow numbers its samples as well, of each data source apart: missing_samples counts flow samples
  * that are lost with datagrams or were lost before one was made: other units of the same loss.
  * What no protocol can tell is never a zero: `unknown_gaps` counts the places where an unknowable
