@@ -50,28 +50,32 @@ class Weird:
         self.process.wait(120)
 
 
-def by_file(folder, capture, upkeep):
-    weird = Weird(folder, upkeep)
+def by_file(weird, folder, capture):
     start = time.monotonic()
     subprocess.run([BUILD / "weird", "import", "--data", folder, capture], check=True, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
     took = time.monotonic() - start
     if weird.kept() != FLOWS:
         sys.exit(f"bench: {weird.kept()} of {FLOWS} flows are counted")
-    weird.stop()
     return FLOWS / took
 
 
-def by_udp(folder, _, upkeep):
-    weird = Weird(folder, upkeep)
+def by_udp(weird, _, __):
     start = time.monotonic()
     subprocess.run([BUILD / "weirgen", "--udp", weird.where["netflow"], "--flows", str(FLOWS // 2), "--duration", "1h"],
                    check=True, stdout=subprocess.DEVNULL)
     took = time.monotonic() - start
     time.sleep(3)  # what was received is committed after a second
-    kept = weird.kept()
-    weird.stop()
-    return kept / took
+    return weird.kept() / took
+
+
+def measured(how, folder, capture, upkeep):
+    shutil.rmtree(folder, ignore_errors=True)
+    weird = Weird(folder, upkeep)
+    try:
+        return how(weird, folder, capture)
+    finally:
+        weird.stop()
 
 
 def main():
@@ -81,11 +85,10 @@ def main():
     try:
         subprocess.run([BUILD / "weirgen", "--pcap", capture, *SHAPE], check=True, stdout=subprocess.DEVNULL)
         print(f"\n{'ingest, flows/s (median of ' + str(ROUNDS) + ')':<44}{'without':>12}{'with upkeep':>14}{'cost':>8}")
-        for name, measure in (("a file into a store that is served", by_file), ("UDP, more than can be taken", by_udp)):
+        for name, how in (("a file into a store that is served", by_file), ("UDP, more than can be taken", by_udp)):
             rates = {False: [], True: []}
             for i in range(2 * ROUNDS):
-                shutil.rmtree(base / "data", ignore_errors=True)
-                rates[bool(i % 2)].append(measure(base / "data", capture, bool(i % 2)))
+                rates[bool(i % 2)].append(measured(how, base / "data", capture, bool(i % 2)))
             off, on = (statistics.median(rates[upkeep]) for upkeep in (False, True))
             worst = max(worst, 1 - on / off)
             print(f"{name:<44}{off:>12,.0f}{on:>14,.0f}{1 - on / off:>8.1%}", flush=True)
