@@ -109,15 +109,22 @@ static void put_labels(struct buffer *page, const struct heard_exporter *row)
                  address_print(&row->exporter, address), row->domain, row->protocol);
 }
 
+/* Who forges addresses makes tens of thousands of exporters, and each would have a line for every
+ * counter: past this many, only counters that are not zero have one. */
+#define ZEROS_OF_MOST 1000u
+
 static void put_account(struct buffer *page, struct heard_exporter *rows, size_t count)
 {
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
         buffer_print(page, "# HELP %s %s\n# TYPE %s counter\n", counters[i].name, counters[i].help,
                      counters[i].name);
         for (size_t r = 0; r < count; r++) {
+            uint64_t value = *account_counter(&rows[r].counts, i);
+            if (value == 0 && count > ZEROS_OF_MOST)
+                continue;
             buffer_print(page, "%s", counters[i].name);
             put_labels(page, &rows[r]);
-            buffer_print(page, " %llu\n", (unsigned long long)*account_counter(&rows[r].counts, i));
+            buffer_print(page, " %llu\n", (unsigned long long)value);
         }
     }
     buffer_print(page, "# HELP weir_exporter_last_heard_ms export time of the last message, "

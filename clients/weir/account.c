@@ -5,6 +5,7 @@
 #include "weir/shapes_db.h"
 #include "weir/totals.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 extern struct Namespace db_namespaces[];
@@ -31,35 +32,79 @@ static uint64_t received_in_unit(const struct wt__Coverage *c)
     return datagrams > again ? datagrams - again : 0;
 }
 
+/* Rows of the totals by exporter and domain, in order; as many as the account has, in the worst case. */
+struct sums {
+    const struct wt__Row **rows;
+    size_t count;
+};
+
+static int compare_keys(const char *exporter, const char *domain, const struct wt__Row *row)
+{
+    int order = strcmp(exporter, row->key[0].__item);
+    return order ? order : strcmp(domain, row->key[1].__item);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct wt__Row *x = *(const struct wt__Row *const *)a;
+    return compare_keys(x->key[0].__item, x->key[1].__item, *(const struct wt__Row *const *)b);
+}
+
+/* Without memory there are none. The caller frees `rows`. */
+static struct sums sort_sums(const struct _db__AggregateResponse *answer)
+{
+    size_t most = answer->__sizerow > 0 ? (size_t)answer->__sizerow : 0;
+    struct sums sums = {calloc(most + 1, sizeof *sums.rows), 0};
+    for (size_t i = 0; sums.rows && i < most; i++) {
+        const struct wt__Row *row = &answer->row[i];
+        if (row->__sizekey >= 2 && row->key[0].__item && row->key[1].__item)
+            sums.rows[sums.count++] = row;
+    }
+    if (sums.rows)
+        qsort(sums.rows, sums.count, sizeof *sums.rows, by_key);
+    return sums;
+}
+
+static const struct wt__Row *find_sum(const struct sums *sums, const char *exporter,
+                                      const char *domain)
+{
+    size_t low = 0, high = exporter ? sums->count : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_keys(exporter, domain, sums->rows[middle]);
+        if (order == 0)
+            return sums->rows[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
 /* How an exporter's records were sampled, from what its totals grow by when estimated; only where
  * all rates are known can that be told from "not sampled". */
 static void sampling_cell(struct sheet *s, const struct wt__Account *a,
-                          const struct wt__Coverage *c, const struct _db__AggregateResponse *sums)
+                          const struct wt__Coverage *c, const struct sums *sums)
 {
     char domain[16];
     (void)snprintf(domain, sizeof domain, "%u", c->domain);
     bool all_unknown = a->sampling && a->sampling->raw && a->sampling->unknownRate &&
                        a->sampling->unknownRate->flows == a->sampling->raw->flows;
-    for (int i = 0; i < sums->__sizerow; i++) {
-        const struct wt__Row *row = &sums->row[i];
-        if (row->__sizekey < 2 || !row->key[0].__item || !row->key[1].__item || !c->exporter ||
-            strcmp(row->key[0].__item, c->exporter) != 0 || strcmp(row->key[1].__item, domain) != 0)
-            continue;
-        bool scaled = row->packets && row->estimatedPackets > row->packets;
-        bool known =
-            a->sampling && a->sampling->unknownRate && a->sampling->unknownRate->flows == 0;
-        if (scaled)
-            sheet_print(s, "1 in %.6g", (double)row->estimatedPackets / (double)row->packets);
-        else
-            sheet_text(s, known ? "none" : all_unknown ? "unknown" : "none or unknown");
+    const struct wt__Row *row = find_sum(sums, c->exporter, domain);
+    if (!row) {
+        sheet_text(s, NULL);
         return;
     }
-    sheet_text(s, NULL);
+    bool known = a->sampling && a->sampling->unknownRate && a->sampling->unknownRate->flows == 0;
+    if (row->packets && row->estimatedPackets > row->packets)
+        sheet_print(s, "1 in %.6g", (double)row->estimatedPackets / (double)row->packets);
+    else
+        sheet_text(s, known ? "none" : all_unknown ? "unknown" : "none or unknown");
 }
 
 static void coverage_row(struct sheet *s, const struct wt__Account *a, const struct wt__Coverage *c,
-                         const struct _db__AggregateResponse *sums,
-                         const struct device_names *names)
+                         const struct sums *sums, const struct device_names *names)
 {
     char last[TIME_TEXT_SIZE];
     double percent = percent_missing(c->missing, received_in_unit(c));
@@ -85,7 +130,7 @@ static void coverage_row(struct sheet *s, const struct wt__Account *a, const str
 }
 
 static void account_sheet(struct sheet *s, const struct wt__Account *a,
-                          const struct _db__AggregateResponse *sums,
+                          const struct _db__AggregateResponse *totals,
                           const struct device_names *names)
 {
     static const struct sheet_column columns[] = {
@@ -100,8 +145,10 @@ static void account_sheet(struct sheet *s, const struct wt__Account *a,
         sheet_column(s, "device", 0);
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
         sheet_column(s, columns[i].title, columns[i].flags);
+    struct sums sums = sort_sums(totals);
     for (int i = 0; i < a->__sizecoverage; i++)
-        coverage_row(s, a, &a->coverage[i], sums, names);
+        coverage_row(s, a, &a->coverage[i], &sums, names);
+    free(sums.rows);
 }
 
 /* What exporters say they sent, beside what was heard of it. */
