@@ -32,7 +32,7 @@ static uint64_t received_in_unit(const struct wt__Coverage *c)
     return datagrams > again ? datagrams - again : 0;
 }
 
-/* Rows of the totals by exporter and domain, in order; as many as the account has, in the worst case. */
+/* Rows of the totals by exporter and domain, in order. There may be as many as the account has. */
 struct sums {
     const struct wt__Row **rows;
     size_t count;

@@ -21,8 +21,8 @@
 
 enum unit { UNIT_RECORDS, UNIT_DATAGRAMS };
 
-/* What the sequence numbers of a protocol count, but for exporters that were found to count otherwise;
- * `none`: it has none. */
+/* What the sequence numbers of a protocol count, but for exporters that were found to count
+ * otherwise; `none`: it has none. */
 static const struct protocol {
     uint16_t protocol;
     enum unit unit;
