@@ -396,7 +396,9 @@ enum weir_status store_status(struct store *s, struct store_status *out, struct 
 typedef void (*store_difference)(void *context, const char *text);
 enum weir_status store_verify(struct store *s, store_difference differs, store_progress progress,
                               void *context, uint64_t *differences, struct weir_error *error);
-/* Gives stored flows the tags of the present catalogue, roll-ups too: one transaction a block. */
+/* Gives stored flows the tags of the present catalogue, roll-ups too: one transaction a block.
+ * Blocks may be merged, appended and removed meanwhile, by this process or others: none is left
+ * out. `progress` is told of each list of blocks anew. */
 enum weir_status store_retag(struct store *s, store_progress progress, void *context,
                              uint64_t *blocks_changed, struct weir_error *error);
 

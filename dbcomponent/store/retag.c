@@ -13,6 +13,9 @@
 
 struct retagging {
     struct store *store;
+    store_progress progress; /* or NULL */
+    void *context;
+    uint64_t blocks_changed;
     struct prefix_table *table;
     struct block_encoder *encoder;
     struct arena arena;
@@ -329,33 +332,71 @@ static enum weir_status prepare(struct retagging *r, struct weir_error *error)
     return status;
 }
 
+/* Gives tags to the listed blocks that are newer than `after`. *gone: one at least had left since
+ * it was listed. */
+static enum weir_status retag_list(struct retagging *r, const struct stored_block *blocks,
+                                   size_t count, int64_t after, bool *gone,
+                                   struct weir_error *error)
+{
+    enum weir_status status = WEIR_OK;
+    for (size_t i = 0; status == WEIR_OK && i < count; i++) {
+        bool changed = false;
+        struct weir_error found = {0};
+        if (blocks[i].rowid <= after)
+            continue;
+        arena_reset(&r->arena);
+        status = store_begin(r->store, &found);
+        if (status == WEIR_OK)
+            status = store_end(r->store, retag_block(r, blocks[i].rowid, &changed, &found), &found);
+        r->blocks_changed += status == WEIR_OK && changed;
+        if (status == WEIR_ENOTFOUND) {
+            *gone = true;
+            status = WEIR_OK;
+        }
+        if (status != WEIR_OK && error)
+            *error = found;
+        if (r->progress)
+            r->progress(r->context, i + 1, count);
+    }
+    return status;
+}
+
+/* Whoever merges blocks meanwhile, this process or another, makes newer ones of them, with old tags
+ * where a block had not had its turn: so what is newer than the last list has its turn, too, until
+ * no block of a list has left. */
+static enum weir_status retag_all(struct retagging *r, struct weir_error *error)
+{
+    struct arena list = {0};
+    enum weir_status status = WEIR_OK;
+    int64_t after = INT64_MIN, newest = INT64_MIN;
+    for (bool gone = true; status == WEIR_OK && gone; after = newest) {
+        struct stored_block *blocks = NULL;
+        size_t count = 0;
+        gone = false;
+        arena_reset(&list);
+        status = list_blocks(r->store, &list, &blocks, &count, error);
+        for (size_t i = 0; status == WEIR_OK && i < count; i++)
+            newest = blocks[i].rowid > newest ? blocks[i].rowid : newest;
+        if (status == WEIR_OK)
+            status = retag_list(r, blocks, count, after, &gone, error);
+    }
+    arena_free(&list);
+    return status;
+}
+
 enum weir_status store_retag(struct store *s, store_progress progress, void *context,
                              uint64_t *blocks_changed, struct weir_error *error)
 {
-    struct retagging r = {.store = s};
-    struct arena list = {0};
-    struct stored_block *blocks = NULL;
-    size_t count = 0;
-    *blocks_changed = 0;
+    struct retagging r = {.store = s, .progress = progress, .context = context};
     enum weir_status status = prepare(&r, error);
     if (status == WEIR_OK)
-        status = list_blocks(s, &list, &blocks, &count, error);
-    for (size_t i = 0; status == WEIR_OK && i < count; i++) {
-        bool changed = false;
-        arena_reset(&r.arena);
-        status = store_begin(s, error);
-        if (status == WEIR_OK)
-            status = store_end(s, retag_block(&r, blocks[i].rowid, &changed, error), error);
-        *blocks_changed += status == WEIR_OK && changed;
-        if (progress)
-            progress(context, i + 1, count);
-    }
+        status = retag_all(&r, error);
+    *blocks_changed = r.blocks_changed;
     prefix_table_free(r.table);
     block_encoder_free(r.encoder);
     rollups_free(r.change);
     rollups_free(r.period);
     arena_free(&r.arena);
     buffer_free(&r.bytes);
-    arena_free(&list);
     return status;
 }

@@ -131,6 +131,44 @@ static void test_retag(void)
     store_close(s);
 }
 
+static void merge_all(void *context, uint64_t done, uint64_t of)
+{
+    static const struct upkeep_settings settings = {0};
+    struct upkeep_report report;
+    struct weir_error error = {0};
+    (void)of;
+    if (done == BLOCKS / 2)
+        CU_ASSERT_EQUAL(store_upkeep(context, &settings, NULL, NULL, &report, &error), WEIR_OK);
+}
+
+/* Half of the blocks have the new tags when all of them become one. */
+static void test_merged_meanwhile(void)
+{
+    struct store *s = fixture_open(fixture_folder());
+    struct weir_error error = {0};
+    enum store_outcome outcome;
+    struct pair known;
+    uint64_t changed;
+    for (size_t b = 0; b < BLOCKS; b++) {
+        struct buffer block = fixture_block(all[b], ROWS, 1, b + 1);
+        CU_ASSERT_EQUAL(store_append(s, block.bytes, block.length, &outcome, &error), WEIR_OK);
+        buffer_free(&block);
+    }
+    add_tag(s, 11, "BA", "10.0.0.0/16", 0);
+    add_tag(s, 12, "BA-lab", "10.0.1.0/24", 0);
+    add_tag(s, 13, "PE", "10.1.0.0/17", 0);
+    CU_ASSERT_EQUAL(store_retag(s, merge_all, s, &changed, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(changed, BLOCKS / 2 + 1);
+    tags_of(true, &known);
+    check_rollups(s, &known);
+    lines = wrong = 0;
+    CU_ASSERT_EQUAL(store_records(s, NULL, INTERVAL_ALL, check_line, NULL, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(lines, BLOCKS * ROWS);
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    store_close(s);
+}
+
 static struct batch *addresses(uint32_t rows)
 {
     struct batch *b = batch_new(64, RECORD_FLOW);
@@ -207,6 +245,7 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         {"tags of stored flows and roll-ups", test_retag},
+        {"blocks that are merged meanwhile", test_merged_meanwhile},
         {"which address, which AS", test_rule},
         {NULL, NULL},
     };
