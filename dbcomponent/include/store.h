@@ -101,8 +101,7 @@ struct totals_request {
 #define TOTALS_KEYS_MOST 8
 #define TOTALS_ROWS_MOST 10000000u
 
-/* In answers, a sum that would pass 2^64 - 1 is 2^64 - 1. (Roll-ups of a minute are kept mod 2^64,
- * which is more than any network carries in one.) */
+/* A sum that would pass 2^64 - 1 is 2^64 - 1, whether blocks or roll-ups answer. */
 struct counts {
     uint64_t octets, packets;
     uint64_t flows; /* exported records; an aggregated one counts as those it was made of */

@@ -47,33 +47,38 @@ struct summing {
     int sign;
 };
 
-static enum weir_status add_row(void *context, const struct rollup_key *key,
-                                const struct counts *counts)
+struct giving {
+    rollup_row row;
+    void *context;
+};
+
+typedef enum weir_status take_segment(void *context, int64_t start_ms, const uint8_t *bytes,
+                                      size_t length, struct weir_error *error);
+
+static enum weir_status add_segment(void *context, int64_t start_ms, const uint8_t *bytes,
+                                    size_t length, struct weir_error *error)
 {
     struct summing *s = context;
-    struct rollup_context c = {.exporter = key->exporter, .domain = key->domain,
-                               .origin = key->sampling_origin, .role = key->role};
-    uint32_t number;
-    rollup_context_policy(&c, key->policy, strlen(key->policy));
-    memcpy(&c.rate_bits, &key->sampling_rate, sizeof c.rate_bits);
-    if (!rollups_context(s->rollups, &c, &number))
-        return WEIR_ENOMEM;
-    const struct rollup_group g = {
-        .minute_ms = s->at_ms,
-        .tags = (uint64_t)key->src_tag << 32 | key->dst_tag,
-        .place = GROUP_PLACE(number, key->has_protocol, key->protocol),
-        .counts = *counts,
-    };
-    return rollups_add(s->rollups, &g, s->sign) ? WEIR_OK : WEIR_ENOMEM;
+    return segment_add_at(s->rollups, start_ms, s->at_ms, bytes, length, s->sign, error);
 }
 
-/* Every segment of the resolution that starts in [from, to), to `row`; which ones there were, if
+static enum weir_status give_segment(void *context, int64_t start_ms, const uint8_t *bytes,
+                                     size_t length, struct weir_error *error)
+{
+    struct giving *g = context;
+    struct arena a = {0};
+    enum weir_status status =
+        segment_walk(start_ms, bytes, length, INTERVAL_ALL, g->row, g->context, &a, error);
+    arena_free(&a);
+    return status;
+}
+
+/* Every segment of the resolution that starts in [from, to), to `take`; which ones there were, if
  * `starts` is not NULL, as bits from from_ms on. */
 static enum weir_status walk(struct sql *sql, int64_t resolution_ms, struct interval when,
-                             rollup_row row, void *context, uint64_t *starts,
+                             take_segment *take, void *context, uint64_t *starts,
                              struct weir_error *error)
 {
-    struct arena a = {0};
     enum weir_status status = WEIR_OK;
     struct query q = query_start(sql, SQL_LEVEL_RANGE);
     query_bind_i64(&q, resolution_ms);
@@ -83,12 +88,10 @@ static enum weir_status walk(struct sql *sql, int64_t resolution_ms, struct inte
         size_t length;
         int64_t start = query_i64(&q, 0);
         const uint8_t *bytes = query_blob(&q, 1, &length);
-        status = segment_walk(start, bytes, length, INTERVAL_ALL, row, context, &a, error);
+        status = take(context, start, bytes, length, error);
         if (starts)
             *starts |= UINT64_C(1) << ((start - when.from_ms) / resolution_ms & 63);
-        arena_reset(&a);
     }
-    arena_free(&a);
     enum weir_status ended = query_end(&q, status == WEIR_OK ? error : NULL);
     if (status == WEIR_ENOMEM)
         weir_fail(error, status, "", "out of memory for roll-ups");
@@ -100,10 +103,10 @@ static enum weir_status sum_into(struct sql *sql, struct summing *s, int level, 
 {
     struct interval slot = {from_ms, from_ms + level_ms[level]};
     if (level == 0)
-        return walk(sql, MINUTE_MS, slot, add_row, s, NULL, error);
+        return walk(sql, MINUTE_MS, slot, add_segment, s, NULL, error);
     uint64_t have = 0; /* at most 32 finer slots */
     int64_t finer = level_ms[level - 1];
-    enum weir_status status = walk(sql, finer, slot, add_row, s, &have, error);
+    enum weir_status status = walk(sql, finer, slot, add_segment, s, &have, error);
     for (int64_t i = 0; status == WEIR_OK && i < level_ms[level] / finer; i++)
         if (!(have >> i & 1))
             status = sum_into(sql, s, level - 1, from_ms + i * finer, error);
@@ -121,8 +124,8 @@ enum weir_status levels_load(struct sql *sql, struct rollups *r, int level, int6
                              int sign, struct weir_error *error)
 {
     struct summing s = {r, from_ms, sign};
-    return walk(sql, level_ms[level], (struct interval){from_ms, from_ms + 1}, add_row, &s, NULL,
-                error);
+    return walk(sql, level_ms[level], (struct interval){from_ms, from_ms + 1}, add_segment, &s,
+                NULL, error);
 }
 
 /* ---- making them ---- */
@@ -248,6 +251,7 @@ static enum weir_status walk_level(const struct coarse *c, int level, struct int
     if (level < 0)
         return reader_rollups(c->reader, when, c->row, c->context, error);
     int64_t size = level_ms[level], *starts, at = when.from_ms;
+    struct giving giving = {c->row, c->context};
     struct arena a = {0};
     size_t count = 0;
     /* A width past 2^63 has room for any. */
@@ -259,7 +263,7 @@ static enum weir_status walk_level(const struct coarse *c, int level, struct int
         status = walk_gap(c, level, at, starts[i], error);
         if (status == WEIR_OK)
             status = walk(&c->reader->sql, size, (struct interval){starts[i], starts[i] + 1},
-                          c->row, c->context, NULL, error);
+                          give_segment, &giving, NULL, error);
         at = starts[i] + size;
     }
     if (status == WEIR_OK)

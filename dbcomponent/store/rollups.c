@@ -252,15 +252,25 @@ static inline struct rollup_group *group_of(struct rollups *r, int64_t minute_ms
     return g;
 }
 
+static inline void add(uint64_t *sum, int32_t *carry, uint64_t more, int sign)
+{
+    if (sign > 0)
+        *carry += __builtin_add_overflow(*sum, more, sum);
+    else
+        *carry -= __builtin_sub_overflow(*sum, more, sum);
+}
+
 bool rollups_add(struct rollups *r, const struct rollup_group *g, int sign)
 {
     if (r->count == r->room && !grow_groups(r))
         return false;
     struct rollup_group *to = group_of(r, g->minute_ms, g->tags, g->place);
-    uint64_t times = (uint64_t)(int64_t)sign;
-    to->counts.octets += g->counts.octets * times;
-    to->counts.packets += g->counts.packets * times;
-    to->counts.flows += g->counts.flows * times;
+    add(&to->counts.octets, &to->carries.octets, g->counts.octets, sign);
+    add(&to->counts.packets, &to->carries.packets, g->counts.packets, sign);
+    add(&to->counts.flows, &to->carries.flows, g->counts.flows, sign);
+    to->carries.octets += sign * g->carries.octets;
+    to->carries.packets += sign * g->carries.packets;
+    to->carries.flows += sign * g->carries.flows;
     return true;
 }
 
@@ -448,7 +458,7 @@ static inline int64_t end_minute(uint64_t end)
     return minute_of(at < least ? least : at > most ? most : at);
 }
 
-static bool add_rows(struct rollups *r, const struct rows *rows, uint32_t count, uint64_t times)
+static bool add_rows(struct rollups *r, const struct rows *rows, uint32_t count, int sign)
 {
     uint64_t place = 0;
     for (uint32_t row = 0; row < count; row++) {
@@ -459,9 +469,9 @@ static bool add_rows(struct rollups *r, const struct rows *rows, uint32_t count,
         uint64_t tags = (uint64_t)cell_u32(&rows->src, row) << 32 | cell_u32(&rows->dst, row);
         struct rollup_group *g = group_of(r, end_minute(cell_u64(&rows->end, row)), tags,
                                           place | protocol_at(rows, row));
-        g->counts.octets += cell_u64(&rows->octets, row) * times;
-        g->counts.packets += cell_u64(&rows->packets, row) * times;
-        g->counts.flows += flows_at(rows, row) * times;
+        add(&g->counts.octets, &g->carries.octets, cell_u64(&rows->octets, row), sign);
+        add(&g->counts.packets, &g->carries.packets, cell_u64(&rows->packets, row), sign);
+        add(&g->counts.flows, &g->carries.flows, flows_at(rows, row), sign);
     }
     return true;
 }
@@ -475,7 +485,7 @@ enum weir_status rollups_add_frame(struct rollups *r, const struct frame *f, int
     enum weir_status status = find_columns(f, &rows, error);
     if (status == WEIR_OK)
         status = prepare(f, &rows, a, error);
-    if (status == WEIR_OK && !add_rows(r, &rows, f->rows, (uint64_t)(int64_t)sign))
+    if (status == WEIR_OK && !add_rows(r, &rows, f->rows, sign))
         status = weir_fail(error, WEIR_ENOMEM, "", "out of memory for roll-ups");
     return status;
 }
@@ -494,16 +504,31 @@ static int group_compare(const void *left, const void *right)
     return a->place < b->place ? -1 : a->place > b->place;
 }
 
+static bool is_nothing(const struct rollup_group *g)
+{
+    return !(g->counts.octets | g->counts.packets | g->counts.flows) &&
+           !(g->carries.octets | g->carries.packets | g->carries.flows);
+}
+
 const struct rollup_group *rollups_sorted(struct rollups *r, size_t *count)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < r->count; i++)
-        if (r->groups[i].counts.octets | r->groups[i].counts.packets | r->groups[i].counts.flows)
+        if (!is_nothing(&r->groups[i]))
             r->groups[kept++] = r->groups[i];
     r->count = kept;
     qsort(r->groups, kept, sizeof *r->groups, group_compare);
     *count = kept;
     return r->groups;
+}
+
+struct counts rollup_counts(const struct rollup_group *g)
+{
+    return (struct counts){
+        .octets = g->carries.octets > 0 ? UINT64_MAX : g->counts.octets,
+        .packets = g->carries.packets > 0 ? UINT64_MAX : g->counts.packets,
+        .flows = g->carries.flows > 0 ? UINT64_MAX : g->counts.flows,
+    };
 }
 
 void rollup_key_fill(struct rollup_key *out, const struct rollup_context *c,

@@ -2,8 +2,9 @@
  *
  * A hash table of groups: blocks are added a frame at a time, stored segments a group at a time,
  * with a sign, so that the same table rolls up (+), compares (recomputed - stored is zero
- * everywhere) and changes tags (- old + new). Counts are added modulo 2^64: what was added and
- * taken away again leaves exactly zero.
+ * everywhere) and changes tags (- old + new). Sums are wider than the counters that they add, and
+ * never stop or wrap: what was added and taken away again leaves exactly zero, and what exceeds a
+ * u64 is only capped where it is given out (rollup_counts()), as sums of scans are.
  *
  *   contexts  exporter, domain, rate, origin, role, policy: few; a group names its context by its
  *             number
@@ -41,7 +42,10 @@ struct rollup_group {
     int64_t minute_ms;
     uint64_t tags;  /* source << 32 | destination */
     uint64_t place; /* context << 33 | has protocol << 32 | protocol */
-    struct counts counts;
+    struct counts counts; /* modulo 2^64 */
+    struct rollup_carries { /* times 2^64; below 0 in a difference that is */
+        int32_t octets, packets, flows;
+    } carries;
 };
 #define GROUP_PLACE(context, has, protocol)                                                        \
     ((uint64_t)(context) << 33 | (uint64_t)(has) << 32 | (uint32_t)(protocol))
@@ -63,8 +67,8 @@ enum weir_status rollups_add_frame(struct rollups *r, const struct frame *f, int
                                    struct arena *a, struct weir_error *error);
 /* The number of a context, made if need be (with a policy of its own); false: no memory. */
 bool rollups_context(struct rollups *r, const struct rollup_context *c, uint32_t *number);
-/* Adds one group's counts times sign; its place has this table's context number. False: no memory.
- */
+/* Adds one group's sums, sign 1, or takes them away, -1; its place has this table's context number.
+ * False: no memory. */
 bool rollups_add(struct rollups *r, const struct rollup_group *g, int sign);
 
 /* Sorts by minute, context, tags, protocol; groups whose counts are all zero are dropped. Nothing
@@ -74,5 +78,7 @@ size_t rollups_count(const struct rollups *r);
 const struct rollup_context *rollups_context_at(const struct rollups *r, uint32_t number);
 void rollup_key_fill(struct rollup_key *out, const struct rollup_context *c,
                      const struct rollup_group *g);
+/* The group's sums, UINT64_MAX where they exceed it. */
+struct counts rollup_counts(const struct rollup_group *g);
 
 #endif

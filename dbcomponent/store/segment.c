@@ -8,7 +8,8 @@
 #define SEGMENT_VERSION 2
 #define SEGMENT_VERSION_OLDEST 1
 #define CONTEXT_OCTETS 29 /* of the shortest */
-#define GROUP_OCTETS_MOST (3 + 5 * 3 + 6 + 3 * 10)
+#define SUM_OCTETS_MOST 14 /* 95 bits */
+#define GROUP_OCTETS_MOST (3 + 5 * 3 + 6 + 3 * SUM_OCTETS_MOST)
 
 /* ---- bytes ---- */
 
@@ -35,6 +36,34 @@ static inline uint64_t get_varint(struct cursor *in)
     return 0;
 }
 
+/* carry times 2^64 and v. */
+static uint8_t *put_sum(uint8_t *to, uint64_t v, int32_t carry)
+{
+    if (carry <= 0)
+        return put_varint(to, v);
+    unsigned __int128 sum = (unsigned __int128)(uint32_t)carry << 64 | v;
+    for (; sum >= 0x80; sum >>= 7)
+        *to++ = (uint8_t)(sum | 0x80);
+    *to++ = (uint8_t)sum;
+    return to;
+}
+
+static void get_sum(struct cursor *in, uint64_t *v, int32_t *carry)
+{
+    unsigned __int128 sum = 0;
+    for (unsigned shift = 0; shift < 7 * SUM_OCTETS_MOST; shift += 7) {
+        uint8_t octet = cursor_u8(in);
+        sum |= (unsigned __int128)(octet & 0x7f) << shift;
+        if (octet & 0x80)
+            continue;
+        *v = (uint64_t)sum;
+        *carry = (int32_t)(sum >> 64);
+        in->failed |= sum >> 95 != 0;
+        return;
+    }
+    in->failed = true;
+}
+
 static void put_context(struct buffer *out, const struct rollup_context *c)
 {
     buffer_put(out, c->exporter.octets, 16);
@@ -54,9 +83,9 @@ static uint8_t *put_group(uint8_t *to, const struct rollup_group *g, int64_t bef
     to = put_varint(to, g->tags >> 32);
     to = put_varint(to, (uint32_t)g->tags);
     to = put_varint(to, has ? (uint64_t)(uint32_t)g->place + 1 : 0);
-    to = put_varint(to, g->counts.octets);
-    to = put_varint(to, g->counts.packets);
-    return put_varint(to, g->counts.flows);
+    to = put_sum(to, g->counts.octets, g->carries.octets);
+    to = put_sum(to, g->counts.packets, g->carries.packets);
+    return put_sum(to, g->counts.flows, g->carries.flows);
 }
 
 void segment_write(struct buffer *out, const struct rollups *r, int64_t period_ms,
@@ -155,7 +184,7 @@ static enum weir_status segment_open(struct segment *s, int64_t period_ms, const
     return s->in.failed ? segment_broken(period_ms, "cut off", error) : WEIR_OK;
 }
 
-enum { MINUTES, CONTEXT, SRC_TAG, DST_TAG, PROTOCOL, OCTETS, PACKETS, FLOWS, FIELDS };
+enum { MINUTES, CONTEXT, SRC_TAG, DST_TAG, PROTOCOL, FIELDS };
 #define VARINT_MOST 10
 
 /* Of the least significant octets of `word`, up to seven bits each, the number that they write. */
@@ -166,31 +195,45 @@ static inline uint64_t join_sevens(uint64_t word)
     return (word & UINT64_C(0x0fffffff)) | (word & UINT64_C(0x0fffffff00000000)) >> 4;
 }
 
-/* get_varint() where there is room for the longest: most have an octet, and nearly all others no
- * more than eight, which are taken at once. */
-static inline uint64_t take_varint(struct cursor *in)
+/* A number of at most eight octets, where there are eight: most have one, and nearly all others are
+ * taken at once. False: it is longer, and still there. */
+static inline bool take_short(struct cursor *in, uint64_t *v)
 {
-    uint8_t first = *in->at;
-    if (first < 0x80) {
+    *v = *in->at;
+    if (*v < 0x80) {
         in->at++;
-        return first;
+        return true;
     }
     uint64_t word = load_le64(in->at), ends = ~word & UINT64_C(0x8080808080808080);
     if (!ends)
-        return get_varint(in);
+        return false;
     unsigned bits = (unsigned)__builtin_ctzll(ends) + 1;
     in->at += bits / 8;
-    return join_sevens(bits == 64 ? word : word & ((UINT64_C(1) << bits) - 1));
+    *v = join_sevens(bits == 64 ? word : word & ((UINT64_C(1) << bits) - 1));
+    return true;
 }
 
-static inline void read_fields(struct cursor *in, uint64_t f[FIELDS])
+static inline uint64_t take_varint(struct cursor *in, bool room)
 {
-    if (cursor_left(in) >= FIELDS * VARINT_MOST)
-        for (unsigned i = 0; i < FIELDS; i++)
-            f[i] = take_varint(in);
-    else
-        for (unsigned i = 0; i < FIELDS; i++)
-            f[i] = get_varint(in);
+    uint64_t v;
+    return room && take_short(in, &v) ? v : get_varint(in);
+}
+
+static inline void take_sum(struct cursor *in, bool room, uint64_t *v, int32_t *carry)
+{
+    *carry = 0;
+    if (!room || !take_short(in, v))
+        get_sum(in, v, carry);
+}
+
+static inline void read_group(struct cursor *in, uint64_t f[FIELDS], struct rollup_group *g)
+{
+    bool room = cursor_left(in) >= FIELDS * VARINT_MOST + 3 * SUM_OCTETS_MOST;
+    for (unsigned i = 0; i < FIELDS; i++)
+        f[i] = take_varint(in, room);
+    take_sum(in, room, &g->counts.octets, &g->carries.octets);
+    take_sum(in, room, &g->counts.packets, &g->carries.packets);
+    take_sum(in, room, &g->counts.flows, &g->carries.flows);
 }
 
 /* The next group; false at the end, or when the bytes make no sense (then `in.failed`). */
@@ -200,7 +243,7 @@ static bool segment_next(struct segment *s, struct rollup_group *g)
         return false;
     s->left--;
     uint64_t f[FIELDS];
-    read_fields(&s->in, f);
+    read_group(&s->in, f, g);
     if (s->in.failed || f[MINUTES] >= 60 || f[CONTEXT] >= s->context_count ||
         f[SRC_TAG] > UINT32_MAX || f[DST_TAG] > UINT32_MAX ||
         f[PROTOCOL] > (uint64_t)UINT32_MAX + 1) {
@@ -211,7 +254,6 @@ static bool segment_next(struct segment *s, struct rollup_group *g)
     g->minute_ms = s->minute_ms;
     g->tags = f[SRC_TAG] << 32 | f[DST_TAG];
     g->place = GROUP_PLACE(f[CONTEXT], f[PROTOCOL] != 0, f[PROTOCOL] ? f[PROTOCOL] - 1 : 0);
-    g->counts = (struct counts){.octets = f[OCTETS], .packets = f[PACKETS], .flows = f[FLOWS]};
     s->in.failed = s->minute_ms >= s->end_ms;
     return !s->in.failed;
 }
@@ -224,8 +266,10 @@ static enum weir_status segment_close(const struct segment *s, int64_t period_ms
     return cursor_left(&s->in) ? segment_broken(period_ms, "octets left over", error) : WEIR_OK;
 }
 
-enum weir_status segment_add(struct rollups *r, int64_t period_ms, const uint8_t *bytes,
-                             size_t length, int sign, struct weir_error *error)
+/* at_ms: NULL, each group stays in its minute. */
+static enum weir_status add_groups(struct rollups *r, int64_t period_ms, const int64_t *at_ms,
+                                   const uint8_t *bytes, size_t length, int sign,
+                                   struct weir_error *error)
 {
     struct arena a = {0};
     struct segment s;
@@ -238,6 +282,7 @@ enum weir_status segment_add(struct rollups *r, int64_t period_ms, const uint8_t
         room = rollups_context(r, &s.contexts[i], &numbers[i]);
     while (status == WEIR_OK && room && segment_next(&s, &g)) {
         g.place = (uint64_t)numbers[g.place >> 33] << 33 | (g.place & ((UINT64_C(1) << 33) - 1));
+        g.minute_ms = at_ms ? *at_ms : g.minute_ms;
         room = rollups_add(r, &g, sign);
     }
     if (status == WEIR_OK)
@@ -245,6 +290,19 @@ enum weir_status segment_add(struct rollups *r, int64_t period_ms, const uint8_t
                       : weir_fail(error, WEIR_ENOMEM, "", "out of memory for roll-ups");
     arena_free(&a);
     return status;
+}
+
+enum weir_status segment_add(struct rollups *r, int64_t period_ms, const uint8_t *bytes,
+                             size_t length, int sign, struct weir_error *error)
+{
+    return add_groups(r, period_ms, NULL, bytes, length, sign, error);
+}
+
+enum weir_status segment_add_at(struct rollups *r, int64_t period_ms, int64_t at_ms,
+                                const uint8_t *bytes, size_t length, int sign,
+                                struct weir_error *error)
+{
+    return add_groups(r, period_ms, &at_ms, bytes, length, sign, error);
 }
 
 enum weir_status segment_walk(int64_t period_ms, const uint8_t *bytes, size_t length,
@@ -259,7 +317,8 @@ enum weir_status segment_walk(int64_t period_ms, const uint8_t *bytes, size_t le
         if (g.minute_ms < when.from_ms || g.minute_ms >= when.to_ms)
             continue;
         rollup_key_fill(&key, &s.contexts[g.place >> 33], &g);
-        status = row(context, &key, &g.counts);
+        const struct counts counts = rollup_counts(&g);
+        status = row(context, &key, &counts);
     }
     return status == WEIR_OK ? segment_close(&s, period_ms, error) : status;
 }
@@ -303,7 +362,8 @@ enum weir_status segment_walk_marked(int64_t period_ms, const uint8_t *bytes, si
     s.minute_ms = from->before_ms;
     while (status == WEIR_OK && segment_next(&s, &g) && g.minute_ms < when.to_ms) {
         rollup_key_fill(&key, &s.contexts[g.place >> 33], &g);
-        status = row(context, &key, &g.counts);
+        const struct counts counts = rollup_counts(&g);
+        status = row(context, &key, &counts);
     }
     return status;
 }

@@ -15,9 +15,10 @@
  *   …       varint  groups; for each, eight varints:
  *                     minutes since the group before (the first: since the period's start)
  *                     context, source tag, destination tag, protocol + 1 (0: absent), octets,
- * packets, flows
+ *                     packets, flows
  *
- * A varint is a u64, seven bits an octet from the low end, high bit: more follows. The row's seal
+ * A varint is a u64, seven bits an octet from the low end, high bit: more follows; octets, packets
+ * and flows may be longer, up to 95 bits: sums that exceed a u64. The row's seal
  * covers the segment. Why not a row a group: an upsert costs a search and a dirty page, 2-3 µs;
  * writing a sorted group here, tens of ns, its merges included. Segments of a tier are merged into
  * one of the next tier when there are SEGMENT_FAN of them, so a group is rewritten a logarithmic
@@ -43,7 +44,12 @@ void segment_write(struct buffer *out, const struct rollups *r, int64_t period_m
 /* Adds a segment's groups to the table, times sign. WEIR_EMALFORMED, WEIR_ENOMEM. */
 enum weir_status segment_add(struct rollups *r, int64_t period_ms, const uint8_t *bytes,
                              size_t length, int sign, struct weir_error *error);
-/* Gives every group with minute in `when` to `row`. `a` is scratch. */
+/* The same, all of it as if of the minute `at_ms`: how coarser roll-ups are summed. */
+enum weir_status segment_add_at(struct rollups *r, int64_t period_ms, int64_t at_ms,
+                                const uint8_t *bytes, size_t length, int sign,
+                                struct weir_error *error);
+/* Gives every group with minute in `when` to `row`, sums capped (rollup_counts()). `a` is
+ * scratch. */
 enum weir_status segment_walk(int64_t period_ms, const uint8_t *bytes, size_t length,
                               struct interval when, rollup_row row, void *context, struct arena *a,
                               struct weir_error *error);

@@ -233,6 +233,12 @@ static enum weir_status check_rows(struct verifying *v, struct weir_error *error
 
 /* ---- roll-ups ---- */
 
+/* About: for people to read. */
+static double difference(uint64_t low, int32_t carry)
+{
+    return (double)((__int128)carry * ((__int128)1 << 64) + (__int128)low);
+}
+
 static void tell_group(struct verifying *v, const struct rollup_group *g)
 {
     struct rollup_key k;
@@ -242,10 +248,11 @@ static void tell_group(struct verifying *v, const struct rollup_group *g)
     differ(
         v,
         "roll-up %s exporter %s domain %u tags %u -> %u protocol %u rate %g: blocks less stored: "
-        "octets %lld packets %lld flows %lld",
+        "octets %.0f packets %.0f flows %.0f",
         minute, address_print(&k.exporter, exporter), k.domain, k.src_tag, k.dst_tag, k.protocol,
-        k.sampling_rate, (long long)g->counts.octets, (long long)g->counts.packets,
-        (long long)g->counts.flows);
+        k.sampling_rate, difference(g->counts.octets, g->carries.octets),
+        difference(g->counts.packets, g->carries.packets),
+        difference(g->counts.flows, g->carries.flows));
 }
 
 /* What is left of one side less the other. */

@@ -229,12 +229,21 @@ static void columns_that_lie(void)
 }
 
 /* Counters so large that their sums pass 2^64: the sum stays at the top, alone, of a selection and
- * by key, before and after compaction. */
+ * by key, from blocks and from roll-ups, before and after compaction and what upkeep sums up. */
 static void check_tops(const struct flow *flows, uint32_t n)
 {
     static const struct {
         const char *filter, *by;
-    } asked[] = {{"", NULL}, {"proto 6", NULL}, {"", "protocolIdentifier"}, {"", "srcIP"}};
+        enum answer_source source;
+    } asked[] = {
+        {"", NULL, SOURCE_BLOCKS},
+        {"proto 6", NULL, SOURCE_BLOCKS},
+        {"", "protocolIdentifier", SOURCE_BLOCKS},
+        {"", "srcIP", SOURCE_BLOCKS},
+        {"", NULL, SOURCE_ROLLUP},
+        {"proto 6", NULL, SOURCE_ROLLUP},
+        {"", "protocolIdentifier", SOURCE_ROLLUP},
+    };
     unsigned __int128 all = 0, tcp = 0;
     for (uint32_t i = 0; i < n; i++) {
         all += flows[i].octets;
@@ -245,7 +254,7 @@ static void check_tops(const struct flow *flows, uint32_t n)
         struct totals t = ask((struct totals_request){.by = &asked[i].by,
                                                       .by_count = asked[i].by != NULL,
                                                       .filter = asked[i].filter,
-                                                      .source = SOURCE_BLOCKS});
+                                                      .source = asked[i].source});
         CU_ASSERT_EQUAL(t.account.raw.octets, UINT64_MAX);
         CU_ASSERT(t.row_count > 0 && t.rows[0].raw.octets == UINT64_MAX);
         CU_ASSERT(t.row_count < 2 || t.rows[t.row_count - 1].raw.octets < UINT64_MAX);
@@ -272,7 +281,11 @@ static void sums_past_the_top(void)
     check_tops(flows, 800);
     CU_ASSERT_EQUAL(store_upkeep(store, &settings, NULL, NULL, &report, NULL), WEIR_OK);
     CU_ASSERT_EQUAL(report.blocks_made, 1);
+    CU_ASSERT(report.rollups_made > 0);
     check_tops(flows, 800);
+    uint64_t differences = 1;
+    CU_ASSERT_EQUAL(store_verify(store, NULL, NULL, NULL, &differences, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(differences, 0);
     close_store();
 }
 
