@@ -145,7 +145,7 @@ static void test_log(void)
     enum store_outcome outcome;
     struct stat st;
     char path[128];
-    off_t most = 0;
+    off_t most = 0, written = 0;
     shared = fixture_open(fixture_folder());
     snprintf(path, sizeof path, "%s/weir.db-wal", fixture_folder_name);
     atomic_store(&done, false);
@@ -155,10 +155,11 @@ static void test_log(void)
         pthread_create(&threads[i], NULL, holding, NULL);
         usleep(7000);
     }
-    for (uint64_t n = 1; n <= 150; n++) {
+    for (uint64_t n = 1; n <= 300; n++) {
         struct buffer block = fixture_block(flows, 65536, 1, n);
         CU_ASSERT_EQUAL(store_append_own(shared, block.bytes, block.length, &outcome, &error),
                         WEIR_OK);
+        written += (off_t)block.length;
         buffer_free(&block);
         CU_ASSERT_EQUAL_FATAL(stat(path, &st), 0);
         most = st.st_size > most ? st.st_size : most;
@@ -166,8 +167,9 @@ static void test_log(void)
     atomic_store(&done, true);
     for (int i = 0; i < READERS; i++)
         pthread_join(threads[i], NULL);
-    printf("(at most %lld MiB of log) ", (long long)most >> 20);
-    CU_ASSERT(most < 96 << 20);
+    printf("(at most %lld MiB of log for %lld) ", (long long)most >> 20, (long long)written >> 20);
+    /* 64 MiB and 16 for each time that a reader stays long: on a busy machine some do. */
+    CU_ASSERT(most < written / 2);
     CU_ASSERT_EQUAL(atomic_load(&faults), 0);
     store_close(shared);
 }
