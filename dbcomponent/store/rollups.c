@@ -252,12 +252,19 @@ static inline struct rollup_group *group_of(struct rollups *r, int64_t minute_ms
     return g;
 }
 
-static inline void add(uint64_t *sum, int32_t *carry, uint64_t more, int sign)
+static inline void add(uint64_t *sum, int64_t *carry, uint64_t more, int sign)
 {
     if (sign > 0)
         *carry += __builtin_add_overflow(*sum, more, sum);
     else
         *carry -= __builtin_sub_overflow(*sum, more, sum);
+}
+
+/* Segments' carries are bounded (segment.c), so this ends far from the type's. */
+static inline void carry_on(int64_t *carry, int64_t more, int sign)
+{
+    if (more && __builtin_add_overflow(*carry, sign * more, carry))
+        *carry = sign > 0 ? INT64_MAX / 2 : INT64_MIN / 2;
 }
 
 bool rollups_add(struct rollups *r, const struct rollup_group *g, int sign)
@@ -268,9 +275,9 @@ bool rollups_add(struct rollups *r, const struct rollup_group *g, int sign)
     add(&to->counts.octets, &to->carries.octets, g->counts.octets, sign);
     add(&to->counts.packets, &to->carries.packets, g->counts.packets, sign);
     add(&to->counts.flows, &to->carries.flows, g->counts.flows, sign);
-    to->carries.octets += sign * g->carries.octets;
-    to->carries.packets += sign * g->carries.packets;
-    to->carries.flows += sign * g->carries.flows;
+    carry_on(&to->carries.octets, g->carries.octets, sign);
+    carry_on(&to->carries.packets, g->carries.packets, sign);
+    carry_on(&to->carries.flows, g->carries.flows, sign);
     return true;
 }
 

@@ -44,7 +44,7 @@ struct rollup_group {
     uint64_t place; /* context << 33 | has protocol << 32 | protocol */
     struct counts counts; /* modulo 2^64 */
     struct rollup_carries { /* times 2^64; below 0 in a difference that is */
-        int32_t octets, packets, flows;
+        int64_t octets, packets, flows;
     } carries;
 };
 #define GROUP_PLACE(context, has, protocol)                                                        \

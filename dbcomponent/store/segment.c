@@ -8,7 +8,8 @@
 #define SEGMENT_VERSION 2
 #define SEGMENT_VERSION_OLDEST 1
 #define CONTEXT_OCTETS 29 /* of the shortest */
-#define SUM_OCTETS_MOST 14 /* 95 bits */
+#define SUM_OCTETS_MOST 16
+#define CARRY_MOST ((INT64_C(1) << 48) - 1) /* nine million rows a second for a year */
 #define GROUP_OCTETS_MOST (3 + 5 * 3 + 6 + 3 * SUM_OCTETS_MOST)
 
 /* ---- bytes ---- */
@@ -37,18 +38,20 @@ static inline uint64_t get_varint(struct cursor *in)
 }
 
 /* carry times 2^64 and v. */
-static uint8_t *put_sum(uint8_t *to, uint64_t v, int32_t carry)
+static uint8_t *put_sum(uint8_t *to, uint64_t v, int64_t carry)
 {
     if (carry <= 0)
         return put_varint(to, v);
-    unsigned __int128 sum = (unsigned __int128)(uint32_t)carry << 64 | v;
+    if (carry > CARRY_MOST)
+        carry = CARRY_MOST;
+    unsigned __int128 sum = (unsigned __int128)(uint64_t)carry << 64 | v;
     for (; sum >= 0x80; sum >>= 7)
         *to++ = (uint8_t)(sum | 0x80);
     *to++ = (uint8_t)sum;
     return to;
 }
 
-static void get_sum(struct cursor *in, uint64_t *v, int32_t *carry)
+static void get_sum(struct cursor *in, uint64_t *v, int64_t *carry)
 {
     unsigned __int128 sum = 0;
     for (unsigned shift = 0; shift < 7 * SUM_OCTETS_MOST; shift += 7) {
@@ -57,8 +60,7 @@ static void get_sum(struct cursor *in, uint64_t *v, int32_t *carry)
         if (octet & 0x80)
             continue;
         *v = (uint64_t)sum;
-        *carry = (int32_t)(sum >> 64);
-        in->failed |= sum >> 95 != 0;
+        *carry = (int64_t)(sum >> 64);
         return;
     }
     in->failed = true;
@@ -219,7 +221,7 @@ static inline uint64_t take_varint(struct cursor *in, bool room)
     return room && take_short(in, &v) ? v : get_varint(in);
 }
 
-static inline void take_sum(struct cursor *in, bool room, uint64_t *v, int32_t *carry)
+static inline void take_sum(struct cursor *in, bool room, uint64_t *v, int64_t *carry)
 {
     *carry = 0;
     if (!room || !take_short(in, v))

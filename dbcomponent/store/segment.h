@@ -18,7 +18,7 @@
  *                     packets, flows
  *
  * A varint is a u64, seven bits an octet from the low end, high bit: more follows; octets, packets
- * and flows may be longer, up to 95 bits: sums that exceed a u64. The row's seal
+ * and flows may be longer, up to 112 bits: sums that exceed a u64. The row's seal
  * covers the segment. Why not a row a group: an upsert costs a search and a dirty page, 2-3 µs;
  * writing a sorted group here, tens of ns, its merges included. Segments of a tier are merged into
  * one of the next tier when there are SEGMENT_FAN of them, so a group is rewritten a logarithmic

@@ -234,7 +234,7 @@ static enum weir_status check_rows(struct verifying *v, struct weir_error *error
 /* ---- roll-ups ---- */
 
 /* About: for people to read. */
-static double difference(uint64_t low, int32_t carry)
+static double difference(uint64_t low, int64_t carry)
 {
     return (double)((__int128)carry * ((__int128)1 << 64) + (__int128)low);
 }
