@@ -57,10 +57,12 @@ static enum weir_status new_collector(struct weird_settings *s, struct import_st
 
 static void print_report(const struct import_report *r, uint64_t start_us)
 {
+    char octets[WIDE_TEXT_SIZE], packets[WIDE_TEXT_SIZE];
     printf("{\"datagrams\":%" PRIu64 ",\"records\":%" PRIu64 ",\"options\":%" PRIu64
-           ",\"octets\":%" PRIu64 ",\"packets\":%" PRIu64 ",\"missing\":%" PRIu64
-           ",\"undecodable\":%" PRIu64 ",\"seconds\":%.3f}\n",
-           r->datagrams, r->records, r->options, r->octets, r->packets, r->missing, r->undecodable,
+           ",\"octets\":%s,\"packets\":%s,\"missing\":%" PRIu64 ",\"undecodable\":%" PRIu64
+           ",\"seconds\":%.3f}\n",
+           r->datagrams, r->records, r->options, wide_print(r->octets, octets),
+           wide_print(r->packets, packets), r->missing, r->undecodable,
            (double)(clock_monotonic_us() - start_us) / 1e6);
 }
 

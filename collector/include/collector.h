@@ -12,6 +12,7 @@
 #define WEIR_COLLECTOR_H
 
 #include "base/status.h"
+#include "base/wide.h"
 #include "flow/account.h"
 #include "flow/sink.h"
 #include "flow/source.h"
@@ -133,7 +134,8 @@ enum weir_status collector_key_make(const char *folder, const char *name, struct
 
 /* ---- from files, as fast as it goes; instead of collector_start() ---- */
 struct import_report {
-    uint64_t datagrams, records, options, octets, packets, missing, undecodable;
+    uint64_t datagrams, records, options, missing, undecodable;
+    wide_sum octets, packets; /* exact, whatever the counters of the records say */
     uint32_t files_refused; /* left out, because they can not be read as anything */
 };
 typedef void (*import_progress)(void *context, uint64_t octets_done, uint64_t octets_all,

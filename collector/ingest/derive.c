@@ -260,15 +260,18 @@ static void fill_times(const struct stride *s)
 
 /* ---- counters ---- */
 
-static uint64_t fill_counter(const struct stride *s, enum derived d, int16_t field)
+/* The sum of what was filled; by halves, of which STRIDE sum up in 64 bits. */
+static wide_sum fill_counter(const struct stride *s, enum derived d, int16_t field)
 {
-    uint64_t *to = column_at(s, d), sum = 0;
+    uint64_t *to = column_at(s, d), low = 0, high = 0;
     if (field < 0)
         return 0; /* rows are zero already */
     load_field(s, field, to);
-    for (uint32_t r = 0; r < s->rows; r++)
-        sum += to[r];
-    return sum;
+    for (uint32_t r = 0; r < s->rows; r++) {
+        low += (uint32_t)to[r];
+        high += to[r] >> 32;
+    }
+    return ((wide_sum)high << 32) + low;
 }
 
 /* ---- sampling ---- */

@@ -5,6 +5,7 @@
 #ifndef WEIR_COLLECTOR_DERIVE_H
 #define WEIR_COLLECTOR_DERIVE_H
 
+#include "base/wide.h"
 #include "ingest/clock.h"
 #include "ingest/sessions.h"
 
@@ -41,7 +42,7 @@ struct derived_columns {
 };
 
 struct derived_sums {
-    uint64_t octets, packets;
+    wide_sum octets, packets;
 };
 
 /* Binds the columns to a batch. On a new batch always WEIR_OK or WEIR_ENOMEM. */

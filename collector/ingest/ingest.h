@@ -15,6 +15,7 @@
 #ifndef WEIR_COLLECTOR_INGEST_H
 #define WEIR_COLLECTOR_INGEST_H
 
+#include "base/wide.h"
 #include "flow/account.h"
 #include "flow/batch.h"
 #include "flow/source.h"
@@ -127,8 +128,8 @@ void ingest_finish(struct ingest *in);
 enum weir_status ingest_flush(struct ingest *in);
 
 struct ingest_stats {
-    uint64_t datagrams, records, option_records, octets, packets; /* octets, packets of flow
-                                                                     records */
+    uint64_t datagrams, records, option_records;
+    wide_sum octets, packets; /* of flow records */
     uint64_t missing;     /* net, in the protocols' units together */
     uint64_t undecodable; /* data sets and datagrams that no decoder could read */
     uint32_t exporters, sessions, templates;

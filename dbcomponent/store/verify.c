@@ -6,6 +6,7 @@
  * keeps in memory while it is small and in a temporary file when it is not: memory stays bounded,
  * and the functions that made the tables make them again. One reader's snapshot is verified, so a
  * store in service can be. */
+#include "base/wide.h"
 #include "store/inside.h"
 #include "store/levels.h"
 #include "store/segment.h"
@@ -233,26 +234,20 @@ static enum weir_status check_rows(struct verifying *v, struct weir_error *error
 
 /* ---- roll-ups ---- */
 
-/* About: for people to read. */
-static double difference(uint64_t low, int64_t carry)
-{
-    return (double)((__int128)carry * ((__int128)1 << 64) + (__int128)low);
-}
-
 static void tell_group(struct verifying *v, const struct rollup_group *g)
 {
     struct rollup_key k;
-    char minute[TIME_TEXT_SIZE], exporter[ADDRESS_TEXT_SIZE];
+    char minute[TIME_TEXT_SIZE], exporter[ADDRESS_TEXT_SIZE], left[3][WIDE_TEXT_SIZE];
     rollup_key_fill(&k, rollups_context_at(v->scratch.rollups, (uint32_t)(g->place >> 33)), g);
     time_print(k.minute_ms, minute);
     differ(
         v,
         "roll-up %s exporter %s domain %u tags %u -> %u protocol %u rate %g: blocks less stored: "
-        "octets %.0f packets %.0f flows %.0f",
+        "octets %s packets %s flows %s",
         minute, address_print(&k.exporter, exporter), k.domain, k.src_tag, k.dst_tag, k.protocol,
-        k.sampling_rate, difference(g->counts.octets, g->carries.octets),
-        difference(g->counts.packets, g->carries.packets),
-        difference(g->counts.flows, g->carries.flows));
+        k.sampling_rate, wide_print(wide_join(g->carries.octets, g->counts.octets), left[0]),
+        wide_print(wide_join(g->carries.packets, g->counts.packets), left[1]),
+        wide_print(wide_join(g->carries.flows, g->counts.flows), left[2]));
 }
 
 /* What is left of one side less the other. */

@@ -4,6 +4,7 @@ import json
 import subprocess
 
 from lib import WEIRD, check, equal, folder, main, records, weirgen
+from lib_export import SECS, data, ipfix, number, template, write
 
 
 def weird_import(data, *paths):
@@ -69,5 +70,20 @@ def test_path_that_is_not_there():
     check("absent.pcap" in said, f"not named: {said}")
 
 
+def test_sums_past_64_bits():
+    """Counters of exporters that went wrong are large: what they add up to is told exactly."""
+    home = folder()
+    counters = [2 ** 64 - 1, 2 ** 63 + 12345, 2 ** 64 - 2, 1] * 250  # more than one stride of rows
+    message = ipfix(template(300, (152, 8), (153, 8), (1, 8), (2, 8)),
+                    data(300, *(number(SECS * 1000, 8) + number(SECS * 1000, 8) + number(c, 8) + number(c // 2, 8)
+                                for c in counters)))
+    write(home / "in", message)
+    code, report, said = weird_import(home / "data", home / "in")
+    equal((code, report["records"], said), (0, len(counters), ""), "import")
+    equal(report["octets"], sum(counters), "octets")
+    equal(report["packets"], sum(c // 2 for c in counters), "packets")
+
+
 if __name__ == "__main__":
-    main(test_files_that_are_none, test_folder, test_path_that_is_not_there)
+    main(test_files_that_are_none, test_folder, test_path_that_is_not_there,
+         test_sums_past_64_bits)

@@ -4,6 +4,7 @@
 #include "base/cursor.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/wide.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -237,6 +238,29 @@ static void an_arena_copies_and_prints(void)
     arena_free(&a);
 }
 
+static void wide_sums_are_printed_in_full(void)
+{
+    static const struct {
+        int64_t high;
+        uint64_t low;
+        const char *text; /* by other means: bc */
+    } cases[] = {
+        {0, 0, "0"},
+        {0, 7, "7"},
+        {0, UINT64_MAX, "18446744073709551615"},
+        {1, 0, "18446744073709551616"},
+        {2, 5, "36893488147419103237"},
+        {INT64_MAX, UINT64_MAX, "170141183460469231731687303715884105727"},
+        {-1, UINT64_MAX, "-1"},
+        {-1, 0, "-18446744073709551616"},
+        {INT64_MIN, 0, "-170141183460469231731687303715884105728"},
+    };
+    char text[WIDE_TEXT_SIZE];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        CU_ASSERT_STRING_EQUAL(wide_print(wide_join(cases[i].high, cases[i].low), text),
+                               cases[i].text);
+}
+
 static int heard;
 static char last_text[64];
 static void hear(void *context, const struct log_line *line)
@@ -272,4 +296,5 @@ UNIT_MAIN("base", {"every status has its text", every_status_has_its_text},
           {"an arena never overlaps", an_arena_never_overlaps},
           {"an arena keeps to its limit", an_arena_keeps_to_its_limit},
           {"an arena copies and prints", an_arena_copies_and_prints},
+          {"wide sums are printed in full", wide_sums_are_printed_in_full},
           {"the log goes to its sink", the_log_goes_to_its_sink})
