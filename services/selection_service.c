@@ -20,7 +20,8 @@ _Static_assert((int)wt__FlowAction__keep == (int)ACTION_KEEP &&
                "actions");
 _Static_assert((int)wt__AnonyMethod__crypto_pan + 1 == (int)ANONYMISE_CRYPTO_PAN &&
                    (int)wt__AnonyMethod__truncate + 1 == (int)ANONYMISE_TRUNCATE &&
-                   (int)wt__AnonyMethod__remove + 1 == (int)ANONYMISE_REMOVE,
+                   (int)wt__AnonyMethod__remove + 1 == (int)ANONYMISE_REMOVE &&
+                   (int)wt__AnonyMethod__none + 1 == (int)ANONYMISE_EXEMPT,
                "methods");
 _Static_assert((int)wt__ObsRole__edge_in + 1 == (int)ROLE_EDGE_IN &&
                    (int)wt__ObsRole__edge_out + 1 == (int)ROLE_EDGE_OUT &&

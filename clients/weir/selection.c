@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const char *const roles[] = {"edge-in", "edge-out", "core"};
-static const char *const methods[] = {"crypto-pan", "truncate", "remove"};
+static const char *const methods[] = {"crypto-pan", "truncate", "remove", "none"};
 static const char *const actions[] = {"keep", "drop", "aggregate", "anonymise"};
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
 

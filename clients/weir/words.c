@@ -50,7 +50,7 @@ static const struct word words[] = {
     {"type", "list", "", "all flow types, in the order they are tried", 0, 0, 0, word_type_list},
     {"policy", "set", "DEVICE DOMAIN METHOD",
      "anonymise a domain, or \"all\" of a device or of \"all\"; METHOD: crypto-pan, truncate, "
-     "remove",
+     "remove, or none, an exception from a wider policy",
      ACCEPT_ANONYMISE, 3, 3, word_policy_set},
     {"policy", "del", "DEVICE DOMAIN", "anonymise it as a wider policy says, or no more", 0, 2, 2,
      word_policy_del},

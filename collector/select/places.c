@@ -109,6 +109,12 @@ static enum weir_status add_policy(struct places *p, const struct domain_policy 
     return join(c, &p->places[device - 1].implied, number, error);
 }
 
+/* Exceptions do nothing: they were there to come before wider policies. */
+static uint16_t hiding(const struct compiled *c, uint16_t number)
+{
+    return number && c->list[number - 1].how.method == ANONYMISE_EXEMPT ? 0 : number;
+}
+
 static enum weir_status put_in_force(struct places *p, struct place *place, struct compiled *c,
                                      struct weir_error *error)
 {
@@ -135,8 +141,11 @@ static enum weir_status fill(struct places *p, const struct catalogue_snapshot *
         *point_of(p, place, from->interface) =
             (struct point){place, from->interface, (uint8_t)from->role};
     }
-    for (size_t i = 0; status == WEIR_OK && i < p->count; i++)
+    for (size_t i = 0; status == WEIR_OK && i < p->count; i++) {
         status = put_in_force(p, &p->places[i], c, error);
+        p->places[i].in_force = hiding(c, p->places[i].in_force);
+    }
+    p->everywhere = hiding(c, p->everywhere);
     return status;
 }
 

@@ -41,14 +41,15 @@ static uint8_t less(uint8_t a, uint8_t b)
     return a < b ? a : b;
 }
 
-/* Removal leaves addresses as they are, so the other method hides more. Pseudonyms hide the host
+/* An exception hides nothing, and removal leaves addresses as they are, so the other method hides
+ * more. Pseudonyms hide the host
  * and show the prefix's shape, truncation the reverse: of the two, and of two keys, nothing
  * stays. */
 static void join_methods(struct policy *p, const struct policy *other)
 {
     struct anonymisation *how = &p->how;
     bool macs = how->macs || other->how.macs;
-    if (how->method == ANONYMISE_REMOVE) {
+    if (how->method == ANONYMISE_EXEMPT || how->method == ANONYMISE_REMOVE) {
         *how = other->how;
         memcpy(p->key, other->key, sizeof p->key);
     } else if (how->method == ANONYMISE_TRUNCATE && other->how.method == ANONYMISE_TRUNCATE) {
@@ -82,6 +83,8 @@ enum weir_status policy_join(struct policy *p, const struct policy *other,
                              struct weir_error *error)
 {
     bool same = strcmp(p->text, other->text) == 0;
+    if (other->how.method == ANONYMISE_EXEMPT)
+        return WEIR_OK;
     join_methods(p, other);
     for (size_t i = 0; i < other->field_count; i++) {
         if (is_field(p, other->fields[i]))

@@ -7,7 +7,8 @@
  * What is removed: addresses of a length that no address has, elements that carry packets or
  * structured data, where addresses can not be reached, and elements that no table knows, which may
  * be addresses. ANONYMISE_REMOVE takes what it names, and what that could be read from still:
- * structured data, and packets when they may have an element that it names.
+ * structured data, and packets when they may have an element that it names. A policy that is an
+ * exception (ANONYMISE_EXEMPT) is joined, but never applied: places_mark() gives it to no row.
  *
  * If anything fails the addresses are removed: nothing ever passes as it came.
  *

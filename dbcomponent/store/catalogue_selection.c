@@ -185,7 +185,8 @@ static enum weir_status check_unused(struct sql *sql, const struct address *devi
     enum weir_status status = query_end(&q, error);
     if (status == WEIR_OK && policies)
         return weir_fail(error, WEIR_EEXISTS, "domain",
-                         "%s is anonymised: delete its policy first, so that it is on purpose",
+                         "%s has a policy of anonymisation: delete that first, so that it is on "
+                         "purpose",
                          what);
     if (status == WEIR_OK && points)
         return weir_fail(error, WEIR_EEXISTS, "domain",

@@ -8,7 +8,8 @@
 /* ---- names ---- */
 
 static const char *const role_names[ROLE_COUNT] = {"", "edge-in", "edge-out", "core"};
-static const char *const method_names[ANONYMISE_COUNT] = {"", "crypto-pan", "truncate", "remove"};
+static const char *const method_names[ANONYMISE_COUNT] = {"", "crypto-pan", "truncate", "remove",
+                                                          "none"};
 static const char *const action_names[ACTION_COUNT] = {"keep", "drop", "aggregate", "anonymise"};
 
 static const char *name_of(const char *const *names, size_t count, unsigned value)
@@ -173,12 +174,26 @@ static enum weir_status check_fields(const struct anonymisation *a, struct weir_
     return status;
 }
 
+/* An exception that takes something away after all is a mistake. */
+static enum weir_status check_exempt(const struct anonymisation *a, struct weir_error *error)
+{
+    const char *field = a->fields && *a->fields ? "fields"
+                        : a->macs               ? "macs"
+                        : a->key && *a->key     ? "key"
+                                                : NULL;
+    return field ? weir_fail(error, WEIR_EARGUMENT, field,
+                             "none leaves records as they come: nothing else is expected with it")
+                 : WEIR_OK;
+}
+
 enum weir_status anonymisation_check(const struct anonymisation *a, struct weir_error *error)
 {
     char text[1];
     if (a->method == ANONYMISE_NONE || a->method >= ANONYMISE_COUNT)
         return weir_fail(error, WEIR_EARGUMENT, "method",
-                         "crypto-pan, truncate or remove is expected");
+                         "crypto-pan, truncate, remove or none is expected");
+    if (a->method == ANONYMISE_EXEMPT)
+        return check_exempt(a, error);
     if (a->method == ANONYMISE_REMOVE && a->macs)
         return weir_fail(error, WEIR_EARGUMENT, "macs",
                          "remove knows no MAC addresses but those that fields names");
@@ -204,6 +219,10 @@ enum weir_status policy_scope_check(const struct domain_policy *p, struct weir_e
     if (p->scope != POLICY_DOMAIN && p->domain)
         return weir_fail(error, WEIR_EARGUMENT, "domain",
                          "a policy for every domain names none");
+    if (p->scope == POLICY_ALL && p->anonymisation.method == ANONYMISE_EXEMPT)
+        return weir_fail(error, WEIR_EARGUMENT, "method",
+                         "none is an exception from a wider policy, and there is none wider than "
+                         "that of every exporter: delete it instead");
     return WEIR_OK;
 }
 
@@ -261,6 +280,10 @@ enum weir_status flow_type_check(const struct flow_type *t, struct weir_error *e
     }
     if (status != WEIR_OK)
         return status;
+    if (t->action == ACTION_ANONYMISE && a->method == ANONYMISE_EXEMPT)
+        return weir_fail(error, WEIR_EARGUMENT, "method",
+                         "none is a policy of domains; a flow type that leaves records as they "
+                         "come is one with action keep");
     if (t->action == ACTION_ANONYMISE)
         return a->method == ANONYMISE_NONE ? WEIR_OK : anonymisation_check(a, error);
     if (a->method != ANONYMISE_NONE || (a->fields && *a->fields) || a->macs)

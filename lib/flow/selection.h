@@ -50,6 +50,7 @@ enum anonymise_method {
     ANONYMISE_CRYPTO_PAN, /* prefix-preserving pseudonyms (Xu, Fan, Ammar, Moon; ICNP 2002) */
     ANONYMISE_TRUNCATE,   /* addresses keep their first bits, the rest is zero */
     ANONYMISE_REMOVE,     /* only takes away: what `fields` names, and what that is also in */
+    ANONYMISE_EXEMPT,     /* "none": an exception from a wider policy, records stay as they came */
     ANONYMISE_COUNT
 };
 
@@ -77,7 +78,12 @@ struct anonymisation {
  * that nobody described, too. And where only domains have policies, but not their device: a domain
  * that nobody described, of a device that has such a policy, is anonymised as its other domains are
  * when these agree, and otherwise so that it gives away no more than any of them. A domain that was
- * described and has no policy, own or wider, is stored as it comes: that was decided by someone. */
+ * described and has no policy, own or wider, is stored as it comes: that was decided by someone.
+ *
+ * ANONYMISE_EXEMPT is a policy like the others: of a domain it takes that out of the device's and
+ * of everyone's, of a device out of everyone's. It hides nothing, so beside others of a device it
+ * adds nothing to what its undescribed domains come to. A flow type that anonymises reaches such
+ * records, as it reaches those that no policy is for. */
 enum policy_scope {
     POLICY_DOMAIN = 0, /* one domain of a device */
     POLICY_DEVICE,     /* every domain of a device; `domain` is 0 */
@@ -92,10 +98,11 @@ struct domain_policy {
     enum policy_scope scope;
 };
 
-/* Does it say what it is for, and nothing else? WEIR_EARGUMENT, field "device" or "domain". */
+/* Does it say what it is for, and nothing else? WEIR_EARGUMENT, field "device" or "domain"; or
+ * "method" when it is an exception and there is nothing wider. */
 enum weir_status policy_scope_check(const struct domain_policy *p, struct weir_error *error);
-/* WEIR_EARGUMENT names the field: method, ipv4Length, ipv6Length, fields, key; also when its text
- * would be longer than ANONYMISATION_TEXT_SIZE. */
+/* WEIR_EARGUMENT names the field: method, ipv4Length, ipv6Length, fields, macs, key; also when its
+ * text would be longer than ANONYMISATION_TEXT_SIZE. */
 enum weir_status anonymisation_check(const struct anonymisation *a, struct weir_error *error);
 /* How records and answers call it: "crypto-pan", "truncate/24,48", "remove(applicationName)",
  * "crypto-pan+mac+remove(…)"; "none". Never a key's name. Returns `out`. */
@@ -143,7 +150,7 @@ enum weir_status elements_parse(const char *text, const char *field, ie_key *key
 
 /* ---- names of the above ---- */
 const char *observation_role_name(enum observation_role r); /* "edge-in"…; "" for unknown */
-const char *anonymise_method_name(enum anonymise_method m); /* "crypto-pan"…; "" for none */
+const char *anonymise_method_name(enum anonymise_method m); /* "" of NONE */
 const char *flow_action_name(enum flow_action a);           /* "keep"… */
 /* False: no such name. */
 bool observation_role_parse(const char *name, enum observation_role *out);

@@ -268,9 +268,10 @@ CREATE TABLE flow_type (
 ) WITHOUT ROWID;
 
 -- How an observation domain's addresses are hidden before they are stored. `method`: crypto-pan,
--- truncate (to so many bits), remove. `fields`, element names, are removed whatever the method is;
--- `macs`: MAC addresses too. `key` is a name: keys of anonymisation are never in here, but in a
--- file beside. Domain -1: every domain of the device; of device "::", every exporter.
+-- truncate (to so many bits), remove, or none, an exception from a wider policy. `fields`, element
+-- names, are removed whatever the method is; `macs`: MAC addresses too. `key` is a name: keys of
+-- anonymisation are never in here, but in a file beside. Domain -1: every domain of the device; of
+-- device "::", every exporter.
 CREATE TABLE anonymisation (
     device      BLOB NOT NULL,
     domain      INTEGER NOT NULL,

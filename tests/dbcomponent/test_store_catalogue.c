@@ -306,6 +306,8 @@ static void test_flow_types_refused(void)
         {with_method(ACTION_ANONYMISE,
                      (struct anonymisation){.method = ANONYMISE_TRUNCATE, .ipv4_length = 33}),
          WEIR_EARGUMENT, "ipv4Length"},
+        {with_method(ACTION_ANONYMISE, (struct anonymisation){.method = ANONYMISE_EXEMPT}),
+         WEIR_EARGUMENT, "method"},
         {with_method(ACTION_ANONYMISE, (struct anonymisation){.method = ANONYMISE_REMOVE}),
          WEIR_EARGUMENT, "fields"},
         {with_method(ACTION_ANONYMISE,
@@ -419,6 +421,36 @@ static void test_policy_scopes(void)
     store_close(s);
 }
 
+/* An exception from a wider policy is a policy, is kept, and takes nothing else with it. */
+static void test_exceptions(void)
+{
+    const char *folder = fixture_folder();
+    struct store *s = fixture_open(folder);
+    struct weir_error error = {0};
+    struct catalogue c;
+    const struct anonymisation none = {.method = ANONYMISE_EXEMPT, .fields = "", .key = ""};
+    struct domain_policy p = {address_of("192.0.2.1"), 7, none, POLICY_DOMAIN};
+    const struct observation_domain domain = {p.device, 7, "", ""};
+    CU_ASSERT_EQUAL(store_policy_set(s, &p, "test", &error), WEIR_ENOTFOUND); /* not described */
+    CU_ASSERT_EQUAL(store_domain_add(s, &domain, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_policy_set(s, &p, "test", &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_domain_delete(s, &p.device, 7, "test", &error), WEIR_EEXISTS);
+    store_close(s);
+    s = fixture_open(folder);
+    CU_ASSERT_EQUAL_FATAL(store_catalogue(s, &c, &error), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(c.snapshot.policy_count, 1);
+    CU_ASSERT_EQUAL(c.snapshot.policies[0].anonymisation.method, ANONYMISE_EXEMPT);
+    catalogue_free(&c);
+    p.anonymisation.fields = "vlanId";
+    CU_ASSERT_EQUAL(store_policy_set(s, &p, "test", &error), WEIR_EARGUMENT);
+    CU_ASSERT_STRING_EQUAL(error.field, "fields");
+    p = (struct domain_policy){.anonymisation = none, .scope = POLICY_ALL};
+    CU_ASSERT_EQUAL(store_policy_set(s, &p, "test", &error), WEIR_EARGUMENT);
+    CU_ASSERT_STRING_EQUAL(error.field, "method");
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    store_close(s);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -431,6 +463,7 @@ int main(void)
         {"flow types that are refused", test_flow_types_refused},
         {"observation domains, points, policies", test_domains},
         {"policies of devices and of all", test_policy_scopes},
+        {"exceptions from policies", test_exceptions},
         {NULL, NULL},
     };
     return fixture_main("store: catalogue", tests);

@@ -8,7 +8,6 @@ its definition, with AES out of OpenSSL's library and nothing of Weir's.
 import collections
 import ctypes
 import ctypes.util
-import datetime
 import ipaddress
 import json
 import stat
@@ -17,30 +16,9 @@ import urllib.request
 
 from lib import (WEIR, WEIRD, Server, check, equal, folder, main, records, run, wait_for, weir, weir_json,
                  weirgen)
+from lib_selection import BA, EXPORTERS, LATER, PE, RN, START, run_failing, send, stored
 
-BEGIN = datetime.datetime.now(datetime.timezone.utc).replace(minute=0, second=0, microsecond=0) - \
-    datetime.timedelta(days=2)  # times of years ago would not be believed
-START, LATER = (t.strftime("%Y-%m-%dT%H:%M:%SZ") for t in (BEGIN, BEGIN + datetime.timedelta(minutes=10)))
-EXPORTERS = ("v5,address=127.0.0.11,port=50011", "v9,address=127.0.0.12,port=50012,ipv6=40",
-             "ipfix,address=127.0.0.13,port=50013,ipv6=40")
-BA, PE, RN = "127.0.0.11", "127.0.0.12", "127.0.0.13"
 NEW = ("anonymisation", "observationRole", "flowCount")
-
-
-def send(server, flows=3000, seed=1, exporters=EXPORTERS):
-    """The same datagrams to whoever asks, and what is to be expected of them; waits until all is stored."""
-    before = stored(server)
-    truth = weirgen("--udp", f"127.0.0.1:{server.port()}", "--start", START, "--flows", flows, "--seed",
-                    seed, "--rate", 20000, *exporters)
-    sent = sum(d["sent"]["records"] for e in truth["exporters"] for d in e["domains"])
-    wait_for("the records", lambda: stored(server) - before >= sent)
-    return truth
-
-
-def stored(server):
-    """Records that the account of the store knows of."""
-    received = weir_json(server, "account")["account"]["received"]
-    return int(received["records"])
 
 
 def give_tags(server, truth):
@@ -220,42 +198,6 @@ def test_anonymisation():
     answer = weir_json(server, "totals", "--source", "blocks")
     equal(answer["account"]["policy"], "; ".join(sorted(policies.values())), "policies in merged blocks")
     server.stop()
-
-
-def test_wider_policies():
-    """A domain that an exporter takes on its own does not get it out of its policy."""
-    data = folder()
-    server = Server(data)
-    weir(server, "domain", "add", BA, 0)
-    weir(server, "domain", "add", RN, 1)
-    weir(server, "domain", "add", RN, 2)
-    weir(server, "policy", "set", "all", "all", "truncate", "--lengths", "24,48")
-    weir(server, "policy", "set", PE, "all", "truncate", "--lengths", "16,32")
-    weir(server, "policy", "set", RN, 1, "truncate", "--lengths", "8,56")
-    check("all" in weir(server, "policy", "list"), "the list says all")
-    equal([(p.get("device"), p.get("domain")) for p in weir_json(server, "policy", "list")["policies"]],
-          [(None, None), (PE, None), (RN, 1)], "policies listed")
-    send(server, exporters=("v5,address=127.0.0.11,port=50011",
-                            "v9,address=127.0.0.12,port=50012,domains=3",
-                            "ipfix,address=127.0.0.13,port=50013,domains=4"))
-    weir(server, "policy", "del", "all", "all")
-    weir(server, "policy", "del", RN, "all", ok=(1,))
-    weir(server, "policy", "set", "all", 3, "truncate", ok=(2,))
-    send(server, seed=2, flows=300, exporters=("v5,address=127.0.0.11,port=50011",))
-    server.stop()
-    texts = collections.defaultdict(set)
-    for r in records(data):
-        texts[r["_weir"]["exporter"], r["_weir"]["domain"]].add(r["_weir"].get("anonymisation", ""))
-    domains = sorted({d for e, d in texts if e == RN})
-    check(len(domains) == 4 and {1, 2} < set(domains), f"domains of {RN}: {domains}")
-    for (exporter, domain), text in texts.items():
-        if exporter == BA:
-            expected = {"truncate/24,48", ""}  # the second came when the policy was gone
-        elif exporter == PE:
-            expected = {"truncate/16,32"}
-        else:
-            expected = {{1: "truncate/8,56", 2: "truncate/24,48"}.get(domain, "truncate/8,48")}
-        equal(text, expected, f"policy of {exporter}, domain {domain}")
 
 
 def agree(flow):
@@ -525,15 +467,6 @@ def test_bad_words():
     server.stop()
 
 
-def run_failing(server, *words, code=1):
-    import subprocess
-    from lib import WEIR
-    done = subprocess.run([str(WEIR), "--url", server.url, *map(str, words)], capture_output=True,
-                          timeout=60)
-    equal(done.returncode, code, f"exit code of {words}: {done.stderr.decode()}")
-    return done.stderr.decode()
-
-
 def test_not_in_force():
     """A change that the collector can not carry out is a fault, is seen, and is tried again."""
     data = folder()
@@ -582,5 +515,5 @@ def test_suspend():
 
 
 if __name__ == "__main__":
-    main(test_anonymisation, test_wider_policies, test_flow_types, test_changes_take_effect, test_once, test_known_only,
+    main(test_anonymisation, test_flow_types, test_changes_take_effect, test_once, test_known_only,
          test_bad_words, test_not_in_force, test_suspend)
