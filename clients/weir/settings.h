@@ -21,7 +21,7 @@
     X(help, "help", NULL, OPTION_FLAG, 0, 0, "what the word does and takes")                       \
     X(version, "version", NULL, OPTION_FLAG, 0, 0, "which Weir this is")                           \
     X(by, "by", "KEYS", OPTION_TEXT, 0, 0,                                                         \
-      "keys with commas: IPFIX names, srcTag, dstTag, srcIP, dstIP, exporter, domain, NAME/LEN")   \
+      "keys with commas: IPFIX names, srcTag, dstIP, srcPort, dstAS, proto, exporter, NAME/LEN")   \
     X(filter, "filter", "F", OPTION_TEXT, 0, 0,                                                    \
       "which flows, as nfdump writes it: \"dst port 443 and proto tcp\"")                          \
     X(from_ms, "from", "T", OPTION_TIME, 0, 0,                                                     \

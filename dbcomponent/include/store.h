@@ -69,8 +69,9 @@ enum spread { SPREAD_END, SPREAD_PROPORTIONAL };
 
 struct totals_request {
     const char *const *by;  /* keys, at most TOTALS_KEYS_MOST: element names; srcTag, dstTag,
-                               exporter, domain, srcIP, dstIP; "NAME/LEN" for prefixes of addresses
-                               (of srcIP, dstIP, exporter: LEN bits of each family's own address).
+                               exporter, domain, srcIP, dstIP; srcPort, dstPort, srcAS, dstAS,
+                               proto, tos; "NAME/LEN" for prefixes of addresses (of srcIP, dstIP,
+                               exporter: LEN bits of each family's own address).
                                srcIP is the IPv4 address, as mapped, unless that is 0.0.0.0 beside
                                an IPv6 one */
     size_t by_count;        /* 0: one row, the sum */

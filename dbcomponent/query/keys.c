@@ -9,8 +9,11 @@ static const struct {
     const char *name;
     ie_key key;
 } own_names[] = {
-    {"srcTag", WEIR_SRC_TAG},  {"dstTag", WEIR_DST_TAG}, {"exporter", WEIR_EXPORTER},
-    {"domain", WEIR_DOMAIN},   {"srcIP", WEIR_SRC_IP},   {"dstIP", WEIR_DST_IP},
+    {"srcTag", WEIR_SRC_TAG}, {"dstTag", WEIR_DST_TAG}, {"exporter", WEIR_EXPORTER},
+    {"domain", WEIR_DOMAIN},  {"srcIP", WEIR_SRC_IP},   {"dstIP", WEIR_DST_IP},
+    /* What filters call them, for those who know nfdump's words better than IANA's. */
+    {"srcPort", IANA(7)},     {"dstPort", IANA(11)},    {"srcAS", IANA(16)},
+    {"dstAS", IANA(17)},      {"proto", IANA(4)},       {"tos", IANA(5)},
 };
 #define OWN_NAMES (sizeof own_names / sizeof own_names[0])
 
@@ -74,8 +77,9 @@ static enum weir_status unknown_key(const char *name, size_t length, struct weir
                          s.name);
     return weir_fail(
         error, WEIR_EARGUMENT, "by",
-        "unknown key \"%s\"; expected an IPFIX element name, srcTag, dstTag, exporter, "
-        "domain, srcIP or dstIP, with /LEN for prefixes of addresses",
+        "unknown key \"%s\"; expected an IPFIX element name, srcTag, dstTag, srcIP, dstIP, "
+        "srcPort, dstPort, srcAS, dstAS, proto, tos, exporter or domain, with /LEN for prefixes of "
+        "addresses",
         wrong);
 }
 

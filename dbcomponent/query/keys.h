@@ -5,6 +5,8 @@
  *                                      the record has one, unless that is 0.0.0.0 beside an IPv6
  *                                      address other than :: (exporters fill the family they do not
  *                                      use with zeros)
+ *   srcPort, dstPort, srcAS, dstAS,    sourceTransportPort and so on, as filters call them
+ *   proto, tos
  *   NAME                               any element, as ie_key_parse() reads it
  *   NAME/LEN                           of an address: its first LEN bits. For srcIP, dstIP and
  *                                      exporter, which hold both families, LEN counts from the

@@ -37,6 +37,12 @@ static void names_of_keys(void)
         {"sourceIPv4Address/16", IANA(8), 16, IE_IPV4},
         {"sourceIPv6Address/128", IANA(27), 128, IE_IPV6},
         {"protocolIdentifier", IANA(4), -1, IE_UNSIGNED8},
+        {"srcPort", IANA(7), -1, IE_UNSIGNED16},
+        {"dstPort", IANA(11), -1, IE_UNSIGNED16},
+        {"srcAS", IANA(16), -1, IE_UNSIGNED32},
+        {"dstAS", IANA(17), -1, IE_UNSIGNED32},
+        {"proto", IANA(4), -1, IE_UNSIGNED8},
+        {"tos", IANA(5), -1, IE_UNSIGNED8},
         {"interfaceName", IANA(82), -1, IE_OCTET_ARRAY},
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -58,6 +64,7 @@ static void wrong_keys(void)
         {"nothingLikeThisAtAll", "expected an IPFIX element"},
         {"", "empty"},
         {"sourceIPv4Address/33", "0 to 32"},
+        {"srcPort/8", "only addresses"},
         {"sourceIPv6Address/129", "0 to 128"},
         {"sourceIPv4Address/", "0 to 32"},
         {"sourceIPv4Address/8x", "0 to 32"},
@@ -72,10 +79,12 @@ static void wrong_keys(void)
         CU_ASSERT_PTR_NOT_NULL(strstr(e.message, bad[i].says));
     }
     const char *twice[] = {"srcTag", "dstTag", "srcTag"};
+    const char *in_other_words[] = {"proto", "protocolIdentifier"};
     const char *prefixes[] = {"srcIP", "srcIP/24"};
     struct totals_key keys[TOTALS_KEYS_MOST];
     CU_ASSERT_EQUAL(keys_parse(twice, 3, keys, NULL), WEIR_EARGUMENT);
     CU_ASSERT_EQUAL(keys_parse(twice, TOTALS_KEYS_MOST + 1, keys, NULL), WEIR_EARGUMENT);
+    CU_ASSERT_EQUAL(keys_parse(in_other_words, 2, keys, NULL), WEIR_EARGUMENT);
     CU_ASSERT_EQUAL(keys_parse(prefixes, 2, keys, NULL), WEIR_OK);
 }
 
