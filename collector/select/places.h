@@ -19,8 +19,8 @@ enum weir_status places_new(const struct catalogue_snapshot *snapshot, struct po
 size_t places_policies_most(const struct catalogue_snapshot *snapshot);
 void places_free(struct places *p);
 
-/* For every row: its policy, place + 1, into policies[row] (left alone where there is
- * none, or an exception), and, of flow records, WEIR_OBSERVATION_ROLE where its point is described. */
+/* For every row: its policy, place + 1, into policies[row] (left alone where there is none, or an
+ * exception), and, of flow records, WEIR_OBSERVATION_ROLE where its point is described. */
 void places_mark(const struct places *p, struct batch *b, uint16_t *policies);
 
 #endif
