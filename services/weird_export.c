@@ -179,6 +179,10 @@ static int finish(struct export *e, enum weir_status status)
     if (written.too_long)
         fprintf(stderr, "weird: %" PRIu64 " records are longer than an IPFIX message can be: left "
                         "out\n", written.too_long);
+    if (written.times_unsaid)
+        fprintf(stderr, "weird: %" PRIu64 " records have times that IPFIX can not say (before 1970 "
+                        "or exported past 2106): left out, or the nearest that it has\n",
+                written.times_unsaid);
     return 0;
 }
 

@@ -17,10 +17,11 @@
 #define VARIABLE 65535u
 
 /* Fields that a row gets beside its columns. */
-enum added { ADD_START, ADD_END, ADD_EXPORTER4, ADD_EXPORTER6, ADD_RATE, ADDED };
+enum added { ADD_START, ADD_END, ADD_DURATION, ADD_EXPORTER4, ADD_EXPORTER6, ADD_RATE, ADDED };
 static const struct {
     uint16_t id, length;
-} added_fields[ADDED] = {[ADD_START] = {152, 8}, [ADD_END] = {153, 8}, [ADD_EXPORTER4] = {130, 4},
+} added_fields[ADDED] = {[ADD_START] = {152, 8},     [ADD_END] = {153, 8},
+                         [ADD_DURATION] = {161, 4},  [ADD_EXPORTER4] = {130, 4},
                          [ADD_EXPORTER6] = {131, 16}, [ADD_RATE] = {34, 4}};
 
 struct field {
@@ -262,8 +263,9 @@ struct writing {
     struct field *fields; /* every one that a row of the frame may have */
     uint32_t field_count;
     const struct vector *domain, *exported, *exporter, *rate, *start, *end;
-    const struct vector *origin, *up_start, *up_end, *start_ms, *end_ms, *says_exporter[2],
-        *says_rate[3];
+    const struct vector *origin, *up_start, *up_end, *start_ms, *end_ms, *durations[2],
+        *says_exporter[2], *says_rate[3];
+    unsigned times; /* of the present row: bits of ADD_START, ADD_END, ADD_DURATION */
     uint64_t *bits, *last_bits; /* a bit a field */
     uint16_t id;                /* of last_bits, in last_domain; 0: none */
     size_t last_domain;
@@ -323,19 +325,71 @@ static bool is_ipv4(const struct writing *w, uint32_t row)
     return !memcmp(vector_octets(w->exporter, row).bytes, mapped, sizeof mapped);
 }
 
+/* The second of a message's header (RFC 7011 section 3.1): the nearest that 32 bits can say. */
+static uint32_t header_time(int64_t exported_ms)
+{
+    int64_t s = exported_ms / 1000;
+    return s < 0 ? 0 : s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
+}
+
+#define TIMES (1u << ADD_START | 1u << ADD_END)
+
+/* Which times would not come out of the message the same: those relative to a router's start, and
+ * those of a message that are not to the second, or not what its header says. */
+static unsigned times_to_say(const struct writing *w, uint32_t row)
+{
+    uint64_t origin = number(w->origin, row);
+    int64_t exported = (int64_t)number(w->exported, row);
+    unsigned say = 0;
+    if (origin >= TIME_FROM_EXPORT)
+        say = (int64_t)number(w->end, row) == INT64_C(1000) * header_time(exported) ? 0 : TIMES;
+    else if (has(w->up_start, row) || has(w->up_end, row))
+        say = origin == TIME_FROM_START ? 1u << ADD_START : TIMES;
+    if (!has(w->start, row) || has(w->start_ms, row))
+        say &= ~(1u << ADD_START);
+    if (!has(w->end, row) || has(w->end_ms, row))
+        say &= ~(1u << ADD_END);
+    return say;
+}
+
+/* A start that is no number of milliseconds since 1970 is said by the flow's duration, which has
+ * 32 bits. False when neither can say it. */
+static bool say_by_duration(struct writing *w, uint32_t row)
+{
+    int64_t end = (int64_t)number(w->end, row);
+    uint64_t length = (uint64_t)end - number(w->start, row);
+    w->times &= ~(1u << ADD_START);
+    if (end <= 0 || length > UINT32_MAX || has(w->durations[0], row) || has(w->durations[1], row))
+        return false;
+    w->times |= 1u << ADD_DURATION | (has(w->end_ms, row) ? 0 : 1u << ADD_END);
+    return true;
+}
+
+/* What is said of the row's times; what can not be is left out, and counted. 0 is a time, but
+ * readers, ours too, take it for one that is not there. */
+static void choose_times(struct writing *w, uint32_t row)
+{
+    int64_t exported = (int64_t)number(w->exported, row);
+    bool all = exported >= 0 && exported / 1000 <= UINT32_MAX;
+    w->times = times_to_say(w, row);
+    if (w->times & 1u << ADD_START && (int64_t)number(w->start, row) <= 0)
+        all &= say_by_duration(w, row);
+    if (w->times & 1u << ADD_END && (int64_t)number(w->end, row) <= 0) {
+        w->times &= ~(1u << ADD_END);
+        all = false;
+    }
+    w->writer->report.times_unsaid += !all;
+}
+
 static bool wants(const struct writing *w, enum added which, uint32_t row)
 {
-    /* Times that would not come out of the message the same: relative to a router's start, or the
-     * message's own to the millisecond, which IPFIX's header has not. */
-    bool up = has(w->up_start, row) || has(w->up_end, row) ||
-              (number(w->origin, row) >= TIME_FROM_EXPORT &&
-               number(w->end, row) != number(w->exported, row) / 1000 * 1000);
     bool known = has(w->says_exporter[0], row) || has(w->says_exporter[1], row);
     bool sampled = has(w->says_rate[0], row) || has(w->says_rate[1], row) ||
                    has(w->says_rate[2], row);
     switch (which) {
-    case ADD_START: return up && has(w->start, row) && !has(w->start_ms, row);
-    case ADD_END: return up && has(w->end, row) && !has(w->end_ms, row);
+    case ADD_START:
+    case ADD_END:
+    case ADD_DURATION: return w->times >> which & 1;
     case ADD_EXPORTER4: return w->exporter && !known && is_ipv4(w, row);
     case ADD_EXPORTER6: return w->exporter && !known && !is_ipv4(w, row);
     default: return !sampled && whole_rate(w, row) != 0;
@@ -365,6 +419,9 @@ static void put_added(const struct writing *w, enum added which, uint32_t row, s
     switch (which) {
     case ADD_START: buffer_put_u64be(to, number(w->start, row)); return;
     case ADD_END: buffer_put_u64be(to, number(w->end, row)); return;
+    case ADD_DURATION:
+        buffer_put_u32be(to, (uint32_t)(number(w->end, row) - number(w->start, row)));
+        return;
     case ADD_EXPORTER4: buffer_put(to, vector_octets(w->exporter, row).bytes + 12, 4); return;
     case ADD_EXPORTER6: buffer_put(to, vector_octets(w->exporter, row).bytes, 16); return;
     default: buffer_put_u32be(to, whole_rate(w, row)); return;
@@ -395,6 +452,7 @@ static bool put_field(const struct writing *w, const struct field *f, uint32_t r
 static void mark_fields(struct writing *w, uint32_t row)
 {
     memset(w->bits, 0, (w->field_count + 63) / 64 * sizeof *w->bits);
+    choose_times(w, row);
     for (uint32_t i = 0; i < w->field_count; i++) {
         const struct field *f = &w->fields[i];
         bool there = f->vector ? vector_has(f->vector, row) : wants(w, f->which, row);
@@ -437,7 +495,7 @@ static enum weir_status write_row(struct writing *w, uint32_t row, struct buffer
                                   struct weir_error *error)
 {
     struct ipfix_writer *writer = w->writer;
-    uint32_t export_s = (uint32_t)(number(w->exported, row) / 1000);
+    uint32_t export_s = header_time((int64_t)number(w->exported, row));
     if (!turn_to(writer, (uint32_t)number(w->domain, row), export_s, out))
         return no_memory(error);
     enum weir_status status = choose_template(w, row, out, error);
@@ -475,6 +533,8 @@ static void find_columns(struct writing *w)
     w->up_end = frame_find(f, IANA(21));
     w->start_ms = frame_find(f, IANA(152));
     w->end_ms = frame_find(f, IANA(153));
+    w->durations[0] = frame_find(f, IANA(161));
+    w->durations[1] = frame_find(f, IANA(162));
     w->says_exporter[0] = frame_find(f, IANA(130));
     w->says_exporter[1] = frame_find(f, IANA(131));
     w->says_rate[0] = frame_find(f, IANA(34));

@@ -8,7 +8,8 @@
  *                               say nothing without the router's start, which only NetFlow's
  *                               header has: flowStartMilliseconds and flowEndMilliseconds instead.
  *                               The same where a record has the time of a message to the
- *                               millisecond
+ *                               millisecond. A start before 1970, or just then, which these can
+ *                               not say, is said by flowDurationMilliseconds
  *   times not believed          (collector/ingest/clock.h) go out as they came: whoever reads the
  *                               file sees what the exporter said
  *   exporterIPv4Address or -IPv6Address   who exported it, when the record does not say
@@ -16,6 +17,10 @@
  *                               number, and the record does not say
  *   what IPFIX can not say      Weir's own elements (tags…), and numbers past 32767 that NetFlow v9
  *                               vendors took without an enterprise: left out
+ *   times that it can not say   the end of such a flow before 1970, its start when the duration
+ *                               can not say it either: left out. Export times before 1970 or past
+ *                               2106, of which the header has no seconds: the nearest that it has.
+ *                               Such records are counted
  *
  * A message has records of one observation domain and export time; its sequence number counts the
  * domain's records (section 3.1). Messages have at most 1,400 octets, so that they fit datagrams
@@ -42,6 +47,7 @@ enum weir_status ipfix_write(struct ipfix_writer *w, const struct frame *f,
 
 struct ipfix_written {
     uint64_t messages, records, too_long;
+    uint64_t times_unsaid; /* records with a time that is left out, or not that of its message */
 };
 struct ipfix_written ipfix_writer_report(const struct ipfix_writer *w);
 

@@ -16,6 +16,7 @@ import subprocess
 import time
 
 import lib
+import lib_export as wire
 
 TIME_FROM_RECEPTION = 3  # lib/flow/batch.h
 CORPUS = pathlib.Path(os.environ.get("CORPUS", lib.ROOT.parent / "shared" / "corpus"))
@@ -80,11 +81,10 @@ def through_ipfix(data, what):
     report = lib.weird_import(base / "again", file)
     lib.equal(report["missing"], 0, f"{what}: missing after the way through IPFIX")
     lib.equal(report["undecodable"], 0, f"{what}: undecodable after the way through IPFIX")
-    # A capture without a clock: 1970 is no time that IPFIX can say. An exporter whose clock was not
-    # believed: its records go out with their own times, and a file has no reception to doubt them by.
-    unsaid = all(r["_weir"]["flowEnd"] < 10**6 for r in before)
+    # An exporter whose clock was not believed: its records go out with their own times, and a file has no
+    # reception to doubt them by.
     doubted = any(r["_weir"]["timeOrigin"] == TIME_FROM_RECEPTION for r in before)
-    untimed = {"flowEnd"} if unsaid or doubted else set()
+    untimed = {"flowEnd"} if doubted else set()
     gone, new = essences(before, untimed), essences(flows(base / "again"), untimed)
     lib.check(gone == new, f"{what}: {sum((gone - new).values())} of {len(before)} records changed: "
                            f"{next(iter(gone - new), '')} became {next(iter(new - gone), '')}")
@@ -202,7 +202,86 @@ def test_before_1970():
     lib.equal((row["flowStart"], row["flowEnd"]), ("-88000", "1000"), "times in CSV")
     (home / "out.ipfix").write_bytes(export(home / "data", "ipfix"))
     lib.weird_import(home / "again", home / "out.ipfix")
-    lib.equal(flows(home / "again")[0]["_weir"]["flowEnd"], 1000, "end through IPFIX, which has no times before 1970")
+    again = flows(home / "again")[0]
+    own = again["_weir"]
+    lib.equal((own["flowStart"], own["flowEnd"], own["exportTime"]), (-88000, 1000, 10000), "times through IPFIX")
+    lib.equal((again["flowDurationMilliseconds"], "flowStartMilliseconds" in again), (89000, False), "how it is said")
+
+
+def times(record):
+    w = record["_weir"]
+    return w["flowStart"], w["flowEnd"], w["exportTime"], w["timeOrigin"]
+
+
+def test_extreme_times():
+    """Everything that elements for times can say comes out of IPFIX the same: files have no reception to doubt it by."""
+    home = lib.folder()
+    ms = (0, 1, 2**32 * 1000 - 1, 2**32 * 1000, 253402300799999, 2**60 - 1, 2**60, 2**63 - 1, 2**63, 2**64 - 1)
+    seconds = (0, 1, 2**31, 2**32 - 1)
+    ntp = (0, 1 << 32, 2**31 << 32, 2**63, 2**64 - 1)
+
+    def pairs(id_, starts, ends, values, octets, secs=wire.SECS):
+        rows = (wire.number(a, octets) + wire.number(b, octets) for a in values for b in values)
+        return wire.ipfix(wire.template(id_, (starts, octets), (ends, octets)), wire.data(id_, *rows), secs=secs)
+
+    wire.write(home / "in", pairs(300, 152, 153, ms, 8), pairs(301, 150, 151, seconds, 4), pairs(302, 154, 155, ntp, 8),
+               pairs(303, 158, 159, seconds, 4, 100), pairs(304, 22, 21, seconds, 4, 2**32 - 1))
+    lib.weird_import(home / "data", home / "in")
+    (home / "out.ipfix").write_bytes(export(home / "data", "ipfix"))
+    lib.weird_import(home / "again", home / "out.ipfix")
+    before, after = ([times(r) for r in flows(home / d)] for d in ("data", "again"))
+    lib.equal(collections.Counter(after), collections.Counter(before), "times through IPFIX")
+    for at in (1, 2**32 * 1000, 253402300799999, (2**32 - 1) * 1000, 2**60 - 1):
+        lib.check(any(t[1] == at for t in before), f"no flow ends at {at}")
+
+
+def test_times_unsaid():
+    """What IPFIX has no numbers for is told: the end before 1970 of a router without a clock, and messages past 2106."""
+    home = lib.folder()
+    wire.write(home / "in", wire.netflow5([("10.0.0.1", "10.0.0.2", 1, 100, 70000, 80000)], secs=10, up=100000))
+    lib.weird_import(home / "data", home / "in")
+    lib.equal(times(flows(home / "data")[0]), (-20000, -10000, 10000, 0), "times")
+    done = subprocess.run([lib.WEIRD, "export", "--data", home / "data", "--format", "ipfix"], capture_output=True,
+                          check=True, timeout=60)
+    lib.check(b"1 records have times that IPFIX can not say" in done.stderr, f"it says: {done.stderr}")
+    (home / "out.ipfix").write_bytes(done.stdout)
+    lib.weird_import(home / "again", home / "out.ipfix")
+    lib.equal(times(flows(home / "again")[0]), (10000, 10000, 10000, 2), "left out, and so the message's")
+
+    (home / "late.pcapng").write_bytes(pcapng(sflow(3), 4_300_000_000_123_456))
+    lib.weird_import(home / "late", home / "late.pcapng")
+    before = [times(r) for r in flows(home / "late")]
+    lib.check(before and min(t[1] for t in before) > 2**32 * 1000, f"ends past 2106: {before[:1]}")
+    done = subprocess.run([lib.WEIRD, "export", "--data", home / "late", "--format", "ipfix"], capture_output=True,
+                          check=True, timeout=60)
+    lib.check(b"%d records have times" % len(before) in done.stderr, f"it says: {done.stderr}")
+    lib.equal({struct.unpack_from(">I", m, 4)[0] for m in messages(done.stdout)}, {2**32 - 1}, "the nearest time")
+    (home / "late.ipfix").write_bytes(done.stdout)
+    lib.weird_import(home / "late-again", home / "late.ipfix")
+    lib.equal(collections.Counter(times(r)[:2] for r in flows(home / "late-again")),
+              collections.Counter(t[:2] for t in before), "the flows' own times are said")
+
+
+def sflow(flows):
+    """A datagram of sFlow 5 with so many samples of IPv4; it has no time but that of its reception."""
+    record = struct.pack(">II4s4sIIII", 600, 6, wire.ip("10.0.0.1"), wire.ip("10.0.0.2"), 1024, 443, 16, 0)
+    sample = struct.pack(">8I", 1, 1, 100, 1000, 0, 1, 2, 1) + struct.pack(">II", 3, len(record)) + record
+    return struct.pack(">II4s4I", 5, 1, wire.ip("192.0.2.1"), 0, 1, 5000, flows) + flows * (
+        struct.pack(">II", 1, len(sample)) + sample)
+
+
+def pcapng(datagram, us):
+    """A capture of one UDP datagram on port 6343, of a time that may need 64 bits."""
+    def block(kind, body):
+        body += bytes(-len(body) % 4)
+        return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+
+    udp = struct.pack(">HHHH", 6343, 6343, len(datagram) + 8, 0) + datagram
+    packet = struct.pack(">BBHHHBBH4s4s", 0x45, 0, len(udp) + 20, 0, 0, 64, 17, 0, wire.ip("192.0.2.1"),
+                         wire.ip("192.0.2.9")) + udp
+    return (block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)) +
+            block(1, struct.pack("<HHI", 101, 0, 0)) +  # 101: a packet begins with its IP header
+            block(6, struct.pack("<IIIII", 0, us >> 32, us & 0xFFFFFFFF, len(packet), len(packet)) + packet))
 
 
 def test_refusals():
@@ -214,4 +293,5 @@ def test_refusals():
     lib.run(lib.WEIRD, "export", "--data", base / "nothing", ok=(1,))
 
 
-lib.main(test_ipfix, test_corpus, test_tshark, test_nfcapd, test_csv_and_json, test_before_1970, test_refusals)
+lib.main(test_ipfix, test_corpus, test_tshark, test_nfcapd, test_csv_and_json, test_before_1970, test_extreme_times,
+         test_times_unsaid, test_refusals)
