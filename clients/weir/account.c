@@ -182,7 +182,7 @@ static void counter_notes(struct report *r, const struct wt__Counters *c)
         {"expired", c->expiredSets, "data sets were given up because no template came"},
         {"undecodable", c->undecodableDatagrams, "datagrams were refused as a whole"},
         {"undecodable", c->undecodableOctets, "octets that no decoder could read"},
-        {"kernel drops", c->kernelDrops, "datagrams dropped at a full socket buffer"},
+        {"kernel drops", c->kernelDrops, "datagrams lost at a full buffer or an opening port"},
         {"spool drops", c->spoolDrops, "records given up because the spool was full"},
         {"given up", c->droppedRecords, "records given up for lack of memory"},
         {"undated", c->undatedRecords, "records placed at their reception: their clock is wrong"},

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "ingest/endpoint.h"
+#include "ingest/steer.h"
 #include "ingest/watch.h"
 #include <errno.h>
 #include <linux/sock_diag.h>
@@ -138,6 +139,14 @@ static void prepare_burst(struct receiver *r)
     }
 }
 
+static void add_drops(struct receiver *r, const struct udp_socket *s, uint32_t count, int64_t now)
+{
+    if (count == 0)
+        return;
+    r->kernel_drops += count;
+    ingest_kernel_drops(r->ingest, s->port, count, now);
+}
+
 /* Returns how many datagrams were read. */
 static unsigned receive_burst(struct receiver *r, const struct udp_socket *s)
 {
@@ -146,13 +155,18 @@ static unsigned receive_burst(struct receiver *r, const struct udp_socket *s)
     if (count <= 0)
         return 0;
     int64_t now = clock_now_ms();
+    uint32_t astray = 0; /* see receive.h */
     r->taken += (unsigned)count;
     for (int i = 0; i < count; i++) {
         struct datagram d = {
             .bytes = r->vectors[i].iov_base, .length = r->messages[i].msg_len, .received_ms = now};
         endpoint_address((struct sockaddr *)&r->peers[i], &d.from, &d.port);
-        (void)ingest_datagram(r->ingest, &d);
+        if (steer_to(&d.from, r->settings.of) == r->settings.number)
+            (void)ingest_datagram(r->ingest, &d);
+        else
+            astray++;
     }
+    add_drops(r, s, astray, now);
     return (unsigned)count;
 }
 
@@ -172,12 +186,8 @@ static void count_drops(struct receiver *r, struct udp_socket *s, int64_t now)
     socklen_t length = sizeof memory;
     if (getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, memory, &length) != 0)
         return;
-    uint32_t more = memory[SK_MEMINFO_DROPS] - s->dropped;
-    if (more == 0)
-        return;
+    add_drops(r, s, memory[SK_MEMINFO_DROPS] - s->dropped, now);
     s->dropped = memory[SK_MEMINFO_DROPS];
-    r->kernel_drops += more;
-    ingest_kernel_drops(r->ingest, s->port, more, now);
 }
 
 /* ---- the thread ---- */

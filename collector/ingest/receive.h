@@ -3,8 +3,13 @@
  * The thread owns its sockets, its connections (stream.h) and its ingest. It reads UDP with
  * recvmmsg(), many datagrams a system call; asks for a receive buffer as large as the kernel gives;
  * and counts what the kernel dropped at each socket (the counter of SO_RXQ_OVFL, read where it
- * stands, so that drops after the last datagram count too). Several receivers share ports by
- * steer.h.
+ * stands, so that drops after the last datagram count too).
+ *
+ * Several receivers share ports by steer.h. Between the first bind() and the moment the kernel has
+ * the program of steer.h, a datagram may be put to the socket of any of them. It is not decoded
+ * there: the receiver that its exporter belongs to goes on from the checkpoint of an earlier run,
+ * and misses it, so that it would be both received and missing. It is counted with the kernel's
+ * drops.
  *
  * Threads: receiver_add_…() before receiver_start(); receiver_suspend() and receiver_stats() by
  * any. */
@@ -17,6 +22,7 @@
 struct receiver;
 
 struct receiver_settings {
+    uint32_t number, of; /* which of the receivers of its ports: 0 … of - 1; of 0 or 1: the only */
     int64_t buffer;   /* octets asked of SO_RCVBUF */
     int64_t flush_ms; /* a batch is handed on at the latest after this */
     struct stream_limits streams;

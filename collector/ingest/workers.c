@@ -99,8 +99,10 @@ static void stop_keeper(struct workers *w)
 static enum weir_status make_one(struct workers *w, const struct ingest_output *output,
                                  struct weir_error *error)
 {
-    struct worker *one = &w->all[w->count++];
     struct receiver_settings settings = w->settings.receiver;
+    settings.number = w->count;
+    settings.of = w->settings.count;
+    struct worker *one = &w->all[w->count++];
     settings.tick = worker_tick;
     settings.context = one;
     one->workers = w;

@@ -51,7 +51,8 @@
     X(expired_sets, expiredSets, "data sets given up because no template came")                    \
     X(undecodable_octets, undecodableOctets, "octets that no decoder could read")                  \
     X(undecodable_datagrams, undecodableDatagrams, "datagrams refused as a whole")                 \
-    X(kernel_drops, kernelDrops, "datagrams the kernel dropped at a full socket buffer")           \
+    X(kernel_drops, kernelDrops,                                                                   \
+      "datagrams lost at a socket of ours: its buffer was full, or the port was being opened")     \
     X(spool_drops, spoolDrops, "records given up because the spool was full")                      \
     X(deselected_records, deselectedRecords, "of the records, those that a flow type dropped")     \
     X(refused_datagrams, refusedDatagrams, "datagrams of undescribed exporters, refused unread")   \
