@@ -46,7 +46,9 @@ enum weir_status store_append(struct store *s, const uint8_t *block, size_t leng
  * (whoever reads them checks it, as always). Never for octets that came from outside. */
 enum weir_status store_append_own(struct store *s, const uint8_t *block, size_t length,
                                   enum store_outcome *outcome, struct weir_error *error);
-/* Newest checkpoint of every session, for collector_resume(); the caller frees *out with free(). */
+/* Newest checkpoint of every session, those told last at the end, for collector_resume(); the
+ * caller frees *out with free(). Upkeep forgets those of sessions that were not heard for long: of
+ * each collector the 65,536 heard last are kept, and those that the same block told. */
 enum weir_status store_checkpoints(struct store *s, const uint8_t collector[16],
                                    struct account_checkpoint **out, size_t *count,
                                    struct weir_error *error);
@@ -362,11 +364,13 @@ struct upkeep_report {
     uint64_t blocks_removed, records_removed;  /* by retention */
     uint64_t rollups_made;                     /* of hours, days, 32 days */
     uint64_t octets_given_back;                /* to the file system */
+    uint64_t positions_forgotten;              /* of sessions not heard for long */
 };
 /* Everything that is due, at once: retention, merging of small blocks (which are sorted and packed
- * more densely), coarser roll-ups, space back to the file system. Records, account, roll-ups and
- * what was acknowledged stay the same. Others may use the store meanwhile; can be killed at any
- * moment. `progress` may be NULL. What was done before an error is in the report. */
+ * more densely), coarser roll-ups, checkpoints of long ago (store_checkpoints()), space back to the
+ * file system. Records, account, roll-ups and what was acknowledged stay the same. Others may use
+ * the store meanwhile; can be killed at any moment. `progress` may be NULL. What was done before an
+ * error is in the report. */
 typedef void (*store_progress)(void *context, uint64_t done, uint64_t all);
 enum weir_status store_upkeep(struct store *s, const struct upkeep_settings *settings,
                               store_progress progress, void *context, struct upkeep_report *report,

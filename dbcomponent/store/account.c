@@ -94,10 +94,14 @@ static enum weir_status put_checkpoint(struct sql *sql, int64_t collector, uint6
 enum weir_status account_store(struct sql *sql, int64_t collector, uint64_t sequence,
                                const struct account *account, struct weir_error *error)
 {
+    uint64_t forgotten = 0;
     enum weir_status status = WEIR_OK;
     for (size_t i = 0; status == WEIR_OK && i < account->row_count; i++)
         status = add_row(sql, &account->rows[i], error);
-    for (size_t i = 0; status == WEIR_OK && i < account->checkpoint_count; i++)
+    if (status == WEIR_OK && account->checkpoint_count)
+        status = positions_forgotten(sql, collector, &forgotten, error);
+    size_t count = sequence > forgotten ? account->checkpoint_count : 0;
+    for (size_t i = 0; status == WEIR_OK && i < count; i++)
         status = put_checkpoint(sql, collector, sequence, &account->checkpoints[i], error);
     return status;
 }

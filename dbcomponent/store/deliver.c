@@ -12,6 +12,7 @@
 #define AGE_MS (60 * MINUTE_MS)
 #define RUN_LEAST 64 /* deliveries that are worth a transaction */
 #define RUN_MOST  4096
+#define POSITIONS_MOST (1 << 20) /* of a run, in memory */
 #define ACCOUNT_MOST (256 << 10) /* octets: a range is rewritten when it grows */
 
 struct session {
@@ -21,6 +22,7 @@ struct session {
 
 struct range {
     uint64_t first, last, rows, deliveries;
+    uint64_t forgotten; /* positions of deliveries up to this one are (positions.c) */
     struct account_book *book;
     struct session *sessions;
     size_t count, room;
@@ -71,7 +73,8 @@ static bool add_account(struct range *r, const struct account *a, uint64_t seque
         if (new || from->last_heard_ms > to->last_heard_ms)
             to->last_heard_ms = from->last_heard_ms;
     }
-    for (size_t i = 0; fine && i < a->checkpoint_count; i++)
+    size_t positions = sequence > r->forgotten ? a->checkpoint_count : 0;
+    for (size_t i = 0; fine && i < positions; i++)
         fine = add_session(r, &a->checkpoints[i], sequence);
     return fine;
 }
@@ -156,7 +159,7 @@ static enum weir_status read_run(struct sql *sql, int64_t collector, uint64_t fr
         r->rows += query_u64(&q, 1);
         const uint8_t *bytes = query_blob(&q, 2, &length);
         status = add_bytes(r, bytes, length, sequence, error);
-        if (r->book && account_book_full(r->book))
+        if ((r->book && account_book_full(r->book)) || r->count >= POSITIONS_MOST)
             break;
     }
     enum weir_status ended = query_end(&q, status == WEIR_OK ? error : NULL);
@@ -233,8 +236,10 @@ static enum weir_status gather_run(struct upkeep *u, int64_t collector, uint64_t
     enum weir_status status = store_begin(u->store, error);
     if (status != WEIR_OK)
         return status;
+    status = positions_forgotten(sql, collector, &r.forgotten, error);
     int64_t before = u->thorough ? INT64_MAX : clock_now_ms() - AGE_MS;
-    status = read_run(sql, collector, *from, before, &r, error);
+    if (status == WEIR_OK)
+        status = read_run(sql, collector, *from, before, &r, error);
     *any = r.deliveries != 0;
     *from = r.last + 1;
     if (status == WEIR_OK && r.deliveries >= (u->thorough ? 2 : RUN_LEAST))
@@ -243,18 +248,25 @@ static enum weir_status gather_run(struct upkeep *u, int64_t collector, uint64_t
     return store_end(u->store, status, error);
 }
 
-enum weir_status upkeep_deliveries(struct upkeep *u, struct weir_error *error)
+enum weir_status upkeep_collectors(struct upkeep *u, int64_t **ids, size_t *count,
+                                   struct weir_error *error)
 {
     struct reader *r;
-    int64_t *collectors;
-    size_t count = 0;
     arena_reset(&u->list);
     enum weir_status status = reader_open(u->store, &r, error);
     if (status != WEIR_OK)
         return status;
     struct query q = query_start(&r->sql, SQL_COLLECTORS);
-    status = query_numbers(&q, &u->list, &collectors, &count, error);
+    status = query_numbers(&q, &u->list, ids, count, error);
     reader_close(r);
+    return status;
+}
+
+enum weir_status upkeep_deliveries(struct upkeep *u, struct weir_error *error)
+{
+    int64_t *collectors;
+    size_t count = 0;
+    enum weir_status status = upkeep_collectors(u, &collectors, &count, error);
     for (size_t i = 0; status == WEIR_OK && i < count; i++) {
         uint64_t from = 0;
         bool any = true;

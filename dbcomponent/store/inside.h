@@ -147,6 +147,13 @@ enum weir_status rollups_kept_count(struct sql *sql, int64_t period_ms, struct r
 /* account.c: adds a block's account to the tables. Inside a transaction. */
 enum weir_status account_store(struct sql *sql, int64_t collector, uint64_t sequence,
                                const struct account *account, struct weir_error *error);
+/* positions.c: the highest sequence of the collector's blocks whose positions are forgotten; 0:
+ * none are. Positions of blocks up to it are neither kept nor summed up again. */
+enum weir_status positions_forgotten(struct sql *sql, int64_t collector, uint64_t *through,
+                                     struct weir_error *error);
+/* Writes that down, inside a transaction. */
+enum weir_status positions_forget(struct sql *sql, int64_t collector, uint64_t through,
+                                  struct weir_error *error);
 /* Columns 0… of a row read by SQL_ACCOUNT_RANGE or SQL_ACCOUNT_FIND. */
 void account_row_read(struct query *q, struct account_row *row);
 

@@ -196,7 +196,11 @@
       " seal(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9))")                                                \
     X(SQL_CHECKPOINTS,                                                                             \
       "SELECT " CHECKPOINT_SQL_ALL ", seal = seal(" CHECKPOINT_SQL_ALL ") FROM checkpoint"         \
-      " WHERE collector = ?1")                                                                     \
+      " WHERE collector = ?1 ORDER BY sequence")                                                   \
+    X(SQL_CHECKPOINT_COUNT, "SELECT count(*) FROM checkpoint WHERE collector = ?1")                \
+    X(SQL_CHECKPOINT_RANK, "SELECT sequence FROM checkpoint WHERE collector = ?1"                  \
+                           " ORDER BY sequence LIMIT 1 OFFSET ?2")                                 \
+    X(SQL_CHECKPOINT_FORGET, "DELETE FROM checkpoint WHERE collector = ?1 AND sequence < ?2")      \
     X(SQL_COLLECTORS, "SELECT id, identity, seal = seal(id, identity) FROM collector ORDER BY id") \
     X(SQL_COLLECTOR_COUNT, "SELECT count(*) FROM collector")                                       \
     X(SQL_TAG_ADD, "INSERT INTO tag VALUES (?1, ?2, seal(?1, ?2))")                                \

@@ -12,13 +12,14 @@
 
 /* ---- rounds ---- */
 
-/* In the order that gives most: what leaves need not be merged before. Some are due every second,
+/* In the order that gives most: what leaves need not be merged before. Positions leave before
+ * deliveries become ranges, in which all are as old as the newest. Some steps are due every second,
  * some seldom; `every` counts rounds. */
 static const struct step {
     enum weir_status (*run)(struct upkeep *u, struct weir_error *error);
     unsigned every;
 } steps[] = {
-    {upkeep_retain, 1}, {upkeep_compact, 1},   {upkeep_deliveries, 60},
+    {upkeep_retain, 1}, {upkeep_compact, 1}, {upkeep_positions, 60}, {upkeep_deliveries, 60},
     {upkeep_levels, 30}, {upkeep_give_back, 5},
 };
 

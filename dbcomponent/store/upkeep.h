@@ -5,6 +5,7 @@
  *   compact.c     small blocks become large ones
  *   retain.c      old blocks leave; what they counted stays in roll-ups, or leaves too
  *   deliver.c     deliveries of long ago become ranges
+ *   positions.c   sequence positions of sessions that were not heard for long leave
  *   levels.c      roll-ups of hours, days and 32 days
  *
  * Each step reads by a reader, works with nothing locked, and changes the file in one short
@@ -38,6 +39,11 @@ enum weir_status upkeep_compact(struct upkeep *u, struct weir_error *error);
 enum weir_status upkeep_retain(struct upkeep *u, struct weir_error *error);
 enum weir_status upkeep_give_back(struct upkeep *u, struct weir_error *error);
 enum weir_status upkeep_deliveries(struct upkeep *u, struct weir_error *error);
+enum weir_status upkeep_positions(struct upkeep *u, struct weir_error *error);
 enum weir_status upkeep_levels(struct upkeep *u, struct weir_error *error);
+
+/* deliver.c: the collectors' numbers, in u->list. */
+enum weir_status upkeep_collectors(struct upkeep *u, int64_t **ids, size_t *count,
+                                   struct weir_error *error);
 
 #endif

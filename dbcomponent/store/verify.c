@@ -189,10 +189,33 @@ static enum weir_status check_range(struct verifying *v, struct query *q, struct
     return status;
 }
 
-static enum weir_status check_deliveries(struct verifying *v, struct weir_error *error)
+static enum weir_status copy_forgotten(struct verifying *v, int64_t collector,
+                                       struct weir_error *error)
+{
+    uint64_t through;
+    enum weir_status status = positions_forgotten(v->sql, collector, &through, error);
+    return status == WEIR_OK && through ? positions_forget(&v->own, collector, through, error)
+                                        : status;
+}
+
+/* What positions.c says is forgotten is not to be found again. */
+static enum weir_status take_forgotten(struct verifying *v, struct weir_error *error)
 {
     struct weir_error found;
     enum weir_status status = WEIR_OK;
+    struct query q = query_start(v->sql, SQL_COLLECTORS);
+    while (status == WEIR_OK && query_row(&q) && query_sealed(&q))
+        status = tell(v, copy_forgotten(v, query_i64(&q, 0), &found), &found, error);
+    enum weir_status ended = query_end(&q, status == WEIR_OK ? error : NULL);
+    return status == WEIR_OK ? ended : status;
+}
+
+static enum weir_status check_deliveries(struct verifying *v, struct weir_error *error)
+{
+    struct weir_error found;
+    enum weir_status status = take_forgotten(v, error);
+    if (status != WEIR_OK)
+        return status;
     struct query q = query_start(v->sql, SQL_DELIVERIES);
     while (status == WEIR_OK && query_row(&q) && query_sealed(&q))
         status = tell(v, check_delivery(v, &q, &found), &found, error);
