@@ -24,10 +24,35 @@ struct store;
 enum store_mode { STORE_CREATE, STORE_READ_ONLY };
 /* Opens (and creates, migrates) the store in directory `data`: one file, weir.db.
  * WEIR_EVERSION: the file is of a newer Weir, of one from before the first release, or (read only)
- * of an older one. WEIR_ECORRUPT, WEIR_EIO, WEIR_EDENIED name the file. */
+ * of an older one. WEIR_ECORRUPT, WEIR_EIO, WEIR_EDENIED name the file.
+ *
+ * A file that something else makes shorter while it is open: the first call that misses octets, and
+ * every one after it until the store is opened anew, returns WEIR_EIO and says so; nothing is
+ * written to the file any more, not at store_close() either. Octets that the disk does not give:
+ * WEIR_EIO of the calls that want them, with the block where they are of one. */
 enum weir_status store_open(const char *data, enum store_mode mode, struct store **out,
                             struct weir_error *error);
 void store_close(struct store *s);
+
+/* Scans are a sixth faster when the store's file is mapped into memory. But a mapped file that
+ * something else makes shorter, or whose disk fails, is a SIGBUS to the thread that reads it, and
+ * signals are the program's: so nothing is mapped until the program says that it has a handler,
+ *
+ *     static void on_bus_error(int signal, siginfo_t *info, void *unused)
+ *     {
+ *         if (info->si_code > 0 && store_fault(info->si_addr))
+ *             return;
+ *         … what the program does without a store …
+ *     }
+ *
+ * (sigaction(), SA_SIGINFO; no thread that uses a store may block SIGBUS). Readers made later map.
+ * Any thread. Of a program that says nothing the log's index alone is mapped (weir.db-shm: SQLite
+ * has no other way); whoever shortens that one ends it. */
+void store_may_map(bool may);
+/* For that handler, in any thread; async-signal-safe. True: the address is one of a mapped file of
+ * a store; zeros are there now, the thread can go on, and the call of store.h that it is in returns
+ * WEIR_EIO. False: it is not. */
+bool store_fault(const void *address);
 
 /* Random identity made with the file, and a counter that grows with every call: for block ids. */
 enum weir_status store_incarnation(struct store *s, uint8_t id[16], uint32_t *incarnation,

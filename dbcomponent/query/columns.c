@@ -29,12 +29,13 @@ enum weir_status columns_blame(const struct columns *c, enum weir_status status,
 {
     if (status == WEIR_ENOMEM)
         return status;
-    char text[sizeof error->message];
+    char text[sizeof error->message], block[32];
+    int length = snprintf(block, sizeof block, "block %lld: ", (long long)c->block->stored.rowid);
     snprintf(text, sizeof text, "%s", error ? error->message : "");
     if (status == WEIR_ECHECKSUM || status == WEIR_EMALFORMED || status == WEIR_ETRUNCATED)
         status = WEIR_ECORRUPT;
-    return weir_fail(error, status, NULL, "block %lld: %.380s",
-                     (long long)c->block->stored.rowid, text);
+    bool named = strncmp(text, block, (size_t)length) == 0; /* by the store, or as another's base */
+    return weir_fail(error, status, NULL, "%s%.400s", named ? "" : block, text);
 }
 
 static enum weir_status decode(struct columns *c, uint32_t at, struct weir_error *error)

@@ -127,7 +127,7 @@ enum weir_status store_totals(struct store *s, const struct totals_request *requ
     status = reader_open(s, &r, error);
     if (status == WEIR_OK) {
         status = ask(s, r, request, out, error);
-        reader_close(r);
+        status = reader_end(r, status, error);
     }
     if (status != WEIR_OK)
         totals_free(out);

@@ -333,9 +333,8 @@ static bool hire(struct worker *w, struct gang *g)
 static enum weir_status dismiss(struct worker *w, struct worker *first, struct weir_error *error)
 {
     pthread_join(w->thread, NULL);
-    reader_close(w->reader);
     arena_free(&w->arena);
-    enum weir_status status = w->status;
+    enum weir_status status = reader_end(w->reader, w->status, &w->error);
     if (status != WEIR_OK && first->status == WEIR_OK && error)
         *error = w->error;
     if (status == WEIR_OK && first->status == WEIR_OK)

@@ -22,6 +22,10 @@
  * and checks every seal and checksum on the way. It never writes. Columns are those of the moment
  * the table is first named on a connection.
  *
+ * It opens no file and handles no signal: both are the program's that loads it. SQLite maps
+ * nothing of the file unless that program says PRAGMA mmap_size; then a file that is made shorter
+ * under it is a SIGBUS to that program, with or without this table.
+ *
  * Threads: as the connection. */
 #ifndef WEIR_SQLEXT_H
 #define WEIR_SQLEXT_H

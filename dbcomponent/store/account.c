@@ -166,7 +166,7 @@ enum weir_status store_checkpoints(struct store *s, const uint8_t collector[16],
     status = collector_find(&r->sql, collector, &id, error);
     if (status == WEIR_OK && id)
         status = read_checkpoints(&r->sql, id, out, count, error);
-    reader_close(r);
+    status = reader_end(r, status, error);
     if (status != WEIR_OK) {
         free(*out);
         *out = NULL;

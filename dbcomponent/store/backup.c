@@ -22,6 +22,8 @@ static enum weir_status copy(struct sql *from, struct sql *to, store_progress pr
             progress(context, (uint64_t)(sqlite3_backup_pagecount(b) - sqlite3_backup_remaining(b)),
                      (uint64_t)sqlite3_backup_pagecount(b));
     int ended = sqlite3_backup_finish(b);
+    if (sql_checked(from, SQLITE_OK) != SQLITE_OK)
+        return sql_fail(from, SQLITE_IOERR, error);
     return code == SQLITE_DONE && ended == SQLITE_OK
                ? WEIR_OK
                : sql_fail(to, code == SQLITE_DONE ? ended : code, error);
@@ -81,13 +83,13 @@ enum weir_status store_backup(struct store *s, const char *file, store_progress 
     if (status != WEIR_OK)
         return status;
     status = make_part(part, error);
-    if (status == WEIR_OK) {
+    bool made = status == WEIR_OK;
+    if (made)
         status = copy_to(r, part, progress, context, error);
-        if (status == WEIR_OK)
-            status = settle(part, file, error);
-        if (status != WEIR_OK)
-            unlink(part);
-    }
-    reader_close(r);
+    status = reader_end(r, status, error);
+    if (status == WEIR_OK)
+        status = settle(part, file, error);
+    if (made && status != WEIR_OK)
+        unlink(part);
     return status;
 }

@@ -55,7 +55,7 @@ enum weir_status block_record_read(struct sql *sql, int64_t id, struct arena *a,
     query_bind_i64(&q, id);
     enum weir_status status = WEIR_OK;
     if (!query_row(&q)) {
-        status = query_end(&q, error);
+        status = in_block(id, query_end(&q, error), error);
         return status != WEIR_OK ? status : weir_fail(error, WEIR_ENOTFOUND, "block",
                                                       "there is no block %lld", (long long)id);
     }
@@ -72,7 +72,7 @@ enum weir_status block_record_read(struct sql *sql, int64_t id, struct arena *a,
         status = open_directory(bytes, length, a, out, error);
     }
     enum weir_status ended = query_end(&q, status == WEIR_OK ? error : NULL);
-    return status == WEIR_OK ? ended : status;
+    return status == WEIR_OK ? in_block(id, ended, error) : status;
 }
 
 uint8_t *block_directory(const struct block_record *b, struct arena *a, size_t *length)
@@ -103,14 +103,14 @@ enum weir_status block_column_load(struct sql *sql, int64_t id, uint32_t place,
     uint8_t *bytes = arena_alloc(a, (size_t)c->length + 1);
     if (!bytes)
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory for block %lld", (long long)id);
-    int code = c->length ? seek(sql, COLUMN_ID(id, place)) : SQLITE_OK;
+    int code = c->length ? sql_checked(sql, seek(sql, COLUMN_ID(id, place))) : SQLITE_OK;
     if (c->length && code == SQLITE_OK) {
         if (sqlite3_blob_bytes(sql->column) != (int)c->length) {
             snprintf(what, sizeof what, "column %s has another length than its head says",
                      ie_key_print(c->key, name));
             return damaged(id, what, error);
         }
-        code = sqlite3_blob_read(sql->column, bytes, (int)c->length, 0);
+        code = sql_checked(sql, sqlite3_blob_read(sql->column, bytes, (int)c->length, 0));
     }
     if (code == SQLITE_ERROR) { /* no such row, or not a blob */
         snprintf(what, sizeof what, "column %s is missing", ie_key_print(c->key, name));

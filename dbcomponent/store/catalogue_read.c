@@ -264,7 +264,9 @@ enum weir_status store_catalogue(struct store *s, struct catalogue *out, struct 
     if (status != WEIR_OK)
         return status;
     status = catalogue_read(&r->sql, out, error);
-    reader_close(r);
+    status = reader_end(r, status, error);
+    if (status != WEIR_OK)
+        catalogue_free(out);
     return status;
 }
 

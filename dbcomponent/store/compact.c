@@ -132,7 +132,7 @@ static enum weir_status merge(struct upkeep *u, const struct small *s, size_t co
     enum weir_status status = reader_open(u->store, &r, error);
     if (status == WEIR_OK) {
         status = merger_merge(u->merger, &r->sql, ids, count, seals, &merged, error);
-        reader_close(r);
+        status = reader_end(r, status, error);
     }
     const uint8_t *directory = status == WEIR_OK ? block_directory(&merged, &a, &length) : NULL;
     if (status == WEIR_OK && !directory)
@@ -177,7 +177,7 @@ static enum weir_status compact_kind(struct upkeep *u, enum record_kind kind,
     if (status != WEIR_OK)
         return status;
     status = list_small(r, kind, &u->list, &s, &count, error);
-    reader_close(r);
+    status = reader_end(r, status, error);
     for (size_t i = 0, n; status == WEIR_OK && i < count && !upkeep_stopped(u); i += n) {
         bool full;
         n = fitting(s + i, count - i, &full);

@@ -2,7 +2,7 @@
  * scan over stored blocks, roll-up rows. Private to dbcomponent; everything outside uses store.h.
  *
  * Threads: a struct reader belongs to one thread at a time and holds one read transaction: one
- * consistent state from reader_open() to reader_close(). Take as many readers as there are
+ * consistent state from reader_open() to reader_end(). Take as many readers as there are
  * threads. */
 #ifndef WEIR_DB_CONTAINER_H
 #define WEIR_DB_CONTAINER_H
@@ -13,7 +13,10 @@
 
 struct reader;
 enum weir_status reader_open(struct store *s, struct reader **out, struct weir_error *error);
-void reader_close(struct reader *r);
+/* Lets it go. `status` as it is when that is an error; else WEIR_EIO when octets of the file were
+ * missed that a mapping should have had: what the reader told is not to be believed then. */
+enum weir_status reader_end(struct reader *r, enum weir_status status, struct weir_error *error);
+void reader_close(struct reader *r); /* the same where nothing of it will be believed; NULL: fine */
 
 /* ---- blocks ---- */
 struct stored_block {
@@ -83,7 +86,7 @@ enum weir_status reader_account_span(struct reader *r, int64_t *first_ms, int64_
                                      struct weir_error *error);
 
 /* ---- what is kept from one question to the next ----
- * Memory that goes with the reader's connection, from reader_close() to a later reader_open(). What
+ * Memory that goes with the reader's connection, from reader_end() to a later reader_open(). What
  * it says about the file holds only as long as reader_version() tells the same, which it does until
  * anybody, other processes too, has committed something. */
 uint64_t reader_version(struct reader *r);

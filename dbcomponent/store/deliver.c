@@ -258,8 +258,7 @@ enum weir_status upkeep_collectors(struct upkeep *u, int64_t **ids, size_t *coun
         return status;
     struct query q = query_start(&r->sql, SQL_COLLECTORS);
     status = query_numbers(&q, &u->list, ids, count, error);
-    reader_close(r);
-    return status;
+    return reader_end(r, status, error);
 }
 
 enum weir_status upkeep_deliveries(struct upkeep *u, struct weir_error *error)

@@ -43,6 +43,7 @@ struct store {
     const char *open; /* what SQLite opens: path, or a file: URI that says immutable */
     char *uri;
     bool read_only;
+    atomic_bool cut; /* somebody else made the file shorter while it was open: nothing goes on */
     pthread_mutex_t writing;
     struct sql writer;
     /* The log beside the file, in octets: as the last commit left it, and when to insist on folding

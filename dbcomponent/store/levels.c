@@ -187,8 +187,7 @@ static enum weir_status list_missing(struct upkeep *u, int level, int64_t **star
     query_bind_i64(&q, size);
     query_bind_i64(&q, slot_of(settled > 0 ? settled : 0, size) - 1);
     status = query_numbers(&q, &u->list, starts, count, error);
-    reader_close(r);
-    return status;
+    return reader_end(r, status, error);
 }
 
 enum weir_status upkeep_levels(struct upkeep *u, struct weir_error *error)

@@ -237,7 +237,7 @@ enum weir_status store_names(struct store *s, struct interval when, struct names
     enum weir_status status = reader_open(s, &r, error);
     if (status == WEIR_OK) {
         status = read_blocks(g, r, when);
-        reader_close(r);
+        status = reader_end(r, status, error);
     }
     if (status != WEIR_OK) {
         names_free(out);

@@ -90,8 +90,7 @@ static enum weir_status look(struct upkeep *u, int64_t collector, uint64_t *belo
     if (status != WEIR_OK)
         return status;
     status = draw(&r->sql, collector, below, error);
-    reader_close(r);
-    return status;
+    return reader_end(r, status, error);
 }
 
 /* ---- forgetting ---- */

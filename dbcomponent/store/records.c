@@ -299,6 +299,5 @@ enum weir_status store_records(struct store *s, const char *filter, struct inter
         filter_free(parsed);
     }
     free(w);
-    reader_close(r);
-    return status;
+    return reader_end(r, status, error);
 }

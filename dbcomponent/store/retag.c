@@ -311,8 +311,7 @@ static enum weir_status list_blocks(struct store *s, struct arena *a, struct sto
     if (status != WEIR_OK)
         return status;
     status = reader_blocks(r, RECORD_FLOW, INTERVAL_ALL, a, blocks, count, error);
-    reader_close(r);
-    return status;
+    return reader_end(r, status, error);
 }
 
 static enum weir_status prepare(struct retagging *r, struct weir_error *error)

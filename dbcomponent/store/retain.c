@@ -134,8 +134,7 @@ static enum weir_status look_at(struct store *s, int64_t id, struct leaving *l,
         if (status == WEIR_OK)
             status = rollups_add_frame(l->counted->rollups, &frame, 1, a, error);
     }
-    reader_close(r);
-    return status;
+    return reader_end(r, status, error);
 }
 
 static uint64_t flows_of(struct rollups *r)
@@ -215,8 +214,7 @@ static enum weir_status one_number(struct upkeep *u, enum sql_statement which, i
             *beside = query_i64(&q, 1);
     }
     status = query_end(&q, error);
-    reader_close(r);
-    return status;
+    return reader_end(r, status, error);
 }
 
 static enum weir_status remove_expired(struct upkeep *u, enum record_kind kind, int64_t before_ms,
@@ -323,8 +321,7 @@ static enum weir_status measure(struct upkeep *u, struct space *out, struct weir
         status = sql_number(&r->sql, "PRAGMA page_count", &out->pages, error);
     if (status == WEIR_OK)
         status = sql_number(&r->sql, "PRAGMA freelist_count", &out->free, error);
-    reader_close(r);
-    return status;
+    return reader_end(r, status, error);
 }
 
 /* The oldest block leaves; when there is none, the oldest hour of roll-ups. False in *any: there is

@@ -3,7 +3,9 @@
  * queries. */
 #define SQLITE_ENABLE_COLUMN_METADATA 1 /* Debian's library has it; the header hides it otherwise */
 #include "store/sql.h"
+#include "base/log.h"
 #include "store/seal.h"
+#include "store/vfs.h"
 #include <errno.h>
 #include <string.h>
 
@@ -72,8 +74,49 @@ static enum weir_status status_of(int code, int os_error)
     return WEIR_EINTERNAL;
 }
 
+/* Not the file alone: a log that goes on beside a file that is not the one it was made for would
+ * put pages where they do not belong. So the store is not used any more (sql->cut). */
+static enum weir_status fail_lost(struct sql *sql, struct weir_error *error)
+{
+    const struct vfs_loss loss = vfs_loss(sql->file);
+    if (loss.at < 0)
+        return weir_fail(error, WEIR_EIO, "data",
+                         "%s-shm was made shorter while it was open; start again", sql->path);
+    if (loss.cut)
+        return weir_fail(error, WEIR_EIO, "data",
+                         "%s was cut to %lld octets while it was open; stop, put the whole file"
+                         " back, and start again", sql->path, (long long)loss.size);
+    return weir_fail(error, WEIR_EIO, "data", "%s: octet %lld can not be read from the disk",
+                     sql->path, (long long)loss.at);
+}
+
+/* What SQLite finds damaged may be a file whose end is gone. */
+static bool is_whole(struct sql *sql, int code)
+{
+    if (!sql->file)
+        return true;
+    if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
+        (void)vfs_shorter(sql->file);
+    return vfs_whole(sql->file);
+}
+
+int sql_checked(struct sql *sql, int code)
+{
+    if (is_whole(sql, code))
+        return code;
+    if (sql->cut && vfs_loss(sql->file).cut && !atomic_exchange(sql->cut, true)) {
+        struct weir_error error;
+        (void)fail_lost(sql, &error);
+        log_error("store", "%s", error.message);
+    }
+    return SQLITE_IOERR;
+}
+
 enum weir_status sql_fail(struct sql *sql, int code, struct weir_error *error)
 {
+    (void)sql_checked(sql, code);
+    if (sql->file && !vfs_whole(sql->file))
+        return fail_lost(sql, error);
     int os_error = os_error_of(sql->db, code);
     enum weir_status status = status_of(code, os_error);
     const char *said = sql->db && sqlite3_extended_errcode(sql->db) == code
@@ -90,9 +133,12 @@ enum weir_status sql_open(struct sql *sql, const char *path, const char *name, i
                           struct weir_error *error)
 {
     *sql = (struct sql){.path = name};
-    int code = sqlite3_open_v2(path, &sql->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    int code = vfs_register();
+    if (code == SQLITE_OK)
+        code = sqlite3_open_v2(path, &sql->db, flags | SQLITE_OPEN_NOMUTEX, VFS_NAME);
     if (!sql->db)
         return weir_fail(error, WEIR_ENOMEM, "", "%s: out of memory", name);
+    sql->file = vfs_file_of(sql->db);
     sqlite3_extended_result_codes(sql->db, 1);
     if (code == SQLITE_OK)
         code = sqlite3_busy_timeout(sql->db, SQL_BUSY_MS);
@@ -124,7 +170,7 @@ void sql_release_column(struct sql *sql)
 
 enum weir_status sql_script(struct sql *sql, const char *text, struct weir_error *error)
 {
-    int code = sqlite3_exec(sql->db, text, NULL, NULL, NULL);
+    int code = sql_checked(sql, sqlite3_exec(sql->db, text, NULL, NULL, NULL));
     return code == SQLITE_OK ? WEIR_OK : sql_fail(sql, code, error);
 }
 
@@ -134,7 +180,7 @@ enum weir_status sql_number(struct sql *sql, const char *text, int64_t *out,
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(sql->db, text, -1, &statement, NULL);
     if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
+        code = sql_checked(sql, sqlite3_step(statement));
     *out = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
     enum weir_status status =
         code == SQLITE_ROW || code == SQLITE_DONE ? WEIR_OK : sql_fail(sql, code, error);
@@ -203,7 +249,7 @@ void query_bind_address(struct query *q, const struct address *a)
 bool query_row(struct query *q)
 {
     if (q->code == SQLITE_OK || q->code == SQLITE_ROW)
-        q->code = sqlite3_step(q->statement);
+        q->code = sql_checked(q->sql, sqlite3_step(q->statement));
     return q->code == SQLITE_ROW;
 }
 
@@ -260,7 +306,10 @@ bool query_sealed(struct query *q)
 enum weir_status query_end(struct query *q, struct weir_error *error)
 {
     enum weir_status status = WEIR_OK;
-    if (q->table)
+    int code = sql_checked(q->sql, q->code);
+    if (code != q->code)
+        status = sql_fail(q->sql, code, error);
+    else if (q->table)
         status = weir_fail(error, WEIR_ECORRUPT, q->table,
                            "%s: a row of table %s does not match its seal", q->sql->path, q->table);
     else if (q->code != SQLITE_OK && q->code != SQLITE_ROW && q->code != SQLITE_DONE)

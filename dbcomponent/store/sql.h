@@ -21,6 +21,7 @@
 #include "base/status.h"
 #include "flow/account.h"
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -288,9 +289,12 @@ struct sql {
     const char *path; /* of the file, for messages; the store's memory */
     sqlite3_stmt *statements[SQL_STATEMENT_COUNT];
     sqlite3_blob *column; /* open on block_column, moved from row to row; NULL at first */
+    struct vfs_file *file; /* what sql_open() opened; NULL: somebody else's connection */
+    atomic_bool *cut;      /* set when the file turns out to have been made shorter; may be NULL */
 };
 
-/* Opens `path` (or a file: URI) with SQLite's open flags, and gives the connection our functions:
+/* Opens `path` (or a file: URI) with SQLite's open flags, watched (vfs.h), and gives the connection
+ * our functions:
  *     seal(…)    CRC-32C of its arguments with their types and lengths
  *     digest(…)  aggregate: sum of the rows' seals, whatever their order
  * `name` is the path for messages and must outlive the connection. */
@@ -302,6 +306,10 @@ enum weir_status sql_script(struct sql *sql, const char *text, struct weir_error
 /* First column of the first row of a text outside the table (pragmas at opening). */
 enum weir_status sql_number(struct sql *sql, const char *text, int64_t *out,
                             struct weir_error *error);
+/* What a call of SQLite that reads the file gave, or an error in its place when octets of the file
+ * were missed meanwhile (vfs.h): what it read is not to be believed then. query_row() and
+ * query_end() have asked already. */
+int sql_checked(struct sql *sql, int code);
 /* SQLite's result code as a status, with what SQLite says and the file in the message. */
 enum weir_status sql_fail(struct sql *sql, int code, struct weir_error *error);
 /* A statement without parameters or rows. */

@@ -2,6 +2,8 @@
  * Neighbours: migrate.c makes the schema, append.c writes blocks, blocks.c reads them. */
 #include "store/inside.h"
 #include "store/rollups.h"
+#include "store/vfs.h"
+#include "store/window.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,11 +30,31 @@ static const char writer_settings[] =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
     "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8192; PRAGMA secure_delete = OFF;"
     "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON";
-/* Readers map the file (as much of it as SQLite allows, 2 GiB; the rest is read): a sixth less
- * processor time for scans. WAL keeps what a reader sees from being cut off under it. */
-static const char reader_settings[] = "PRAGMA query_only = ON; PRAGMA mmap_size = 2147418112; "
+static const char reader_settings[] = "PRAGMA query_only = ON; PRAGMA mmap_size = 0;"
                                       "PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;"
                                       "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON";
+/* Where that is safe readers map the file (as much of it as SQLite allows, 2 GiB; the rest is
+ * read): a sixth less processor time for scans. WAL keeps what a reader sees from being cut off by
+ * us; window.h says what happens when others do. */
+static const char reader_maps[] = "PRAGMA mmap_size = 2147418112";
+
+/* ---- a file that somebody else made shorter ---- */
+
+static enum weir_status refuse_cut(const struct store *s, struct weir_error *error)
+{
+    return weir_fail(error, WEIR_EIO, "data",
+                     "%s was cut while it was open: stop, put the whole file back, start again",
+                     s->path);
+}
+
+/* Reading tells; but pages that are written behind the present end would hide it, so it is looked
+ * for before that. Behind `writing`, or when nobody else has the store any more. */
+static bool was_cut(struct store *s)
+{
+    if (s->writer.file && vfs_shorter(s->writer.file))
+        (void)sql_checked(&s->writer, SQLITE_OK);
+    return atomic_load(&s->cut);
+}
 
 /* ---- opening ---- */
 
@@ -69,6 +91,7 @@ static enum weir_status open_writer(struct store *s, struct weir_error *error)
     if (status == WEIR_OK)
         status = sql_number(sql, "PRAGMA page_size", &s->page_octets, error);
     s->insist_at = LOG_INSIST;
+    sql->cut = &s->cut;
     if (status == WEIR_OK)
         sqlite3_wal_hook(sql->db, log_grown, s);
     return status;
@@ -196,7 +219,10 @@ void store_close(struct store *s)
         rollups_free(c->rollups);
         free(c);
     }
-    sql_close(&s->writer); /* last, so that it folds the log into the file */
+    /* Last, so that it folds the log into the file; but not into one that was cut. */
+    if (s->writer.db && was_cut(s))
+        sqlite3_db_config(s->writer.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    sql_close(&s->writer);
     pthread_mutex_destroy(&s->writing);
     pthread_mutex_destroy(&s->pooling);
     free(s->path);
@@ -210,6 +236,8 @@ enum weir_status store_begin(struct store *s, struct weir_error *error)
 {
     if (s->read_only)
         return weir_fail(error, WEIR_EDENIED, "", "%s is open for reading only", s->path);
+    if (atomic_load(&s->cut))
+        return refuse_cut(s, error);
     pthread_mutex_lock(&s->writing);
     enum weir_status status = sql_run(&s->writer, SQL_BEGIN_IMMEDIATE, error);
     if (status != WEIR_OK)
@@ -221,10 +249,11 @@ enum weir_status store_begin(struct store *s, struct weir_error *error)
 static void fold_log(struct store *s)
 {
     sqlite3 *db = s->writer.db;
-    if (s->log_octets < LOG_FOLD)
+    if (s->log_octets < LOG_FOLD || was_cut(s))
         return;
     if (s->log_octets < s->insist_at) {
         sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        (void)was_cut(s);
         return;
     }
     sqlite3_busy_timeout(db, LOG_INSIST_MS);
@@ -233,14 +262,17 @@ static void fold_log(struct store *s)
     /* A reader that stays longer is not waited for again before the log has grown by as much more.
      */
     s->insist_at = code == SQLITE_OK ? LOG_INSIST : s->log_octets + LOG_FOLD;
+    (void)was_cut(s);
 }
 
 void store_fold(struct store *s)
 {
     pthread_mutex_lock(&s->writing);
     sqlite3_busy_timeout(s->writer.db, LOG_INSIST_MS);
-    sqlite3_wal_checkpoint_v2(s->writer.db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (!was_cut(s))
+        sqlite3_wal_checkpoint_v2(s->writer.db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_busy_timeout(s->writer.db, SQL_BUSY_MS);
+    (void)was_cut(s);
     pthread_mutex_unlock(&s->writing);
 }
 
@@ -296,8 +328,11 @@ static enum weir_status reader_new(struct store *s, struct reader **out, struct 
     r->store = s;
     enum weir_status status = sql_open(
         &r->sql, s->open, s->path, SQLITE_OPEN_READONLY | (s->uri ? SQLITE_OPEN_URI : 0), error);
+    r->sql.cut = &s->cut;
     if (status == WEIR_OK)
         status = sql_script(&r->sql, reader_settings, error);
+    if (status == WEIR_OK && window_wanted())
+        status = sql_script(&r->sql, reader_maps, error);
     if (status == WEIR_OK) {
         *out = r;
         return WEIR_OK;
@@ -310,6 +345,8 @@ static enum weir_status reader_new(struct store *s, struct reader **out, struct 
 enum weir_status reader_open(struct store *s, struct reader **out, struct weir_error *error)
 {
     *out = NULL;
+    if (atomic_load(&s->cut))
+        return refuse_cut(s, error);
     pthread_mutex_lock(&s->pooling);
     struct reader *r = s->idle;
     if (r) {
@@ -332,15 +369,17 @@ enum weir_status reader_open(struct store *s, struct reader **out, struct weir_e
     return status;
 }
 
-void reader_close(struct reader *r)
+enum weir_status reader_end(struct reader *r, enum weir_status status, struct weir_error *error)
 {
-    if (!r)
-        return;
     struct store *s = r->store;
     sql_release_column(&r->sql);
-    bool sound = sqlite3_get_autocommit(r->sql.db) || sql_run(&r->sql, SQL_COMMIT, NULL) == WEIR_OK;
+    bool whole = !r->sql.file || vfs_whole_to_its_end(r->sql.file);
+    bool ended = sqlite3_get_autocommit(r->sql.db) || sql_run(&r->sql, SQL_COMMIT, NULL) == WEIR_OK;
+    whole = whole && sql_checked(&r->sql, SQLITE_OK) == SQLITE_OK;
+    if (status == WEIR_OK && !whole)
+        status = sql_fail(&r->sql, SQLITE_IOERR, error);
     pthread_mutex_lock(&s->pooling);
-    bool keep = sound && s->idle_count < IDLE_READERS_MOST;
+    bool keep = whole && ended && s->idle_count < IDLE_READERS_MOST;
     if (keep) {
         r->next = s->idle;
         s->idle = r;
@@ -349,6 +388,13 @@ void reader_close(struct reader *r)
     pthread_mutex_unlock(&s->pooling);
     if (!keep)
         reader_free(r);
+    return status;
+}
+
+void reader_close(struct reader *r)
+{
+    if (r)
+        (void)reader_end(r, WEIR_OK, NULL);
 }
 
 /* ---- state ---- */
@@ -416,6 +462,5 @@ enum weir_status store_status(struct store *s, struct store_status *out, struct 
         status = status_number(&r->sql, SQL_COLLECTOR_COUNT, &out->collectors, error);
     if (status == WEIR_OK)
         status = status_number(&r->sql, SQL_PAGES, &out->file_octets, error);
-    reader_close(r);
-    return status;
+    return reader_end(r, status, error);
 }

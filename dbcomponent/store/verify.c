@@ -550,7 +550,6 @@ enum weir_status store_verify(struct store *s, store_difference differs, store_p
     arena_free(&v.scratch.arena);
     buffer_free(&v.scratch.bytes);
     arena_free(&v.list);
-    reader_close(v.reader);
     *differences = v.differences;
-    return status;
+    return reader_end(v.reader, status, error);
 }

@@ -144,6 +144,5 @@ enum weir_status store_scan(struct store *s, const struct scan_request *request,
     }
     arena_free(&w.arena);
     free(w.keys);
-    reader_close(r);
-    return status;
+    return reader_end(r, status, error);
 }

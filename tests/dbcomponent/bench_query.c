@@ -173,6 +173,7 @@ int main(int argc, char **argv)
     struct store_status status;
     uint64_t rows = argc > 2 ? strtoull(argv[2], NULL, 10) : 10000000;
     int repeats = argc > 3 ? atoi(argv[3]) : 3;
+    store_may_map(true); /* as weird does; nobody touches the file here */
     if (argc < 2 || store_open(argv[1], STORE_CREATE, &s, &error)) {
         fprintf(stderr, "bench_query FOLDER [ROWS [REPEATS [WORD]]]: %s\n",
                 argc < 2 ? "" : error.message);

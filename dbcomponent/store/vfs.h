@@ -1,0 +1,44 @@
+/* vfs.h - the files under SQLite, watched: the file system "weir" is the one that SQLite comes
+ * with, and notes of every database it opens whether octets were missed that must be there. SQLite
+ * itself takes what lies past the end of a file for zeros, and can not know that a mapping broke
+ * under it (window.h).
+ *
+ * Threads: as SQLite's connections: a file belongs to one thread at a time. */
+#ifndef WEIR_DB_VFS_H
+#define WEIR_DB_VFS_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VFS_NAME "weir"
+
+/* Makes it known to SQLite; again is fine. */
+int vfs_register(void);
+
+/* The file of a connection's database that was opened through it; NULL: through another. */
+struct vfs_file;
+struct vfs_file *vfs_file_of(sqlite3 *db);
+
+/* False from the moment that something was missed: nothing that came from this connection since the
+ * last time it was whole may be believed. It never becomes true again. */
+bool vfs_whole(struct vfs_file *f);
+
+/* The same, and looks at the file too: of the page in which it ends now the rest reads as zeros,
+ * and the system tells nobody. To be asked before a transaction ends. */
+bool vfs_whole_to_its_end(struct vfs_file *f);
+
+struct vfs_loss {
+    int64_t at;   /* the octet of the file that was missed; -1: of what is mapped of its log */
+    int64_t size; /* of the file now; -1: not to be had */
+    bool cut;     /* that lies past the end: the file was made shorter. Else the disk failed */
+};
+/* Once it is not whole. */
+struct vfs_loss vfs_loss(struct vfs_file *f);
+
+/* Is the file shorter than when it was opened or last looked at here, and than its own head says?
+ * Then it is not whole. Making it shorter is nothing that Weir does without changing the head. Only
+ * while nobody who has the file for writing folds his log into it. */
+bool vfs_shorter(struct vfs_file *f);
+
+#endif
