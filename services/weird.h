@@ -45,6 +45,10 @@ struct upkeep_settings weird_upkeep_settings(const struct weird_settings *s);
 enum weir_status weird_tidy(const struct weird_settings *s, struct store *store,
                             struct upkeep_report *report, struct weir_error *error);
 
+/* weird_fault.c: from here on a store's files may break while they are read (store_may_map()).
+ * Before any thread is made. */
+void weird_guard_files(void);
+
 /* Where keys of anonymisation are: DATA/keys. */
 #define KEY_FOLDER_SIZE 4096
 void weird_key_folder(const struct weird_settings *s, char out[KEY_FOLDER_SIZE]);

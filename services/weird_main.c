@@ -345,6 +345,7 @@ int main(int argc, char **argv)
         return 2;
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the write, like a full disk */
     signal(SIGPIPE, SIG_IGN);
+    weird_guard_files();
     settings.log = log_ring_new(); /* without memory for it there are no last lines */
     log_open(take_log_line, settings.log, settings.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     if (parse_roles(&settings) != 0)
