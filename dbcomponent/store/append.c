@@ -1,5 +1,5 @@
 /* append.c - a block comes in: checked whole, rolled up, and stored in one transaction (store.h).
- * Neighbours: lib/block decodes, rollups.c sums, segment.c and account.c write their tables. */
+ * Neighbours: lib/block decodes, rollups.c sums, segment_table.c and account.c write theirs. */
 #include "store/inside.h"
 #include "store/segment.h"
 #include <string.h>

@@ -45,6 +45,7 @@ struct summing {
     struct rollups *rollups;
     int64_t at_ms; /* where all of it goes */
     int sign;
+    size_t most; /* groups of the table */
 };
 
 struct giving {
@@ -59,7 +60,11 @@ static enum weir_status add_segment(void *context, int64_t start_ms, const uint8
                                     size_t length, struct weir_error *error)
 {
     struct summing *s = context;
-    return segment_add_at(s->rollups, start_ms, s->at_ms, bytes, length, s->sign, error);
+    enum weir_status status =
+        segment_add_at(s->rollups, start_ms, s->at_ms, bytes, length, s->sign, error);
+    if (status == WEIR_OK && rollups_count(s->rollups) > s->most)
+        return weir_fail(error, WEIR_ELIMIT, "", "too many roll-ups at once");
+    return status;
 }
 
 static enum weir_status give_segment(void *context, int64_t start_ms, const uint8_t *bytes,
@@ -73,11 +78,9 @@ static enum weir_status give_segment(void *context, int64_t start_ms, const uint
     return status;
 }
 
-/* Every segment of the resolution that starts in [from, to), to `take`; which ones there were, if
- * `starts` is not NULL, as bits from from_ms on. */
+/* Every segment of the resolution that starts in [from, to), to `take`. */
 static enum weir_status walk(struct sql *sql, int64_t resolution_ms, struct interval when,
-                             take_segment *take, void *context, uint64_t *starts,
-                             struct weir_error *error)
+                             take_segment *take, void *context, struct weir_error *error)
 {
     enum weir_status status = WEIR_OK;
     struct query q = query_start(sql, SQL_LEVEL_RANGE);
@@ -89,8 +92,6 @@ static enum weir_status walk(struct sql *sql, int64_t resolution_ms, struct inte
         int64_t start = query_i64(&q, 0);
         const uint8_t *bytes = query_blob(&q, 1, &length);
         status = take(context, start, bytes, length, error);
-        if (starts)
-            *starts |= UINT64_C(1) << ((start - when.from_ms) / resolution_ms & 63);
     }
     enum weir_status ended = query_end(&q, status == WEIR_OK ? error : NULL);
     if (status == WEIR_ENOMEM)
@@ -98,54 +99,89 @@ static enum weir_status walk(struct sql *sql, int64_t resolution_ms, struct inte
     return status == WEIR_OK ? ended : status;
 }
 
-static enum weir_status sum_into(struct sql *sql, struct summing *s, int level, int64_t from_ms,
-                                 struct weir_error *error)
+/* Where segments of the resolution start that lie whole in `when`. */
+static enum weir_status list_segments(struct sql *sql, int64_t resolution_ms, struct interval when,
+                                      struct arena *a, int64_t **starts, size_t *count,
+                                      struct weir_error *error)
 {
-    struct interval slot = {from_ms, from_ms + level_ms[level]};
-    if (level == 0)
-        return walk(sql, MINUTE_MS, slot, add_segment, s, NULL, error);
-    uint64_t have = 0; /* at most 32 finer slots */
-    int64_t finer = level_ms[level - 1];
-    enum weir_status status = walk(sql, finer, slot, add_segment, s, &have, error);
-    for (int64_t i = 0; status == WEIR_OK && i < level_ms[level] / finer; i++)
-        if (!(have >> i & 1))
-            status = sum_into(sql, s, level - 1, from_ms + i * finer, error);
+    struct query q = query_start(sql, SQL_LEVEL_STARTS);
+    query_bind_i64(&q, resolution_ms);
+    query_bind_i64(&q, when.from_ms);
+    query_bind_i64(&q, when.to_ms - resolution_ms);
+    return query_numbers(&q, a, starts, count, error);
+}
+
+/* Of whole slots of the level: those that there are, and between them the next finer level. */
+static enum weir_status sum_range(struct sql *sql, struct summing *s, int level,
+                                  struct interval when, struct weir_error *error)
+{
+    struct arena a = {0};
+    int64_t *starts, at = when.from_ms;
+    size_t count;
+    if (at >= when.to_ms)
+        return WEIR_OK;
+    if (level < 0)
+        return walk(sql, MINUTE_MS, when, add_segment, s, error);
+    enum weir_status status = list_segments(sql, level_ms[level], when, &a, &starts, &count, error);
+    for (size_t i = 0; status == WEIR_OK && i < count; at = starts[i++] + level_ms[level]) {
+        const struct interval slot = {starts[i], starts[i] + 1};
+        status = sum_range(sql, s, level - 1, (struct interval){at, starts[i]}, error);
+        if (status == WEIR_OK)
+            status = walk(sql, level_ms[level], slot, add_segment, s, error);
+    }
+    if (status == WEIR_OK)
+        status = sum_range(sql, s, level - 1, (struct interval){at, when.to_ms}, error);
+    arena_free(&a);
     return status;
 }
 
 enum weir_status levels_sum(struct sql *sql, struct rollups *r, int level, int64_t from_ms,
-                            struct weir_error *error)
+                            size_t most, struct weir_error *error)
 {
-    struct summing s = {r, from_ms, 1};
-    return sum_into(sql, &s, level, from_ms, error);
+    struct summing s = {r, from_ms, 1, most};
+    const struct interval slot = {from_ms, from_ms + level_ms[level]};
+    return sum_range(sql, &s, level - 1, slot, error);
 }
 
 enum weir_status levels_load(struct sql *sql, struct rollups *r, int level, int64_t from_ms,
                              int sign, struct weir_error *error)
 {
-    struct summing s = {r, from_ms, sign};
+    struct summing s = {r, from_ms, sign, SIZE_MAX};
     return walk(sql, level_ms[level], (struct interval){from_ms, from_ms + 1}, add_segment, &s,
-                NULL, error);
+                error);
 }
 
 /* ---- making them ---- */
 
-static enum weir_status make(struct upkeep *u, int level, int64_t from_ms, struct scratch *scratch,
-                             struct weir_error *error)
+static enum weir_status make_part(struct sql *sql, int level, int64_t from_ms, int64_t serial,
+                                  struct scratch *scratch, struct weir_error *error)
 {
     size_t count;
-    struct sql *sql = &u->store->writer;
-    rollups_clear(scratch->rollups);
-    buffer_clear(&scratch->bytes);
-    enum weir_status status = levels_sum(sql, scratch->rollups, level, from_ms, error);
+    enum weir_status status =
+        levels_sum(sql, scratch->rollups, level, from_ms, SEGMENT_GROUPS_MOST, error);
     if (status != WEIR_OK)
         return status;
     const struct rollup_group *groups = rollups_sorted(scratch->rollups, &count);
+    buffer_clear(&scratch->bytes);
     segment_write(&scratch->bytes, scratch->rollups, from_ms, groups, count);
-    /* Another process may have made it meanwhile. */
-    status = delete_slot(sql, level, from_ms, error);
-    if (status == WEIR_OK)
-        status = segment_insert(sql, level_ms[level], from_ms, 0, 1, count, &scratch->bytes, error);
+    return segment_insert(sql, level_ms[level], from_ms, 0, serial, count, &scratch->bytes, error);
+}
+
+/* How many keys the minutes have together is only known when they are summed: where they are too
+ * many, again in more parts. */
+static enum weir_status make(struct upkeep *u, int level, int64_t from_ms, struct scratch *scratch,
+                             struct weir_error *error)
+{
+    struct sql *sql = &u->store->writer;
+    enum weir_status status = WEIR_ELIMIT;
+    for (uint32_t parts = 1; status == WEIR_ELIMIT; parts *= 2) {
+        /* What there are too few parts of, or another process made meanwhile. */
+        status = delete_slot(sql, level, from_ms, error);
+        for (uint32_t part = 0; status == WEIR_OK && part < parts; part++) {
+            rollups_take_part(scratch->rollups, part, parts);
+            status = make_part(sql, level, from_ms, 1 + (int64_t)part, scratch, error);
+        }
+    }
     return status;
 }
 
@@ -232,17 +268,6 @@ static enum weir_status walk_gap(const struct coarse *c, int level, int64_t from
                            : WEIR_OK;
 }
 
-static enum weir_status list_segments(struct sql *sql, int64_t resolution_ms, struct interval when,
-                                      struct arena *a, int64_t **starts, size_t *count,
-                                      struct weir_error *error)
-{
-    struct query q = query_start(sql, SQL_LEVEL_STARTS);
-    query_bind_i64(&q, resolution_ms);
-    query_bind_i64(&q, when.from_ms);
-    query_bind_i64(&q, when.to_ms - resolution_ms);
-    return query_numbers(&q, a, starts, count, error);
-}
-
 /* Those that lie whole in `when`, and between them the next finer level. */
 static enum weir_status walk_level(const struct coarse *c, int level, struct interval when,
                                    struct weir_error *error)
@@ -262,7 +287,7 @@ static enum weir_status walk_level(const struct coarse *c, int level, struct int
         status = walk_gap(c, level, at, starts[i], error);
         if (status == WEIR_OK)
             status = walk(&c->reader->sql, size, (struct interval){starts[i], starts[i] + 1},
-                          give_segment, &giving, NULL, error);
+                          give_segment, &giving, error);
         at = starts[i] + size;
     }
     if (status == WEIR_OK)

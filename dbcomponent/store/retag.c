@@ -1,5 +1,5 @@
 /* retag.c - stored flows get the tags of the present catalogue (store_retag()), block by block.
- * Neighbours: lib/flow's prefix table looks up, blocks.c decodes, segment.c changes roll-ups.
+ * Neighbours: lib/flow's prefix table looks up, blocks.c decodes, segment_table.c changes roll-ups.
  *
  * A block, its directory and the roll-ups of its hours change in one transaction, so at any moment
  * roll-ups equal blocks; a retag that is cut off has given some blocks the new tags, and can be run
@@ -223,41 +223,20 @@ static enum weir_status roll_up_change(struct retagging *r, const struct frame *
     return status == WEIR_OK ? rollups_add_frame(r->change, &new, 1, &r->arena, error) : status;
 }
 
-static enum weir_status change_period(struct retagging *r, int64_t period_ms,
-                                      const struct rollup_group *groups, size_t count,
-                                      struct weir_error *error)
-{
-    struct sql *sql = &r->store->writer;
-    rollups_clear(r->period);
-    enum weir_status status =
-        rollups_load(sql, r->period, period_ms, 0, SEGMENT_TIER_MOST, 1, error);
-    for (size_t i = 0; status == WEIR_OK && i < count; i++) {
-        struct rollup_group g = groups[i];
-        uint32_t context;
-        bool room = rollups_context(
-            r->period, rollups_context_at(r->change, (uint32_t)(g.place >> 33)), &context);
-        g.place = GROUP_PLACE(context, g.place >> 32 & 1, g.place);
-        if (!room || !rollups_add(r->period, &g, 1))
-            status = weir_fail(error, WEIR_ENOMEM, "", "out of memory for roll-ups");
-    }
-    if (status != WEIR_OK)
-        return status;
-    size_t left;
-    const struct rollup_group *sums = rollups_sorted(r->period, &left);
-    status = rollups_replace(sql, r->period, period_ms, false, sums, left, &r->bytes, error);
-    return status == WEIR_OK ? levels_outdate(sql, period_ms, error) : status;
-}
-
 static enum weir_status change_rollups(struct retagging *r, struct weir_error *error)
 {
     size_t count;
+    struct sql *sql = &r->store->writer;
     enum weir_status status = WEIR_OK;
     const struct rollup_group *groups = rollups_sorted(r->change, &count);
     for (size_t first = 0, next; status == WEIR_OK && first < count; first = next) {
         int64_t period = period_of(groups[first].minute_ms);
         for (next = first; next < count && period_of(groups[next].minute_ms) == period; next++)
             ;
-        status = change_period(r, period, groups + first, next - first, error);
+        status = rollups_change(sql, r->period, r->change, period, false, groups + first,
+                                next - first, 1, &r->bytes, error);
+        if (status == WEIR_OK)
+            status = levels_outdate(sql, period, error);
     }
     return status;
 }

@@ -1,5 +1,5 @@
 /* retain.c - old blocks leave, and the space that they had is given back (upkeep.h). Neighbours:
- * rollups.c sums what a block counted, segment.c moves it, block_write.c deletes.
+ * rollups.c sums what a block counted, segment_table.c moves it, block_write.c deletes.
  *
  * What a removed block counted is moved, in the transaction that deletes it, from the roll-ups of
  * the blocks that are here to those of the blocks that are gone (segment.h: SEGMENT_TIER_KEPT). So
@@ -55,40 +55,6 @@ static enum weir_status removed_add(struct sql *sql, int kind, const struct remo
 
 /* ---- roll-ups of a block that leaves ---- */
 
-static enum weir_status add_groups(struct rollups *to, const struct rollups *of,
-                                   const struct rollup_group *groups, size_t count, int sign,
-                                   struct weir_error *error)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct rollup_group g = groups[i];
-        uint32_t context;
-        if (!rollups_context(to, rollups_context_at(of, (uint32_t)(g.place >> 33)), &context))
-            return weir_fail(error, WEIR_ENOMEM, "", "out of memory for roll-ups");
-        g.place = GROUP_PLACE(context, g.place >> 32 & 1, g.place);
-        if (!rollups_add(to, &g, sign))
-            return weir_fail(error, WEIR_ENOMEM, "", "out of memory for roll-ups");
-    }
-    return WEIR_OK;
-}
-
-/* Changes the segments of a period by the groups times sign. */
-static enum weir_status change_period(struct sql *sql, const struct rollups *of, int64_t period_ms,
-                                      const struct rollup_group *groups, size_t count, int sign,
-                                      bool kept, struct scratch *scratch, struct weir_error *error)
-{
-    size_t left;
-    int least = kept ? SEGMENT_TIER_KEPT : 0, most = kept ? SEGMENT_TIER_KEPT : SEGMENT_TIER_MOST;
-    struct rollups *r = scratch->rollups;
-    rollups_clear(r);
-    enum weir_status status = rollups_load(sql, r, period_ms, least, most, 1, error);
-    if (status == WEIR_OK)
-        status = add_groups(r, of, groups, count, sign, error);
-    if (status != WEIR_OK)
-        return status;
-    const struct rollup_group *sums = rollups_sorted(r, &left);
-    return rollups_replace(sql, r, period_ms, kept, sums, left, &scratch->bytes, error);
-}
-
 static enum weir_status move_rollups(struct sql *sql, struct rollups *of, struct scratch *scratch,
                                      struct weir_error *error)
 {
@@ -99,11 +65,9 @@ static enum weir_status move_rollups(struct sql *sql, struct rollups *of, struct
         int64_t period = period_of(groups[first].minute_ms);
         for (next = first; next < count && period_of(groups[next].minute_ms) == period; next++)
             ;
-        status = change_period(sql, of, period, groups + first, next - first, -1, false, scratch,
-                               error);
-        if (status == WEIR_OK)
-            status = change_period(sql, of, period, groups + first, next - first, 1, true, scratch,
-                                   error);
+        for (int kept = 0; status == WEIR_OK && kept < 2; kept++)
+            status = rollups_change(sql, scratch->rollups, of, period, kept, groups + first,
+                                    next - first, kept ? 1 : -1, &scratch->bytes, error);
     }
     return status;
 }
@@ -255,9 +219,11 @@ enum weir_status rollups_kept_count(struct sql *sql, int64_t period_ms, struct r
     query_bind_i64(&q, period_ms);
     query_bind_i64(&q, SEGMENT_TIER_KEPT);
     query_bind_i64(&q, SEGMENT_TIER_KEPT);
-    if (query_row(&q) && query_sealed(&q)) {
+    query_bind_i64(&q, INT64_MAX);
+    while (status == WEIR_OK && query_row(&q) && query_sealed(&q)) {
         size_t length;
         const uint8_t *bytes = query_blob(&q, 1, &length);
+        arena_reset(&a);
         status = segment_walk(period_ms, bytes, length, INTERVAL_ALL, count_flow, out, &a, error);
     }
     arena_free(&a);
@@ -274,7 +240,7 @@ static enum weir_status cut_period(struct upkeep *u, int64_t period_ms, struct w
         return status;
     status = rollups_kept_count(sql, period_ms, &cut, error);
     if (status == WEIR_OK)
-        status = rollups_replace(sql, NULL, period_ms, true, NULL, 0, NULL, error);
+        status = rollups_forget(sql, period_ms, error);
     if (status == WEIR_OK)
         status = levels_outdate(sql, period_ms, error);
     if (status == WEIR_OK)

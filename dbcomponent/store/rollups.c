@@ -1,5 +1,6 @@
 /* rollups.c - the hash table that blocks are rolled up in (rollups.h). Neighbours: append.c fills
- * it from a new block, segment.c writes and reads it, verify.c and retag.c compare and change. */
+ * it from a new block, segment.c writes and reads it, segment_table.c, verify.c and levels.c sum
+ * what is stored. */
 #include "store/rollups.h"
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@ struct rollups {
     uint32_t *context_slots;
     uint32_t context_count, context_room, context_mask;
     struct arena policies; /* of the contexts */
+    uint32_t part, parts;  /* what is taken; parts below 2: all */
 };
 
 /* KEY_EXPORTER to KEY_POLICY make the context. */
@@ -42,11 +44,17 @@ static const uint8_t widths[KEY_COUNT] = {
 
 /* ---- life ---- */
 
-struct rollups *rollups_new(void)
+static void free_lists(struct rollups *r)
 {
-    struct rollups *r = calloc(1, sizeof *r);
-    if (!r)
-        return NULL;
+    free(r->groups);
+    free(r->slots);
+    free(r->contexts);
+    free(r->context_slots);
+}
+
+/* An empty table of the first size. */
+static bool make_lists(struct rollups *r)
+{
     r->room = FIRST_ROOM;
     r->mask = 2 * FIRST_ROOM - 1;
     r->context_room = FIRST_CONTEXTS;
@@ -55,7 +63,13 @@ struct rollups *rollups_new(void)
     r->slots = calloc(r->mask + 1, sizeof *r->slots);
     r->contexts = malloc(r->context_room * sizeof *r->contexts);
     r->context_slots = calloc(r->context_mask + 1, sizeof *r->context_slots);
-    if (r->groups && r->slots && r->contexts && r->context_slots)
+    return r->groups && r->slots && r->contexts && r->context_slots;
+}
+
+struct rollups *rollups_new(void)
+{
+    struct rollups *r = calloc(1, sizeof *r);
+    if (!r || make_lists(r))
         return r;
     rollups_free(r);
     return NULL;
@@ -65,10 +79,7 @@ void rollups_free(struct rollups *r)
 {
     if (!r)
         return;
-    free(r->groups);
-    free(r->slots);
-    free(r->contexts);
-    free(r->context_slots);
+    free_lists(r);
     arena_free(&r->policies);
     free(r);
 }
@@ -76,29 +87,32 @@ void rollups_free(struct rollups *r)
 /* One block of many groups must not make every later clearing dear. */
 static void shrink(struct rollups *r)
 {
-    struct rollup_group *groups = malloc(FIRST_ROOM * sizeof *groups);
-    uint32_t *slots = malloc(2 * FIRST_ROOM * sizeof *slots);
-    if (!groups || !slots) {
-        free(groups);
-        free(slots);
+    struct rollups small = *r;
+    if (!make_lists(&small)) {
+        free_lists(&small);
         return;
     }
-    free(r->groups);
-    free(r->slots);
-    r->groups = groups;
-    r->slots = slots;
-    r->room = FIRST_ROOM;
-    r->mask = 2 * FIRST_ROOM - 1;
+    free_lists(r);
+    arena_free(&small.policies);
+    *r = small;
 }
 
 void rollups_clear(struct rollups *r)
 {
-    if (r->room > SHRINK_ROOM)
+    r->part = r->parts = 0;
+    if (r->room > SHRINK_ROOM || r->context_room > SHRINK_ROOM)
         shrink(r);
     memset(r->slots, 0, (r->mask + 1) * sizeof *r->slots);
     memset(r->context_slots, 0, (r->context_mask + 1) * sizeof *r->context_slots);
     r->count = r->context_count = 0;
     arena_reset(&r->policies);
+}
+
+void rollups_take_part(struct rollups *r, uint32_t part, uint32_t parts)
+{
+    rollups_clear(r);
+    r->part = part;
+    r->parts = parts;
 }
 
 size_t rollups_count(const struct rollups *r)
@@ -279,6 +293,33 @@ bool rollups_add(struct rollups *r, const struct rollup_group *g, int sign)
     carry_on(&to->carries.packets, g->carries.packets, sign);
     carry_on(&to->carries.flows, g->carries.flows, sign);
     return true;
+}
+
+bool rollups_takes(const struct rollups *r, const struct rollup_context *c,
+                   const struct rollup_group *g)
+{
+    if (r->parts < 2)
+        return true;
+    uint64_t protocol = g->place & ((UINT64_C(1) << 33) - 1); /* and whether it has one */
+    uint64_t h = mix(context_hash(c) ^ group_hash(g->minute_ms, g->tags, protocol));
+    return (h & UINT32_MAX) * r->parts >> 32 == r->part;
+}
+
+bool rollups_join(struct rollups *r, const struct rollups *of, const struct rollup_group *groups,
+                  size_t count, int sign)
+{
+    bool room = true;
+    for (size_t i = 0; room && i < count; i++) {
+        struct rollup_group g = groups[i];
+        const struct rollup_context *c = &of->contexts[g.place >> 33];
+        uint32_t number;
+        if (!rollups_takes(r, c, &g))
+            continue;
+        room = rollups_context(r, c, &number);
+        g.place = GROUP_PLACE(number, g.place >> 32 & 1, g.place);
+        room = room && rollups_add(r, &g, sign);
+    }
+    return room;
 }
 
 /* ---- a frame of rows ---- */

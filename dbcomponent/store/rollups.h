@@ -11,6 +11,9 @@
  *   groups    dense, in order of first sight
  *   slots     hash -> index of group + 1
  *
+ * What has more groups than memory is for is summed part by part (rollups_take_part()): each time
+ * over all of it, and a table takes the keys of one part only.
+ *
  * Threads: a table belongs to one thread. */
 #ifndef WEIR_DB_ROLLUPS_H
 #define WEIR_DB_ROLLUPS_H
@@ -53,7 +56,11 @@ struct rollup_group {
 struct rollups;
 struct rollups *rollups_new(void); /* NULL when memory ends */
 void rollups_free(struct rollups *r);
-void rollups_clear(struct rollups *r); /* memory kept */
+void rollups_clear(struct rollups *r); /* memory kept, but for that of very many groups */
+/* Clears; until the next rollups_clear() the table passes over groups of stored segments and of
+ * other tables whose keys are not of the part: 0 to parts - 1. A key is of one part, by its hash,
+ * whatever table it comes to; parts are about as large as each other. */
+void rollups_take_part(struct rollups *r, uint32_t part, uint32_t parts);
 
 /* The elements that rollups_add_frame() reads. */
 extern const ie_key rollup_keys[];
@@ -70,6 +77,12 @@ bool rollups_context(struct rollups *r, const struct rollup_context *c, uint32_t
 /* Adds one group's sums, sign 1, or takes them away, -1; its place has this table's context number.
  * False: no memory. */
 bool rollups_add(struct rollups *r, const struct rollup_group *g, int sign);
+/* Is the group, whose context this is, of the part that the table takes? */
+bool rollups_takes(const struct rollups *r, const struct rollup_context *c,
+                   const struct rollup_group *g);
+/* Adds those groups of another table that this one takes. False: no memory. */
+bool rollups_join(struct rollups *r, const struct rollups *of, const struct rollup_group *groups,
+                  size_t count, int sign);
 
 /* Sorts by minute, context, tags, protocol; groups whose counts are all zero are dropped. Nothing
  * may be added before the next rollups_clear(). The groups stay the table's. */

@@ -1,8 +1,7 @@
-/* segment.c - roll-up segments: their bytes and their table (segment.h). Neighbours: rollups.c sums
- * in memory, append.c stores, reader.c reads. */
+/* segment.c - roll-up segments: their bytes (segment.h). Neighbours: rollups.c sums in memory,
+ * segment_table.c keeps them, reader.c and levels.c read. */
 #include "store/segment.h"
 #include "base/cursor.h"
-#include "store/levels.h"
 #include <string.h>
 
 #define SEGMENT_VERSION 2
@@ -277,15 +276,23 @@ static enum weir_status add_groups(struct rollups *r, int64_t period_ms, const i
     struct segment s;
     struct rollup_group g;
     enum weir_status status = segment_open(&s, period_ms, bytes, length, &a, error);
+    /* The table's number of each context + 1; 0: none yet, for it may be of no group that is taken.
+     */
     uint32_t *numbers =
-        status == WEIR_OK ? arena_alloc(&a, (size_t)s.context_count * sizeof *numbers + 1) : NULL;
+        status == WEIR_OK ? arena_zero(&a, (size_t)s.context_count * sizeof *numbers + 1) : NULL;
     bool room = numbers != NULL;
-    for (uint64_t i = 0; status == WEIR_OK && room && i < s.context_count; i++)
-        room = rollups_context(r, &s.contexts[i], &numbers[i]);
     while (status == WEIR_OK && room && segment_next(&s, &g)) {
-        g.place = (uint64_t)numbers[g.place >> 33] << 33 | (g.place & ((UINT64_C(1) << 33) - 1));
+        const struct rollup_context *context = &s.contexts[g.place >> 33];
+        uint32_t *number = &numbers[g.place >> 33];
         g.minute_ms = at_ms ? *at_ms : g.minute_ms;
-        room = rollups_add(r, &g, sign);
+        if (!rollups_takes(r, context, &g))
+            continue;
+        if (*number == 0) {
+            room = rollups_context(r, context, number);
+            ++*number;
+        }
+        g.place = GROUP_PLACE(*number - 1, g.place >> 32 & 1, g.place);
+        room = room && rollups_add(r, &g, sign);
     }
     if (status == WEIR_OK)
         status = room ? segment_close(&s, period_ms, error)
@@ -366,154 +373,6 @@ enum weir_status segment_walk_marked(int64_t period_ms, const uint8_t *bytes, si
         rollup_key_fill(&key, &s.contexts[g.place >> 33], &g);
         const struct counts counts = rollup_counts(&g);
         status = row(context, &key, &counts);
-    }
-    return status;
-}
-
-/* ---- the table ---- */
-
-enum weir_status segment_insert(struct sql *sql, int64_t resolution_ms, int64_t period_ms, int tier,
-                                int64_t serial, size_t groups, const struct buffer *bytes,
-                                struct weir_error *error)
-{
-    if (bytes->failed)
-        return weir_fail(error, WEIR_ENOMEM, "", "out of memory for a roll-up segment");
-    struct query q = query_start(sql, SQL_ROLLUP_ADD);
-    query_bind_i64(&q, resolution_ms);
-    query_bind_i64(&q, period_ms);
-    query_bind_i64(&q, tier);
-    query_bind_i64(&q, serial);
-    query_bind_u64(&q, groups);
-    query_bind_blob(&q, bytes->bytes, bytes->length);
-    query_row(&q);
-    return query_end(&q, error);
-}
-
-static struct query tiers_query(struct sql *sql, enum sql_statement which, int64_t period_ms,
-                                int tier_least, int tier_most)
-{
-    struct query q = query_start(sql, which);
-    query_bind_i64(&q, MINUTE_MS);
-    query_bind_i64(&q, period_ms);
-    query_bind_i64(&q, tier_least);
-    query_bind_i64(&q, tier_most);
-    return q;
-}
-
-enum weir_status rollups_load(struct sql *sql, struct rollups *r, int64_t period_ms, int tier_least,
-                              int tier_most, int sign, struct weir_error *error)
-{
-    enum weir_status status = WEIR_OK;
-    struct query q = tiers_query(sql, SQL_ROLLUP_TIER, period_ms, tier_least, tier_most);
-    while (status == WEIR_OK && query_row(&q) && query_sealed(&q)) {
-        size_t length;
-        const uint8_t *bytes = query_blob(&q, 1, &length);
-        status = segment_add(r, period_ms, bytes, length, sign, error);
-    }
-    enum weir_status ended = query_end(&q, status == WEIR_OK ? error : NULL);
-    return status == WEIR_OK ? ended : status;
-}
-
-enum weir_status rollups_replace(struct sql *sql, const struct rollups *r, int64_t period_ms,
-                                 bool kept, const struct rollup_group *groups, size_t count,
-                                 struct buffer *bytes, struct weir_error *error)
-{
-    struct query q =
-        tiers_query(sql, SQL_ROLLUP_TIER_DELETE, period_ms, kept ? SEGMENT_TIER_KEPT : 0,
-                    kept ? SEGMENT_TIER_KEPT : SEGMENT_TIER_MOST);
-    query_row(&q);
-    enum weir_status status = query_end(&q, error);
-    if (status != WEIR_OK || count == 0)
-        return status;
-    /* The tier that this many groups would have reached by merging. */
-    int tier = kept ? SEGMENT_TIER_KEPT : 0;
-    for (size_t n = count; !kept && n > 1000 && tier < SEGMENT_TIER_MOST; n /= SEGMENT_FAN)
-        tier++;
-    buffer_clear(bytes);
-    segment_write(bytes, r, period_ms, groups, count);
-    return segment_insert(sql, MINUTE_MS, period_ms, tier, 1, count, bytes, error);
-}
-
-struct tier { /* what a tier of a period has */
-    int64_t segments, serial, groups;
-};
-
-static enum weir_status tier_read(struct sql *sql, int64_t period_ms, int tier, struct tier *out,
-                                  struct weir_error *error)
-{
-    struct query q = query_start(sql, SQL_ROLLUP_SERIALS);
-    query_bind_i64(&q, MINUTE_MS);
-    query_bind_i64(&q, period_ms);
-    query_bind_i64(&q, tier);
-    if (query_row(&q))
-        *out = (struct tier){query_i64(&q, 0), query_i64(&q, 1), query_i64(&q, 2)};
-    return query_end(&q, error);
-}
-
-/* The segments of `tier` become one of the next. */
-static enum weir_status merge(struct sql *sql, int64_t period_ms, int tier, struct buffer *bytes,
-                              struct weir_error *error)
-{
-    struct tier next = {0};
-    size_t count = 0;
-    struct rollups *r = rollups_new();
-    if (!r)
-        return weir_fail(error, WEIR_ENOMEM, "", "out of memory for roll-ups");
-    enum weir_status status = rollups_load(sql, r, period_ms, tier, tier, 1, error);
-    if (status == WEIR_OK) {
-        struct query q = tiers_query(sql, SQL_ROLLUP_TIER_DELETE, period_ms, tier, tier);
-        query_row(&q);
-        status = query_end(&q, error);
-    }
-    if (status == WEIR_OK)
-        status = tier_read(sql, period_ms, tier + 1, &next, error);
-    if (status == WEIR_OK) {
-        const struct rollup_group *groups = rollups_sorted(r, &count);
-        buffer_clear(bytes);
-        segment_write(bytes, r, period_ms, groups, count);
-        status = segment_insert(sql, MINUTE_MS, period_ms, tier + 1, next.serial + 1, count, bytes,
-                                error);
-    }
-    rollups_free(r);
-    return status;
-}
-
-static enum weir_status store_period(struct sql *sql, const struct rollups *r, int64_t period_ms,
-                                     const struct rollup_group *groups, size_t count,
-                                     struct buffer *bytes, struct weir_error *error)
-{
-    struct tier now = {0};
-    enum weir_status status = tier_read(sql, period_ms, 0, &now, error);
-    if (status == WEIR_OK)
-        status = levels_outdate(sql, period_ms, error);
-    if (status == WEIR_OK) {
-        buffer_clear(bytes);
-        segment_write(bytes, r, period_ms, groups, count);
-        status = segment_insert(sql, MINUTE_MS, period_ms, 0, now.serial + 1, count, bytes, error);
-    }
-    now.segments++;
-    now.groups += (int64_t)count;
-    for (int tier = 0; status == WEIR_OK && tier < SEGMENT_TIER_MOST &&
-                       now.segments >= SEGMENT_FAN && now.groups <= SEGMENT_GROUPS_MOST;
-         tier++) {
-        status = merge(sql, period_ms, tier, bytes, error);
-        if (status == WEIR_OK)
-            status = tier_read(sql, period_ms, tier + 1, &now, error);
-    }
-    return status;
-}
-
-enum weir_status rollups_store(struct sql *sql, struct scratch *scratch, struct weir_error *error)
-{
-    size_t count;
-    const struct rollup_group *groups = rollups_sorted(scratch->rollups, &count);
-    enum weir_status status = WEIR_OK;
-    for (size_t first = 0, next; status == WEIR_OK && first < count; first = next) {
-        int64_t period = period_of(groups[first].minute_ms);
-        for (next = first; next < count && groups[next].minute_ms < period + PERIOD_MS; next++)
-            ;
-        status = store_period(sql, scratch->rollups, period, groups + first, next - first,
-                              &scratch->bytes, error);
     }
     return status;
 }

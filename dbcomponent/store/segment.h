@@ -30,18 +30,19 @@
 #include "store/rollups.h"
 
 #define SEGMENT_FAN 8
-/* Merging stops at this many groups: their table is what a merge takes of memory (about 100 octets
- * a group where every group has its own exporter), and a segment stays far from SQLite's largest
- * blob. */
-#define SEGMENT_GROUPS_MOST 500000
+/* Merging stops at this many groups, and what has more is summed and written in parts of about as
+ * many: their table and the octets of a segment, read and written, are what that takes of memory
+ * (about 500 octets a group where every group has its own exporter). */
+#define SEGMENT_GROUPS_MOST 250000
 #define SEGMENT_TIER_MOST 60
-/* Not a tier but what is left of the blocks that retention removed: one segment a period. */
+/* Not a tier but what is left of the blocks that retention removed. */
 #define SEGMENT_TIER_KEPT 100
 
 /* Bytes of the groups, which are of one period, sorted as rollups_sorted() gives them. */
 void segment_write(struct buffer *out, const struct rollups *r, int64_t period_ms,
                    const struct rollup_group *groups, size_t count);
-/* Adds a segment's groups to the table, times sign. WEIR_EMALFORMED, WEIR_ENOMEM. */
+/* Adds a segment's groups to the table, those that it takes, times sign. WEIR_ECORRUPT,
+ * WEIR_ENOMEM. */
 enum weir_status segment_add(struct rollups *r, int64_t period_ms, const uint8_t *bytes,
                              size_t length, int sign, struct weir_error *error);
 /* The same, all of it as if of the minute `at_ms`: how coarser roll-ups are summed. */
@@ -88,13 +89,22 @@ enum weir_status segment_insert(struct sql *sql, int64_t resolution_ms, int64_t 
 /* Stores the table's groups as new segments and merges where it is time; the table is used up.
  * Inside a transaction. */
 enum weir_status rollups_store(struct sql *sql, struct scratch *scratch, struct weir_error *error);
-/* Loads every stored segment of the period into the table, times sign. */
-enum weir_status rollups_load(struct sql *sql, struct rollups *r, int64_t period_ms, int tier_least,
-                              int tier_most, int sign, struct weir_error *error);
-/* Replaces all segments of the period (or, `kept`, the one of its removed blocks) by one of these
- * groups; none when count is 0, and then r, groups and bytes may be NULL. */
-enum weir_status rollups_replace(struct sql *sql, const struct rollups *r, int64_t period_ms,
-                                 bool kept, const struct rollup_group *groups, size_t count,
-                                 struct buffer *bytes, struct weir_error *error);
+/* Loads what the table takes of the stored segments of the period's blocks, times sign. */
+enum weir_status rollups_load(struct sql *sql, struct rollups *r, int64_t period_ms, int sign,
+                              struct weir_error *error);
+/* The parts that what is stored at period_ms, in `tier_least` to `tier_most`, is to be summed in:
+ * so many that none has much more than SEGMENT_GROUPS_MOST groups. */
+enum weir_status rollups_parts(struct sql *sql, int64_t resolution_ms, int64_t period_ms,
+                               int tier_least, int tier_most, uint32_t *parts,
+                               struct weir_error *error);
+/* Changes what is stored of the period's blocks (or, `kept`, of its removed ones) by `of`'s groups,
+ * which are all of the period, times sign, and writes it anew. `r` and `bytes` are scratch. Inside
+ * a transaction. */
+enum weir_status rollups_change(struct sql *sql, struct rollups *r, const struct rollups *of,
+                                int64_t period_ms, bool kept, const struct rollup_group *groups,
+                                size_t count, int sign, struct buffer *bytes,
+                                struct weir_error *error);
+/* Takes away what is stored of the period's removed blocks. Inside a transaction. */
+enum weir_status rollups_forget(struct sql *sql, int64_t period_ms, struct weir_error *error);
 
 #endif

@@ -122,15 +122,16 @@
     X(SQL_ROLLUP_KEPT_OLDEST, "SELECT period_ms FROM rollup WHERE resolution_ms = 60000 AND tier " \
                               "= ?1 ORDER BY period_ms LIMIT 1")                                   \
     X(SQL_ROLLUPS_KEPT,                                                                            \
-      "SELECT period_ms FROM rollup WHERE resolution_ms = ?1 AND tier = 100 ORDER BY 1")           \
+      "SELECT DISTINCT period_ms FROM rollup WHERE resolution_ms = ?1 AND tier = 100 ORDER BY 1")  \
     X(SQL_LEVEL_RANGE,                                                                             \
       "SELECT period_ms, segment, groups,"                                                         \
       " seal = seal(resolution_ms, period_ms, tier, serial, groups, segment) FROM rollup"          \
       " WHERE resolution_ms = ?1 AND period_ms >= ?2 AND period_ms <= ?3 ORDER BY period_ms")      \
     X(SQL_LEVEL_STARTS,                                                                            \
-      "SELECT period_ms FROM rollup WHERE resolution_ms = ?1 AND period_ms >= ?2"                  \
+      "SELECT DISTINCT period_ms FROM rollup WHERE resolution_ms = ?1 AND period_ms >= ?2"         \
       " AND period_ms <= ?3 ORDER BY period_ms")                                                   \
-    X(SQL_LEVELS, "SELECT period_ms FROM rollup WHERE resolution_ms = ?1 ORDER BY period_ms")      \
+    X(SQL_LEVELS,                                                                                  \
+      "SELECT DISTINCT period_ms FROM rollup WHERE resolution_ms = ?1 ORDER BY period_ms")         \
     X(SQL_LEVEL_DELETE, "DELETE FROM rollup WHERE resolution_ms = ?1 AND period_ms = ?2")          \
     X(SQL_LEVEL_MISSING,                                                                           \
       "SELECT DISTINCT period_ms - period_ms % ?2 FROM rollup"                                     \
@@ -168,9 +169,13 @@
     X(SQL_ROLLUP_TIER,                                                                             \
       "SELECT period_ms, segment, groups,"                                                         \
       " seal = seal(resolution_ms, period_ms, tier, serial, groups, segment) FROM rollup"          \
-      " WHERE resolution_ms = ?1 AND period_ms = ?2 AND tier >= ?3 AND tier <= ?4")                \
+      " WHERE resolution_ms = ?1 AND period_ms = ?2 AND tier >= ?3 AND tier <= ?4"                 \
+      " AND serial <= ?5")                                                                         \
     X(SQL_ROLLUP_TIER_DELETE, "DELETE FROM rollup WHERE resolution_ms = ?1 AND period_ms = ?2 "    \
-                              "AND tier >= ?3 AND tier <= ?4")                                     \
+                              "AND tier >= ?3 AND tier <= ?4 AND serial <= ?5")                    \
+    X(SQL_ROLLUP_GROUPS, /* sum() stops where a number is damaged */                               \
+      "SELECT CAST(total(groups) AS INTEGER), coalesce(max(serial), 0) FROM rollup"                \
+      " WHERE resolution_ms = ?1 AND period_ms = ?2 AND tier >= ?3 AND tier <= ?4")                \
     X(SQL_ROLLUP_RANGE,                                                                            \
       "SELECT period_ms, segment, groups,"                                                         \
       " seal = seal(resolution_ms, period_ms, tier, serial, groups, segment) FROM rollup"          \

@@ -1,10 +1,11 @@
 /* verify.c - the proof (store_verify()): every row's seal, every column's checksum and decoding,
  * and everything that was derived, derived again and compared. Neighbours: blocks.c decodes,
- * rollups.c and segment.c sum, account.c adds up.
+ * rollups.c and segment_table.c sum, account.c adds up.
  *
  * What is derived again goes into a private temporary database with the same schema, which SQLite
  * keeps in memory while it is small and in a temporary file when it is not: memory stays bounded,
- * and the functions that made the tables make them again. One reader's snapshot is verified, so a
+ * and the functions that made the tables make them again; hours of very many groups are compared
+ * part by part. One reader's snapshot is verified, so a
  * store in service can be. */
 #include "base/wide.h"
 #include "store/inside.h"
@@ -286,14 +287,21 @@ static enum weir_status check_period(struct verifying *v, int64_t period_ms,
                                      struct weir_error *error)
 {
     struct rollups *r = v->scratch.rollups;
-    rollups_clear(r);
-    enum weir_status status = rollups_load(&v->own, r, period_ms, 0, SEGMENT_TIER_MOST, 1, error);
+    uint32_t mine, theirs = 1;
+    enum weir_status status =
+        rollups_parts(&v->own, MINUTE_MS, period_ms, 0, SEGMENT_TIER_MOST, &mine, error);
     if (status == WEIR_OK)
-        status = rollups_load(v->sql, r, period_ms, 0, SEGMENT_TIER_MOST, -1, error);
-    if (status != WEIR_OK)
-        return status;
-    tell_groups(v, r);
-    return WEIR_OK;
+        status = rollups_parts(v->sql, MINUTE_MS, period_ms, 0, SEGMENT_TIER_MOST, &theirs, error);
+    uint32_t parts = mine > theirs ? mine : theirs; /* both have the same groups if all is well */
+    for (uint32_t part = 0; status == WEIR_OK && part < parts; part++) {
+        rollups_take_part(r, part, parts);
+        status = rollups_load(&v->own, r, period_ms, 1, error);
+        if (status == WEIR_OK)
+            status = rollups_load(v->sql, r, period_ms, -1, error);
+        if (status == WEIR_OK)
+            tell_groups(v, r);
+    }
+    return status;
 }
 
 /* Both lists are sorted; every period of either is compared once. */
@@ -348,14 +356,18 @@ static enum weir_status check_slot(struct verifying *v, int level, int64_t start
                                    struct weir_error *error)
 {
     struct rollups *r = v->scratch.rollups;
-    rollups_clear(r);
-    enum weir_status status = levels_sum(v->sql, r, level, start_ms, error);
-    if (status == WEIR_OK)
-        status = levels_load(v->sql, r, level, start_ms, -1, error);
-    if (status != WEIR_OK)
-        return status;
-    tell_groups(v, r);
-    return WEIR_OK;
+    uint32_t parts;
+    enum weir_status status =
+        rollups_parts(v->sql, level_ms[level], start_ms, 0, SEGMENT_TIER_MOST, &parts, error);
+    for (uint32_t part = 0; status == WEIR_OK && part < parts; part++) {
+        rollups_take_part(r, part, parts);
+        status = levels_sum(v->sql, r, level, start_ms, SIZE_MAX, error);
+        if (status == WEIR_OK)
+            status = levels_load(v->sql, r, level, start_ms, -1, error);
+        if (status == WEIR_OK)
+            tell_groups(v, r);
+    }
+    return status;
 }
 
 /* Each level against the next finer one, which has been proven. */

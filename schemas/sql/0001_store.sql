@@ -128,7 +128,8 @@ CREATE TABLE removed (
 --                                      Segments of one tier are merged into one of the next when
 --                                      there are enough of them, so that an appended block costs a
 --                                      write and not a search a group
---     resolution_ms 60000, tier 100    minutes, of the blocks that were removed; a segment an hour
+--     resolution_ms 60000, tier 100    minutes, of the blocks that were removed; a segment an hour,
+--                                      or several where it has very many groups; likewise below
 --     resolution_ms 3600000, 86400000, 2764800000 (32 days), tier 0
 --                                      the sum of both over one hour, day, 32 days since 1970 that
 --                                      starts at period_ms. Made when time has passed, taken away
