@@ -161,7 +161,7 @@ static void convert(struct sequence *s, const struct sequence_message *m, uint8_
     s->proven = true;
     s->given_up += s->held;
     s->held = 0;
-    sequence_gaps_forget(s);
+    sequence_gaps_set_aside(s);
     uint32_t units = sequence_units_by(s, s->rule, m->flow_records, m->option_records);
     begin_anew(s, m, position_of(s, m, units), units);
 }
@@ -213,6 +213,7 @@ static bool take_back(struct sequence *s, const struct sequence_message *m,
     s->given_up = 0;
     begin_anew(s, m, m->sequence,
                sequence_units_by(s, s->rule, m->flow_records, m->option_records));
+    sequence_gaps_take_back(s);
     return true;
 }
 
@@ -374,6 +375,20 @@ static bool is_foreign(const struct sequence *s, const struct sequence_message *
            ahead_of(position, s->earlier_next) < 0;
 }
 
+/* Rule 8: late, and of what was held back before another rule was taken. */
+static bool was_given_up(struct sequence *s, const struct sequence_message *m)
+{
+    if (s->rule == s->protocol_rule)
+        return false;
+    uint32_t units = sequence_units_by(s, s->protocol_rule, m->flow_records, m->option_records);
+    struct sequence_gap *gap = sequence_gap_aside_at(s, m, m->sequence, units);
+    if (!gap || !gap->held || s->given_up < units)
+        return false;
+    gap->left -= units;
+    s->given_up -= units;
+    return true;
+}
+
 static void place_behind(struct sequence *s, const struct sequence_message *m, uint32_t position,
                          uint32_t units, struct sequence_outcome *out)
 {
@@ -385,7 +400,7 @@ static void place_behind(struct sequence *s, const struct sequence_message *m, u
         else
             out->recovered += units;
         out->reordered++;
-    } else if (sequence_span_take_late(s, position, units)) {
+    } else if (was_given_up(s, m) || sequence_span_take_late(s, position, units)) {
         out->reordered++;
     } else if (m->export_ms > s->last_export_ms || (position == 0 && is_foreign(s, m, position))) {
         restart(s, m, position, units, out);

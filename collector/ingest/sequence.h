@@ -48,16 +48,15 @@
  *    messages that the protocol's rule explains only by loss, but another rule without any, is held
  *    back. Each message that follows the protocol's rule where another would differ refutes that
  *    other one; when all are refuted, what was held back is counted, and the session is not doubted
- *    again. When the same
- *    other rule explains three in a row, the session is counted by it; until a message lies where
- *    the protocol's rule expects it and behind what the other one has reached, which nothing but
- *    chance had spoken for then: what was held back is missing, what the other one counted is one
- *    of unknown_gaps. The other rules: datagrams where records are due and the reverse; records
- *    counted through the END of the message (softflowd's IPFIX); no counting at all. NetFlow v9
- *    that grows by between 2 and its records (flows of two records, older softflowd) eight times
- *    and never by one counts something that can not be known: such a session has an unknown gap in
- *    every minute. Options records left out of an IPFIX count (against RFC 7011) show themselves in
- *    a single message.
+ *    again. When the same other rule explains three in a row, the session is counted by it; until a
+ *    message lies where the protocol's rule expects it and behind what the other one has reached,
+ *    which nothing but chance had spoken for then: what was held back is missing, less what of it
+ *    came late; what the other one counted is one of unknown_gaps. The other rules: datagrams where
+ *    records are due and the reverse; records counted through the END of the message (softflowd's
+ *    IPFIX); no counting at all. NetFlow v9 that grows by between 2 and its records (flows of two
+ *    records, older softflowd) eight times and never by one counts something that can not be known:
+ *    such a session has an unknown gap in every minute. Options records left out of an IPFIX count
+ *    (against RFC 7011) show themselves in a single message.
  * 9. A message with data sets that could not be decoded holds an unknown number of records. The
  *    span from it to the next message is left open, and settled when the sets are decoded: exactly.
  *    If they never are, the span counts in unknown_gaps unless the sets themselves can explain it.
@@ -107,6 +106,7 @@ struct sequence_gap {
     uint32_t start, length, left, arrival;
     int64_t export_ms; /* of the message that showed it */
     bool held;         /* opened by rule 8: missing only once the doubt is over */
+    bool aside;        /* of the protocol's rule, while the session is counted by another */
 };
 struct sequence_span {
     uint32_t start, end;      /* end is known once closed */

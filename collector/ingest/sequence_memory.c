@@ -136,31 +136,60 @@ void sequence_gap_open(struct sequence *s, const struct sequence_message *m, uin
     struct sequence_extra *x = extra_of(s);
     struct sequence_gap *gap = x ? gap_place(x) : NULL;
     if (gap)
-        *gap = (struct sequence_gap){start, length, length, s->arrivals, m->export_ms, held};
+        *gap = (struct sequence_gap){start, length, length, s->arrivals, m->export_ms, held, false};
 }
 
 void sequence_gaps_forget(struct sequence *s)
 {
-    if (!s->extra)
-        return;
-    if (s->extra->gap_room)
-        memset(s->extra->gaps, 0, s->extra->gap_room * sizeof *s->extra->gaps);
-    s->extra->gap_count = 0;
+    bool kept = false;
+    for (uint32_t i = 0; s->extra && i < s->extra->gap_room; i++) {
+        struct sequence_gap *g = &s->extra->gaps[i];
+        if (g->aside)
+            kept = true;
+        else
+            *g = (struct sequence_gap){0};
+    }
+    if (s->extra && !kept)
+        s->extra->gap_count = 0;
+}
+
+void sequence_gaps_set_aside(struct sequence *s)
+{
+    for (uint32_t i = 0; s->extra && i < s->extra->gap_room; i++)
+        s->extra->gaps[i].aside = s->extra->gaps[i].left > 0;
+}
+
+void sequence_gaps_take_back(struct sequence *s)
+{
+    for (uint32_t i = 0; s->extra && i < s->extra->gap_room; i++)
+        s->extra->gaps[i].aside = s->extra->gaps[i].held = false;
 }
 
 /* The remembered gap that still misses what lies at `position`. What belongs there was exported
  * before the message that showed the gap. */
-struct sequence_gap *sequence_gap_at(struct sequence *s, const struct sequence_message *m,
-                                   uint32_t position, uint32_t units)
+static struct sequence_gap *gap_find(struct sequence *s, const struct sequence_message *m,
+                                     uint32_t position, uint32_t units, bool aside)
 {
     for (uint32_t i = 0; s->extra && i < s->extra->gap_room; i++) {
         struct sequence_gap *g = &s->extra->gaps[i];
-        if (units && g->left >= units && m->export_ms <= g->export_ms &&
+        if (units && g->left >= units && g->aside == aside && m->export_ms <= g->export_ms &&
             s->arrivals - g->arrival <= SEQUENCE_WINDOW &&
             position - g->start < g->length && position - g->start + units <= g->length)
             return g;
     }
     return NULL;
+}
+
+struct sequence_gap *sequence_gap_at(struct sequence *s, const struct sequence_message *m,
+                                     uint32_t position, uint32_t units)
+{
+    return gap_find(s, m, position, units, false);
+}
+
+struct sequence_gap *sequence_gap_aside_at(struct sequence *s, const struct sequence_message *m,
+                                           uint32_t position, uint32_t units)
+{
+    return gap_find(s, m, position, units, true);
 }
 
 /* ---- spans of unknown length, rule 9 ---- */

@@ -25,6 +25,7 @@ struct schedule {
     struct ingest *ingest;
     struct account_counts counts[EXPORTERS_MOST][DOMAINS_MOST];
     uint64_t elsewhere; /* account rows of nobody who exports */
+    uint64_t unknown;   /* places of a session that may be said to be unknown, without a restart */
 };
 static unsigned shown;
 
@@ -172,8 +173,8 @@ static void check_domain(const struct schedule *s, size_t exporter, uint32_t dom
         differ(s, exporter, domain, "restarts", c->restarts, truth->restarts);
     if (c->unknown_gaps < c->restarts)
         differ(s, exporter, domain, "unknown gaps", c->unknown_gaps, c->restarts);
-    if (!c->restarts)
-        EQUAL("unknown gaps", c->unknown_gaps, 0);
+    if (!c->restarts && c->unknown_gaps > s->unknown)
+        differ(s, exporter, domain, "unknown gaps", c->unknown_gaps, s->unknown);
     EQUAL("undecodable", c->undecodable_octets + c->expired_sets, 0);
 }
 
@@ -188,11 +189,12 @@ static void check_all(const struct schedule *s, struct exporter *const *exporter
     CU_ASSERT_EQUAL(s->elsewhere, 0);
 }
 
-static void run_schedule(uint64_t seed)
+static void run_schedule(uint64_t seed, uint64_t unknown)
 {
     static struct schedule s;
     struct exporter *exporters[EXPORTERS_MOST];
     draw_schedule(&s, seed);
+    s.unknown = unknown;
     const struct ingest_settings settings = {.batch_rows = 1024};
     const struct ingest_output output = {take, &s};
     const struct exporter_context context = {.seed = seed, .tags = TAGS, .start_ms = START_MS,
@@ -227,15 +229,17 @@ static void schedules(void)
 {
     uint64_t first = from_environment("SEED", 1), count = from_environment("SCHEDULES", 1000);
     for (uint64_t i = 0; i < count; i++)
-        run_schedule(first + i);
+        run_schedule(first + i, 0);
 }
 
-/* Runs that begin in the second in which the one before ended. */
+/* Runs that begin in the second in which the one before ended; and a NetFlow v9 of few records,
+ * whose losses look for a while as if it counted records: what is missing is exact, but not known to be
+ * all. */
 static void found_before(void)
 {
-    static const uint64_t seeds[] = {207244, 207511};
-    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++)
-        run_schedule(seeds[i]);
+    run_schedule(207244, 0);
+    run_schedule(207511, 0);
+    run_schedule(412709, 1);
 }
 
 UNIT_MAIN("schedules", {"a thousand", schedules}, {"found before", found_before})
