@@ -233,8 +233,8 @@ static void schedules(void)
 }
 
 /* Runs that begin in the second in which the one before ended; and a NetFlow v9 of few records,
- * whose losses look for a while as if it counted records: what is missing is exact, but not known to be
- * all. */
+ * whose losses look for a while as if it counted records: what is missing is exact, but not known
+ * to be all. */
 static void found_before(void)
 {
     run_schedule(207244, 0);
