@@ -58,13 +58,19 @@ def send_all(port):
     print(*(f"{e.address}={e.sequence}" for e in exporters))
 
 
+def coverage(server):
+    answer = lib.weir_json(server, "totals", "--source", "rollup", "--from", "0", "--to", "2100-01-01T00:00:00Z")
+    return {row["exporter"]: row for row in answer["account"]["coverage"] if row["exporter"] != "::"}
+
+
 def restarts_while_exporters_send():
     data = lib.folder()
     server = lib.Server(data, "--receivers", RECEIVERS)
     sender = subprocess.Popen([sys.executable, __file__, "--send", str(server.port())], stdout=subprocess.PIPE)
     try:
         sender.stdout.readline()
-        time.sleep(2 * lib.SLOW)  # what began is stored
+        lib.wait_for("what began to be stored", lambda: len(coverage(server)) == EXPORTERS)
+        time.sleep(1 * lib.SLOW)
         for _ in range(RESTARTS):
             where = server.where
             server.kill()
@@ -76,9 +82,8 @@ def restarts_while_exporters_send():
         sender.kill()
     server.stop()
     server = lib.Server(data)
-    answer = lib.weir_json(server, "totals", "--source", "rollup", "--from", "0", "--to", "2100-01-01T00:00:00Z")
+    rows = coverage(server)
     server.stop()
-    rows = {row["exporter"]: row for row in answer["account"]["coverage"]}
     print({address: (row["records"], row["missing"]) for address, row in sorted(rows.items())})
     for address, records in sent.items():
         row = rows[address]
