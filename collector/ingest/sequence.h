@@ -172,6 +172,10 @@ struct sequence_outcome {
 void sequence_init(struct sequence *s, enum sequence_rule rule);
 void sequence_free(struct sequence *s); /* its memory, not the struct */
 size_t sequence_memory(const struct sequence *s); /* octets that sequence_free() gives back */
+/* Where a process that goes on after a kill is to begin: the place expected next, less what is not
+ * in the account yet and would be missing then without being said: what is held back (rule 8), and
+ * what the sets that wait to be decoded have to explain (rule 9), for they are lost with us. */
+uint32_t sequence_checkpoint(const struct sequence *s);
 /* Goes on where an earlier process stopped. */
 void sequence_resume(struct sequence *s, const struct account_checkpoint *from);
 /* Messages went unread (the collector was suspended): the next one counts in unknown_gaps and

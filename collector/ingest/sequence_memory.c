@@ -238,6 +238,18 @@ void sequence_spans_forget(struct sequence *s, struct sequence_outcome *out)
     }
 }
 
+uint32_t sequence_checkpoint(const struct sequence *s)
+{
+    uint32_t waits = (uint32_t)s->held;
+    for (uint32_t i = 0; s->extra && s->extra->spans && i < SEQUENCE_SPANS; i++) {
+        const struct sequence_span *span = &s->extra->spans[i];
+        uint32_t length = span->end - span->start;
+        if (span->used && span->closed && length > span->counted)
+            waits += length - span->counted;
+    }
+    return s->next - waits;
+}
+
 /* Starts the span of a message that was not decoded wholly. */
 uint32_t sequence_span_start(struct sequence *s, const struct sequence_message *m,
                              uint32_t position, uint32_t units, struct sequence_outcome *out)

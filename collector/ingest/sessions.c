@@ -180,7 +180,7 @@ static struct account_checkpoint checkpoint_of(const struct session *s)
                                        .domain = s->key.domain,
                                        .port = s->key.port,
                                        .protocol = s->key.protocol,
-                                       .next_sequence = s->sequence.next,
+                                       .next_sequence = sequence_checkpoint(&s->sequence),
                                        .sys_up_time_ms = s->sys_up_time_ms,
                                        .export_ms = s->export_ms};
 }

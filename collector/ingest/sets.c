@@ -192,6 +192,7 @@ void sets_give_up(void *context, struct parked *p)
     ingest_counts(in, &p->message)->expired_sets++;
     ingest_counts(in, &p->message)->undecodable_octets += p->length;
     ingest_count_sequence(in, &p->message, &outcome);
+    sessions_note_change(in->sessions, p->message.session); /* what waited is said */
     park_remove(&in->park, p);
     park_free_one(p);
 }

@@ -109,7 +109,8 @@ struct account_checkpoint {
     uint32_t domain;
     uint16_t port;
     uint16_t protocol;
-    uint32_t next_sequence;  /* the sequence number expected next, in the protocol's unit */
+    uint32_t next_sequence;  /* the sequence number expected next, in the protocol's unit; less
+                                what no account has yet and a kill would lose */
     uint32_t sys_up_time_ms; /* of the last message; 0 for IPFIX */
     int64_t export_ms;       /* of the last message */
 };
