@@ -345,7 +345,8 @@ static void killed_and_resumed(void)
     CU_ASSERT_EQUAL(out.checkpoints, 1);
 }
 
-/* A kill, with what was handed on kept, and a new ingest that goes on. Returns the missing so far. */
+/* A kill, with what was handed on kept, and a new ingest that goes on. Returns what the first one
+ * counted as missing. */
 static uint64_t kill_and_resume(void)
 {
     finish();
