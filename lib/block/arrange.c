@@ -18,8 +18,11 @@ struct arranger {
     uint32_t *first_rows;     /* of each frame */
     const struct vector **of; /* by column and frame, `count` for a column; NULL: the frame lacks
                                  it */
+    struct unordered unordered;   /* all of that, for order.c */
+    struct dictionary dictionary; /* its own */
     struct order order;
     struct column columns[BATCH_COLUMNS_MOST];
+    ie_key keys[BATCH_COLUMNS_MOST]; /* of the columns */
     uint32_t column_count;
 };
 
@@ -34,6 +37,7 @@ void arranger_free(struct arranger *s)
         return;
     arena_free(&s->made);
     arena_free(&s->scratch);
+    dictionary_free(&s->dictionary);
     free(s);
 }
 
@@ -43,35 +47,39 @@ static const struct vector *const *vectors_of(const struct arranger *s, uint32_t
     return s->of + column * s->count;
 }
 
-/* ---- each frame's values go where its rows went ---- */
+/* ---- the frames' values one after the other, then in the order ---- */
 
-#define SCATTER(type)                                                                              \
+struct pair {
+    uint64_t low, high;
+};
+
+#define LAY(type)                                                                                  \
     do {                                                                                           \
         const type *restrict in = v->values;                                                       \
         type *restrict out = to;                                                                   \
         if (v->form == VECTOR_FLAT)                                                                \
-            for (uint32_t row = 0; row < rows; row++)                                              \
-                out[place[row]] = in[row];                                                         \
+            memcpy(out, in, rows * sizeof *out);                                                   \
         else if (v->form == VECTOR_DICTIONARY)                                                     \
             for (uint32_t row = 0; row < rows; row++)                                              \
-                out[place[row]] = in[codes[row]];                                                  \
+                out[row] = in[codes[row]];                                                         \
         else                                                                                       \
             for (uint32_t row = 0; row < rows; row++)                                              \
-                out[place[row]] = in[0];                                                           \
+                out[row] = in[0];                                                                  \
     } while (0)
 
-/* Of the width that the result has; its rows that lack the element are zero, as they were. */
-static void scatter(void *to, const struct vector *v, const uint32_t *restrict place)
+/* Of the width that the result has; rows that lack the element are zero, as they were. The octets
+ * of width 0 stay where they were decoded. */
+static void lay(void *to, const struct vector *v)
 {
-    struct pair { uint64_t low, high; };
     const uint16_t *restrict codes = v->codes;
     const uint32_t rows = v->rows;
     switch (v->width) {
-    case 1: SCATTER(uint8_t); break;
-    case 2: SCATTER(uint16_t); break;
-    case 4: SCATTER(uint32_t); break;
-    case 8: SCATTER(uint64_t); break;
-    default: SCATTER(struct pair); break;
+    case 0: LAY(struct octets); break;
+    case 1: LAY(uint8_t); break;
+    case 2: LAY(uint16_t); break;
+    case 4: LAY(uint32_t); break;
+    case 8: LAY(uint64_t); break;
+    default: LAY(struct pair); break;
     }
 }
 
@@ -79,10 +87,10 @@ static void scatter(void *to, const struct vector *v, const uint32_t *restrict p
     do {                                                                                           \
         type *out = to;                                                                            \
         for (uint32_t row = 0; row < v->rows; row++)                                               \
-            out[place[row]] = (type)vector_u64(v, row);                                            \
+            out[row] = (type)vector_u64(v, row);                                                   \
     } while (0)
 
-static void scatter_wider(void *to, const struct vector *v, uint8_t width, const uint32_t *place)
+static void lay_wider(void *to, const struct vector *v, uint8_t width)
 {
     switch (width) {
     case 2: WIDEN(uint16_t); break;
@@ -91,12 +99,26 @@ static void scatter_wider(void *to, const struct vector *v, uint8_t width, const
     }
 }
 
-/* The octets stay where they were decoded. */
-static void scatter_octets(struct octets *to, const struct vector *v, const uint32_t *place)
+#define GATHER(type)                                                                               \
+    do {                                                                                           \
+        const type *restrict in = from;                                                            \
+        type *restrict out = to;                                                                   \
+        for (uint32_t i = 0; i < count; i++)                                                       \
+            out[i] = in[rows[i]];                                                                  \
+    } while (0)
+
+static void gather(void *to, const void *from, size_t size, const uint32_t *restrict rows,
+                   uint32_t count)
 {
-    for (uint32_t row = 0; row < v->rows; row++)
-        to[place[row]] = vector_octets(v, row);
+    switch (size) {
+    case 1: GATHER(uint8_t); break;
+    case 2: GATHER(uint16_t); break;
+    case 4: GATHER(uint32_t); break;
+    case 8: GATHER(uint64_t); break;
+    default: GATHER(struct pair); break;
+    }
 }
+_Static_assert(sizeof(struct octets) == sizeof(struct pair), "octets are moved as pairs");
 
 static bool is_whole(const struct arranger *s, const struct vector *const *of)
 {
@@ -112,27 +134,27 @@ static uint64_t bits_of(const uint8_t *has)
     return load_le64(has) * UINT64_C(0x0102040810204080) >> 56;
 }
 
-static void mark_rows(uint8_t *restrict has, const struct vector *v, const uint32_t *restrict place)
+static void mark_rows(uint8_t *restrict has, const struct vector *v)
 {
     const uint64_t *restrict present = v->present;
     const uint32_t rows = v->rows;
     for (uint32_t row = 0; row < rows; row++)
-        has[place[row]] = !present || (present[row / 64] >> (row % 64) & 1);
+        has[row] = !present || (present[row / 64] >> (row % 64) & 1);
 }
 
 /* Which rows of the result have the element, for a column that some lack. False: no memory. */
 static bool mark(struct column *c, const struct arranger *s, const struct vector *const *of,
                  struct arena *memory, struct arena *scratch)
 {
-    size_t words = (s->rows + 63) / 64;
-    uint8_t *has = arena_zero(scratch, words * 64);
+    size_t words = ((size_t)s->rows + 63) / 64;
+    uint8_t *had = arena_zero(scratch, s->rows + 1), *has = arena_zero(scratch, words * 64 + 1);
     c->present = arena_zero(memory, words * sizeof *c->present);
-    const uint32_t *place = s->order.place;
-    if (!has || !c->present)
+    if (!had || !has || !c->present)
         return false;
-    for (size_t i = 0; i < s->count; place += s->frames[i++].rows)
+    for (size_t i = 0; i < s->count; i++)
         if (of[i])
-            mark_rows(has, of[i], place);
+            mark_rows(had + s->first_rows[i], of[i]);
+    gather(has, had, 1, s->order.rows, s->rows);
     for (size_t w = 0; w < words; w++) {
         for (unsigned k = 0; k < 8; k++)
             c->present[w] |= bits_of(has + 64 * w + 8 * k) << 8 * k;
@@ -206,32 +228,23 @@ static void repeat(uint8_t *to, const void *value, size_t size, uint32_t rows)
         memcpy(to + done, to, done < all - done ? done : all - done);
 }
 
-static void fill_values(const struct arranger *s, const struct column *c,
-                        const struct vector *const *of)
+/* All rows of the frames, in a piece; NULL: no memory. */
+static const void *laid(struct arranger *s, const struct column *c, const struct vector *const *of)
 {
-    const uint32_t *place = s->order.place;
-    for (size_t i = 0; i < s->count; place += s->frames[i++].rows) {
-        if (of[i] && c->width == 0)
-            scatter_octets(c->values, of[i], place);
-        else if (of[i] && of[i]->width == c->width)
-            scatter(c->values, of[i], place);
-        else if (of[i])
-            scatter_wider(c->values, of[i], c->width, place);
-    }
-}
-
-/* The frame that has this row. */
-static size_t frame_of(const struct arranger *s, uint32_t row)
-{
-    size_t frame = 0;
-    for (size_t high = s->count; frame + 1 < high;) {
-        size_t middle = (frame + high) / 2;
-        if (s->first_rows[middle] <= row)
-            frame = middle;
+    size_t size = c->width ? c->width : sizeof(struct octets);
+    if (s->count == 1 && of[0] && of[0]->form == VECTOR_FLAT)
+        return of[0]->values;
+    uint8_t *all = arena_alloc(&s->scratch, s->rows * size + 1);
+    for (size_t i = 0; all && i < s->count; i++) {
+        uint8_t *to = all + s->first_rows[i] * size;
+        if (!of[i])
+            memset(to, 0, s->frames[i].rows * size);
+        else if (of[i]->width == c->width)
+            lay(to, of[i]);
         else
-            high = middle;
+            lay_wider(to, of[i], c->width);
     }
-    return frame;
+    return all;
 }
 
 /* What a span has in common is read once for all of it. */
@@ -242,7 +255,7 @@ static void fill_spans(const struct arranger *s, const struct column *c,
     uint8_t *to = c->values;
     for (uint32_t i = 0; i < o->span_count; i++) {
         uint32_t end = i + 1 < o->span_count ? o->spans[i + 1].at : s->rows;
-        size_t frame = frame_of(s, o->spans[i].row);
+        size_t frame = frame_of(&s->unordered, o->spans[i].row);
         uint32_t at = vector_index(of[frame], o->spans[i].row - s->first_rows[frame]);
         repeat(to + o->spans[i].at * (size_t)c->width,
                (const uint8_t *)of[frame]->values + at * (size_t)c->width, c->width,
@@ -267,17 +280,18 @@ static bool fill_column(struct arranger *s, uint32_t column)
     size_t size = c->width ? c->width : sizeof(struct octets);
     bool whole = is_whole(s, of);
     c->present_rows = whole ? s->rows : 0;
-    c->values =
-        whole ? arena_alloc(&s->made, s->rows * size) : arena_zero(&s->made, s->rows * size);
+    c->values = arena_alloc(&s->made, s->rows * size);
     if (!c->values)
         return false;
-    const void *constant = whole ? constant_of(s, c, of) : NULL;
+    const void *constant = whole ? constant_of(s, c, of) : NULL, *all;
     if (constant)
         repeat(c->values, constant, size, s->rows);
     else if (whole && may_fill_spans(s, c, of))
         fill_spans(s, c, of);
+    else if ((all = laid(s, c, of)))
+        gather(c->values, all, size, s->order.rows, s->rows);
     else
-        fill_values(s, c, of);
+        return false;
     return whole || mark_like(s, column);
 }
 
@@ -350,12 +364,24 @@ static bool find_vectors(struct arranger *s)
     return true;
 }
 
+/* False: no memory. */
+static bool find_order(struct arranger *s)
+{
+    for (uint32_t i = 0; i < s->column_count; i++)
+        s->keys[i] = s->columns[i].key;
+    s->unordered = (struct unordered){s->frames,       s->count,
+                                      s->rows,         s->first_rows,
+                                      s->keys,         s->column_count,
+                                      s->of,           &s->dictionary};
+    return order_rows(&s->unordered, &s->made, &s->scratch, &s->order);
+}
+
 static bool fill(struct arranger *s)
 {
     bool fine = true;
     for (uint32_t i = 0; fine && i < s->column_count; i++) {
-        fine = fill_column(s, i);
         arena_reset(&s->scratch);
+        fine = fill_column(s, i);
     }
     return fine;
 }
@@ -373,8 +399,7 @@ enum weir_status arrange(struct arranger *s, const struct frame *frames, size_t 
         s->rows += frames[i].rows;
     if (!add_columns(s, keys, key_count))
         return weir_fail(error, WEIR_ELIMIT, "block", "more than %u columns", BATCH_COLUMNS_MOST);
-    if (!find_vectors(s) || !order_rows(frames, count, s->rows, &s->made, &s->scratch, &s->order) ||
-        !fill(s))
+    if (!find_vectors(s) || !find_order(s) || !fill(s))
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory to arrange %u rows", s->rows);
     *out = (struct arranged){s->columns, s->column_count, s->rows};
     return WEIR_OK;

@@ -1,12 +1,26 @@
 /* arrange.h - the rows of several frames as one set of columns, in the order in which they encode
  * best: for blocks that stay (compaction; imports that make their blocks as compaction would).
  *
- * Order of the rows: exporter and domain, export time, then what the flows of one message share
- * most of: TCP flags, type of service, destination port. Measured on weirgen's flows, blocks of
- * 262,144, octets a flow: as they came 15.0, by exporter and addresses 15.0, by exporter, protocol
- * and ports 14.9, as here 12.7 (with dense encoding). Sorting across messages loses at the times
- * what it wins elsewhere: nearly every column of Weir's own (export time, system up time, boot
- * time, template) and flow end are cheap only next to their message.
+ * Order of the rows, by content one of two:
+ *
+ *   alike   origin (exporter, domain, port, template, and which elements the row has), protocol,
+ *           type of service, the lower of the two ports and which one it is, TCP flags, packets,
+ *           octets. What flows are, not when they were told: the columns that differ most from row
+ *           to row become the narrowest, and flow ends are kept as their age at export.
+ *   told    exporter, domain and port, export time, then what the flows of one message share most
+ *           of: TCP flags, type of service, destination port. Nearly every column of Weir's own
+ *           (export time, system up time, template) and flow end are cheap next to their message.
+ *
+ * Rows that compare equal stay in their order. Any order gives back the logarithm of the number of
+ * orders there are, 16 bits a row of 262,144, whichever columns take it; of weirgen's flows, bits
+ * a flow as told and alike: octets 15.4, 9.0; packets 6.1, 0.6; both ports 18.3, 15.4; flow start
+ * 12.7, 10.6; export time 0.2, 8.8; flow end 14.1 either way. All columns, octets: as they came
+ * 15.0, told 12.3, alike 11.2. Flow end, export time or duration as further keys changed nothing.
+ *
+ * Rule: both orders are made, sixteen groups of 256 rows of each are looked at as the encoder
+ * would, and "alike" is taken when it saves more than a bit a row by that. It loses where messages
+ * say much that is unlike the next one's and flows little that is alike: many exporters with a few
+ * flows each, options data. Fewer than 256 rows are ordered as told.
  *
  * Threads: an arranger belongs to one thread. */
 #ifndef WEIR_BLOCK_ARRANGE_H

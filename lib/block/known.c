@@ -25,7 +25,7 @@ static const ie_key hot[] = {
 };
 
 /* Column and bases. No chain is longer than BASE_DEPTH_MOST, and none comes back to itself:
- * flowStart… -> WEIR_FLOW_START -> WEIR_FLOW_END is the longest. */
+ * flowStart… -> WEIR_FLOW_START -> WEIR_FLOW_END -> WEIR_EXPORT_TIME is the longest. */
 static const struct relation {
     ie_key key;
     ie_key bases[BASES_MOST + 1];
@@ -33,6 +33,7 @@ static const struct relation {
     {WEIR_OCTETS, {IANA(1), IANA(85)}},
     {WEIR_PACKETS, {IANA(2), IANA(86)}},
     {WEIR_FLOW_START, {WEIR_FLOW_END}},
+    {WEIR_FLOW_END, {WEIR_EXPORT_TIME}},
     {WEIR_SYS_UP_TIME, {WEIR_EXPORT_TIME}},
     {IANA(21), {WEIR_FLOW_END}},    /* flowEndSysUpTime: less the boot time */
     {IANA(22), {WEIR_FLOW_START}},  /* flowStartSysUpTime */

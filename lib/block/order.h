@@ -4,6 +4,7 @@
 #define WEIR_BLOCK_ORDER_H
 
 #include "base/arena.h"
+#include "block/dictionary.h"
 #include "flow/vector.h"
 
 /* Sorted rows from `at` on, up to the next span, have exporter, domain, port and export time of row
@@ -13,16 +14,69 @@ struct span {
 };
 
 struct order {
-    uint32_t *place; /* row of the frames -> its place when they are sorted */
+    uint32_t *rows; /* place when they are sorted -> row of the frames, one after the other */
     struct span *spans;
     uint32_t span_count; /* 0: not known */
 };
 
-/* `frames`, one after the other, have `rows` rows together; rows that compare equal stay in their
- * order. *out is from `a`. False: no memory. `scratch` is used. */
-bool order_rows(const struct frame *frames, size_t count, uint32_t rows, struct arena *a,
-                struct arena *scratch, struct order *out);
+/* The frames, one after the other, and what they have. */
+struct unordered {
+    const struct frame *frames;
+    size_t count;
+    uint32_t rows;               /* of all frames */
+    const uint32_t *first_rows;  /* of each frame */
+    const ie_key *keys;          /* of the columns, ascending */
+    uint32_t column_count;
+    const struct vector *const *of; /* by column and frame, `count` for a column; NULL: the frame
+                                       lacks it */
+    struct dictionary *dictionary;  /* used */
+};
+
+/* The better order of the two; rows that compare equal stay in their order. *out is from `a`.
+ * False: no memory. `scratch` is used. */
+bool order_rows(const struct unordered *u, struct arena *a, struct arena *scratch,
+                struct order *out);
 /* Whether all rows of a span have the same of this element. */
 bool order_keeps_together(ie_key key);
+
+/* The frame that has this row. */
+static inline uint32_t frame_of(const struct unordered *u, uint32_t row)
+{
+    uint32_t frame = 0;
+    for (uint32_t high = (uint32_t)u->count; frame + 1 < high;) {
+        uint32_t middle = (frame + high) / 2;
+        if (u->first_rows[middle] <= row)
+            frame = middle;
+        else
+            high = middle;
+    }
+    return frame;
+}
+
+/* ---- between the parts of it: order.c, order_alike.c, order_choice.c ---- */
+
+/* Rows that lie together and have exporter, export time, template and elements in common: most
+ * often the flows of one message. */
+struct run {
+    uint64_t key;        /* exporter and export time */
+    uint32_t first, end; /* rows */
+    uint32_t exporter, origin; /* numbers; an origin is an exporter, a template, and the elements
+                                  that are there */
+};
+
+struct runs {
+    struct run *runs;
+    uint32_t count, origins;
+};
+
+/* By what the flows are. NULL: no memory. */
+uint32_t *order_alike(const struct unordered *u, const struct runs *runs, struct arena *a,
+                      struct arena *scratch);
+#define ORDER_ALIKE_ROWS_MOST (UINT32_C(1) << 20)
+
+/* Whether the rows encode shorter as in `alike` than as in `told`, by a sample; *better. False: no
+ * memory. */
+bool order_choose(const struct unordered *u, const struct order *told, const uint32_t *alike,
+                  struct arena *scratch, bool *better);
 
 #endif
