@@ -96,8 +96,10 @@ enum weir_status account_store(struct sql *sql, int64_t collector, uint64_t sequ
 {
     uint64_t forgotten = 0;
     enum weir_status status = WEIR_OK;
-    for (size_t i = 0; status == WEIR_OK && i < account->row_count; i++)
+    for (size_t i = 0; status == WEIR_OK && i < account->row_count; i++) {
+        changes_note(&sql->changed, account->rows[i].key.minute_ms);
         status = add_row(sql, &account->rows[i], error);
+    }
     if (status == WEIR_OK && account->checkpoint_count)
         status = positions_forgotten(sql, collector, &forgotten, error);
     size_t count = sequence > forgotten ? account->checkpoint_count : 0;

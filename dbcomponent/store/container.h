@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "block/block.h"
 #include "store.h"
+#include "store/changes.h"
 
 struct reader;
 enum weir_status reader_open(struct store *s, struct reader **out, struct weir_error *error);
@@ -87,9 +88,11 @@ enum weir_status reader_account_span(struct reader *r, int64_t *first_ms, int64_
 
 /* ---- what is kept from one question to the next ----
  * Memory that goes with the reader's connection, from reader_end() to a later reader_open(). What
- * it says about the file holds only as long as reader_version() tells the same, which it does until
- * anybody, other processes too, has committed something. */
-uint64_t reader_version(struct reader *r);
+ * it says about the file, sums of roll-ups and of the account, holds for as long as the changes
+ * that this and other processes tell of do not touch it (changes.h). *out is the reader's, of the
+ * state that it sees. */
+enum weir_status reader_changes(struct reader *r, const struct changes **out,
+                                struct weir_error *error);
 void reader_keep(struct reader *r, void *memory, void (*release)(void *));
 void *reader_kept(const struct reader *r); /* NULL: nothing yet */
 

@@ -8,7 +8,7 @@
  *  1. Whatever a call changes, it changes between store_begin() and store_end().
  *  2. No thread takes `pooling` and then `writing`.
  *  3. Nothing read from the file is remembered from one transaction to the next, so other processes
- *     may use the same file; but what a reader keeps with the version of the file that it is of. */
+ *     may use the same file; but what a reader keeps with the stamp of the changes it knows of. */
 #ifndef WEIR_DB_INSIDE_H
 #define WEIR_DB_INSIDE_H
 
@@ -17,7 +17,7 @@
 #include <pthread.h>
 
 struct rollups;
-struct segments_kept;
+struct sums_kept;
 struct scratch { /* what an append works with; kept from one to the next */
     struct arena arena;
     struct rollups *rollups;
@@ -31,7 +31,11 @@ struct reader {
     struct reader *next;
     void *kept; /* reader_keep() */
     void (*release)(void *);
-    struct segments_kept *segments; /* segments_kept.c; NULL: nothing yet */
+    struct sums_kept *sums; /* sums.c; NULL: nothing yet */
+    /* reader_changes(): as of this version of the file. */
+    bool changes_known;
+    unsigned changes_version;
+    struct changes changes;
     /* The directory read last: which place each key has. 0: none. */
     int64_t directory_of;
     uint32_t key_count;

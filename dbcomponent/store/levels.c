@@ -2,6 +2,7 @@
  * verify.c compares, container.h's reader_rollups_coarse() is here. */
 #include "store/levels.h"
 #include "store/segment.h"
+#include "store/sums.h"
 #include <string.h>
 
 #define HOUR_MS (60 * MINUTE_MS)
@@ -34,6 +35,7 @@ static enum weir_status delete_slot(struct sql *sql, int level, int64_t from_ms,
 enum weir_status levels_outdate(struct sql *sql, int64_t period_ms, struct weir_error *error)
 {
     enum weir_status status = WEIR_OK;
+    changes_note(&sql->changed, period_ms);
     for (int level = 0; period_ms >= FIRST_MS && status == WEIR_OK && level < LEVEL_COUNT; level++)
         status = delete_slot(sql, level, slot_of(period_ms, level_ms[level]), error);
     return status;
@@ -273,7 +275,8 @@ static enum weir_status walk_level(const struct coarse *c, int level, struct int
                                    struct weir_error *error)
 {
     if (level < 0)
-        return reader_rollups(c->reader, when, c->row, c->context, error);
+        return rollups_walk(c->reader, when, c->coarsest_ms != INT64_MAX, c->row, c->context,
+                            error);
     int64_t size = level_ms[level], *starts, at = when.from_ms;
     struct giving giving = {c->row, c->context};
     struct arena a = {0};
@@ -296,9 +299,22 @@ static enum weir_status walk_level(const struct coarse *c, int level, struct int
     return status;
 }
 
-enum weir_status reader_rollups_coarse(struct reader *r, struct interval when, int64_t coarsest_ms,
-                                       rollup_row row, void *context, struct weir_error *error)
+enum weir_status levels_walk(struct reader *r, struct interval when, int64_t coarsest_ms,
+                             rollup_row row, void *context, struct weir_error *error)
 {
     const struct coarse c = {r, row, context, coarsest_ms};
     return walk_level(&c, LEVEL_COUNT - 1, when, error);
+}
+
+enum weir_status reader_rollups_coarse(struct reader *r, struct interval when, int64_t coarsest_ms,
+                                       rollup_row row, void *context, struct weir_error *error)
+{
+    bool done = false, is_long = (uint64_t)when.to_ms - (uint64_t)when.from_ms > 2 * PERIOD_MS;
+    enum weir_status status = WEIR_OK;
+    if (coarsest_ms == INT64_MAX && !is_long)
+        return rollups_walk(r, when, false, row, context, error);
+    if (coarsest_ms == INT64_MAX)
+        status = sums_walk_stretch(r, when, row, context, &done, error);
+    return status == WEIR_OK && !done ? levels_walk(r, when, coarsest_ms, row, context, error)
+                                      : status;
 }

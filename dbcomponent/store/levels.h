@@ -16,7 +16,8 @@
 #define LEVEL_COUNT 3
 extern const int64_t level_ms[LEVEL_COUNT]; /* ascending: an hour, a day, 32 days */
 
-/* Takes away what covers the hour that starts at period_ms. Inside a transaction. */
+/* Whoever changes the minutes of the hour that starts at period_ms calls this: takes away what
+ * covers the hour, and notes the change (changes.h). Inside a transaction. */
 enum weir_status levels_outdate(struct sql *sql, int64_t period_ms, struct weir_error *error);
 
 /* Adds to the table, for [from_ms, from_ms + level_ms[level]), one group at from_ms for each key

@@ -2,6 +2,7 @@
  * have the readers of blocks and of the account, store.c opens and closes them. */
 #include "store/inside.h"
 #include "store/segment.h"
+#include "store/sums.h"
 #include <stdlib.h>
 
 /* Longer walks do not come back to the same hours so soon. */
@@ -29,8 +30,8 @@ static enum weir_status read_rollups(struct reader *r, struct interval periods,
     return status == WEIR_OK ? ended : status;
 }
 
-enum weir_status reader_rollups(struct reader *r, struct interval when, rollup_row row,
-                                void *context, struct weir_error *error)
+enum weir_status rollups_walk(struct reader *r, struct interval when, bool apart, rollup_row row,
+                              void *context, struct weir_error *error)
 {
     enum weir_status status = WEIR_OK;
     if (when.from_ms < INT64_MIN + PERIOD_MS || when.to_ms > INT64_MAX - PERIOD_MS ||
@@ -41,11 +42,17 @@ enum weir_status reader_rollups(struct reader *r, struct interval when, rollup_r
     for (int64_t period = period_of(when.from_ms); status == WEIR_OK && period < when.to_ms;
          period += PERIOD_MS) {
         bool done = false;
-        status = segments_kept_walk(r, period, when, row, context, &done, error);
+        status = sums_walk_hour(r, period, when, apart, row, context, &done, error);
         if (status == WEIR_OK && !done)
             status = read_rollups(r, (struct interval){period, period}, when, row, context, error);
     }
     return status;
+}
+
+enum weir_status reader_rollups(struct reader *r, struct interval when, rollup_row row,
+                                void *context, struct weir_error *error)
+{
+    return rollups_walk(r, when, true, row, context, error);
 }
 
 bool reader_tag(void *reader, const char *name, uint32_t *tag)
@@ -59,11 +66,18 @@ bool reader_tag(void *reader, const char *name, uint32_t *tag)
     return query_end(&q, NULL) == WEIR_OK && found;
 }
 
-uint64_t reader_version(struct reader *r)
+enum weir_status reader_changes(struct reader *r, const struct changes **out,
+                                struct weir_error *error)
 {
     unsigned version = 0;
     sqlite3_file_control(r->sql.db, "main", SQLITE_FCNTL_DATA_VERSION, &version);
-    return version;
+    *out = &r->changes;
+    if (r->changes_known && r->changes_version == version)
+        return WEIR_OK;
+    enum weir_status status = changes_read(&r->sql, &r->changes, error);
+    r->changes_known = status == WEIR_OK;
+    r->changes_version = version;
+    return status;
 }
 
 void reader_keep(struct reader *r, void *memory, void (*release)(void *))
@@ -81,7 +95,7 @@ void reader_free(struct reader *r)
 {
     if (r->kept)
         r->release(r->kept);
-    segments_kept_free(r->segments);
+    sums_free(r->sums);
     sql_close(&r->sql);
     free(r);
 }

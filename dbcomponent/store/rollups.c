@@ -558,25 +558,22 @@ static bool is_nothing(const struct rollup_group *g)
            !(g->carries.octets | g->carries.packets | g->carries.flows);
 }
 
-const struct rollup_group *rollups_sorted(struct rollups *r, size_t *count)
+const struct rollup_group *rollups_sorted_by(struct rollups *r, rollup_order *compare,
+                                             size_t *count)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < r->count; i++)
         if (!is_nothing(&r->groups[i]))
             r->groups[kept++] = r->groups[i];
     r->count = kept;
-    qsort(r->groups, kept, sizeof *r->groups, group_compare);
+    qsort(r->groups, kept, sizeof *r->groups, compare);
     *count = kept;
     return r->groups;
 }
 
-struct counts rollup_counts(const struct rollup_group *g)
+const struct rollup_group *rollups_sorted(struct rollups *r, size_t *count)
 {
-    return (struct counts){
-        .octets = g->carries.octets > 0 ? UINT64_MAX : g->counts.octets,
-        .packets = g->carries.packets > 0 ? UINT64_MAX : g->counts.packets,
-        .flows = g->carries.flows > 0 ? UINT64_MAX : g->counts.flows,
-    };
+    return rollups_sorted_by(r, group_compare, count);
 }
 
 void rollup_key_fill(struct rollup_key *out, const struct rollup_context *c,

@@ -87,11 +87,22 @@ bool rollups_join(struct rollups *r, const struct rollups *of, const struct roll
 /* Sorts by minute, context, tags, protocol; groups whose counts are all zero are dropped. Nothing
  * may be added before the next rollups_clear(). The groups stay the table's. */
 const struct rollup_group *rollups_sorted(struct rollups *r, size_t *count);
+/* The same in another order: as qsort() compares two struct rollup_group. */
+typedef int rollup_order(const void *left, const void *right);
+const struct rollup_group *rollups_sorted_by(struct rollups *r, rollup_order *compare,
+                                             size_t *count);
 size_t rollups_count(const struct rollups *r);
 const struct rollup_context *rollups_context_at(const struct rollups *r, uint32_t number);
 void rollup_key_fill(struct rollup_key *out, const struct rollup_context *c,
                      const struct rollup_group *g);
 /* The group's sums, UINT64_MAX where they exceed it. */
-struct counts rollup_counts(const struct rollup_group *g);
+static inline struct counts rollup_counts(const struct rollup_group *g)
+{
+    return (struct counts){
+        .octets = g->carries.octets > 0 ? UINT64_MAX : g->counts.octets,
+        .packets = g->carries.packets > 0 ? UINT64_MAX : g->counts.packets,
+        .flows = g->carries.flows > 0 ? UINT64_MAX : g->counts.flows,
+    };
+}
 
 #endif

@@ -55,33 +55,6 @@ enum weir_status segment_walk(int64_t period_ms, const uint8_t *bytes, size_t le
                               struct interval when, rollup_row row, void *context, struct arena *a,
                               struct weir_error *error);
 
-/* Where the groups of each minute of the hour begin, so that a walk need not read those before. */
-#define SEGMENT_MARKS (PERIOD_MS / MINUTE_MS)
-struct segment_marks {
-    struct segment_mark {
-        uint32_t at, left; /* octets before the first group of this minute or a later one; groups
-                              from there on */
-        int64_t before_ms; /* the minute that it counts from */
-    } marks[SEGMENT_MARKS];
-};
-/* Reads it all, so that a walk with marks finds nothing wrong any more. WEIR_ECORRUPT, WEIR_ENOMEM.
- * `a` is scratch. */
-enum weir_status segment_mark_all(int64_t period_ms, const uint8_t *bytes, size_t length,
-                                  struct segment_marks *out, struct arena *a,
-                                  struct weir_error *error);
-enum weir_status segment_walk_marked(int64_t period_ms, const uint8_t *bytes, size_t length,
-                                     const struct segment_marks *marks, struct interval when,
-                                     rollup_row row, void *context, struct arena *a,
-                                     struct weir_error *error);
-
-/* segments_kept.c: every group of the period with minute in `when` to `row`, from what this reader
- * remembers of the period, or reads and remembers now. *done false: the period is too large to
- * remember, and nothing was given. */
-enum weir_status segments_kept_walk(struct reader *r, int64_t period_ms, struct interval when,
-                                    rollup_row row, void *context, bool *done,
-                                    struct weir_error *error);
-void segments_kept_free(struct segments_kept *kept);
-
 /* Inside a transaction. WEIR_ENOMEM when the buffer has failed. */
 enum weir_status segment_insert(struct sql *sql, int64_t resolution_ms, int64_t period_ms, int tier,
                                 int64_t serial, size_t groups, const struct buffer *bytes,

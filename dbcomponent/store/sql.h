@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "flow/account.h"
+#include "store/changes.h"
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -296,6 +297,7 @@ struct sql {
     sqlite3_blob *column; /* open on block_column, moved from row to row; NULL at first */
     struct vfs_file *file; /* what sql_open() opened; NULL: somebody else's connection */
     atomic_bool *cut;      /* set when the file turns out to have been made shorter; may be NULL */
+    struct changes_noted changed; /* by the transaction that goes on */
 };
 
 /* Opens `path` (or a file: URI) with SQLite's open flags, watched (vfs.h), and gives the connection

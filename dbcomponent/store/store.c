@@ -239,6 +239,7 @@ enum weir_status store_begin(struct store *s, struct weir_error *error)
     if (atomic_load(&s->cut))
         return refuse_cut(s, error);
     pthread_mutex_lock(&s->writing);
+    s->writer.changed = (struct changes_noted){0};
     enum weir_status status = sql_run(&s->writer, SQL_BEGIN_IMMEDIATE, error);
     if (status != WEIR_OK)
         pthread_mutex_unlock(&s->writing);
@@ -279,6 +280,8 @@ void store_fold(struct store *s)
 enum weir_status store_end(struct store *s, enum weir_status status, struct weir_error *error)
 {
     sql_release_column(&s->writer);
+    if (status == WEIR_OK)
+        status = changes_store(&s->writer, error);
     if (status == WEIR_OK)
         status = sql_run(&s->writer, SQL_COMMIT, error);
     /* A full disk may have rolled back already; and a commit that failed leaves its transaction. */

@@ -74,11 +74,14 @@ static enum weir_status numbers(struct sql *sql, enum sql_statement which, int64
 static enum weir_status check_file(struct verifying *v, struct weir_error *error)
 {
     uint64_t kept = 0, now = 0;
+    struct changes changes;
     struct query q = query_start(v->sql, SQL_INTEGRITY);
     while (query_row(&q))
         if (strcmp(query_text(&q, 0), "ok") != 0)
             differ(v, "file: %.400s", query_text(&q, 0));
     enum weir_status status = query_end(&q, error);
+    if (status == WEIR_OK)
+        status = changes_read(v->sql, &changes, error);
     if (status == WEIR_OK)
         status = meta_read(v->sql, "schema", &kept, sizeof kept, error);
     if (status != WEIR_OK)

@@ -16,7 +16,8 @@
 -- ---- the file itself ------------------------------------------------------------------------
 
 -- identity: 16 random octets. incarnation: how often it was opened to be written. schema: the
--- digest of the text of these tables.
+-- digest of the text of these tables. changes: the hours of which roll-ups or account changed last
+-- (store/changes.h).
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY,
     value BLOB NOT NULL,

@@ -1,11 +1,14 @@
 /* test_query_kept.c - what a reader keeps from one question to the next (query/account_pages.c,
- * store/segments_kept.c): answers over any interval are those of a plain recomputation, also after
- * others have stored more, through this store and through another opening of the same file. */
+ * store/sums.c): answers over any interval are those of a plain recomputation, also after others
+ * have stored more, through this store and through another opening of the same file; and which
+ * changes the file tells of (store/changes.c). */
 #include "dbcomponent/query_data.h"
+#include "store/changes.h"
 
 #define ROWS_MOST  6000
 #define FLOWS_MOST 6000
 #define HOUR_MS    (60 * MINUTE_MS)
+#define DAY_MS     (24 * HOUR_MS)
 
 static struct account_row rows[ROWS_MOST];
 static size_t row_count;
@@ -40,11 +43,13 @@ static struct account_row random_row(void)
 
 static void append_more(struct store *s, uint32_t new_rows, uint32_t new_flows)
 {
+    static const int64_t back[] = {0, 0, 0, 0, 7 * HOUR_MS, 33 * DAY_MS, DATA_FROM_MS};
+    int64_t from = DATA_FROM_MS - back[random_below(sizeof back / sizeof *back)];
     struct flavour f = {.ipv4 = true,
                         .rate = 10,
                         .exporters = 2,
-                        .from_ms = DATA_FROM_MS,
-                        .to_ms = DATA_FROM_MS + 3 * HOUR_MS};
+                        .from_ms = from,
+                        .to_ms = from + 3 * HOUR_MS};
     for (uint32_t i = 0; i < new_rows; i++)
         rows[row_count + i] = random_row();
     for (uint32_t i = 0; i < new_flows; i++)
@@ -139,6 +144,30 @@ static struct interval random_interval(void)
     return (struct interval){from, from + width * MINUTE_MS};
 }
 
+/* Asked again and again, so that what is kept is used. */
+static void ask_usual(struct store *s)
+{
+    const int64_t hour = DATA_FROM_MS / HOUR_MS * HOUR_MS;
+    const struct interval usual[] = {
+        {hour, hour + HOUR_MS},
+        {hour + HOUR_MS + 7 * MINUTE_MS, hour + HOUR_MS + 17 * MINUTE_MS},
+        {hour - HOUR_MS, hour + 4 * HOUR_MS},
+        {hour - 50 * DAY_MS, hour + 2 * HOUR_MS},
+        {hour - 34 * DAY_MS + 5 * MINUTE_MS, hour + 90 * DAY_MS},
+        {-HOUR_MS, hour - DAY_MS},
+        INTERVAL_ALL,
+    };
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        ask(s, usual[i], SOURCE_ROLLUP);
+}
+
+static void merge_and_sum(struct store *s)
+{
+    const struct upkeep_settings settings = {0};
+    struct upkeep_report report;
+    CU_ASSERT_EQUAL(store_upkeep(s, &settings, NULL, NULL, &report, NULL), WEIR_OK);
+}
+
 static void any_interval(void)
 {
     struct store *s, *other;
@@ -157,6 +186,10 @@ static void any_interval(void)
         ask(s, INTERVAL_ALL, SOURCE_ROLLUP);
         ask(s, (struct interval){INT64_MIN, DATA_FROM_MS}, SOURCE_ROLLUP);
         ask(s, (struct interval){DATA_FROM_MS + HOUR_MS, INT64_MAX}, SOURCE_ROLLUP);
+        ask_usual(s);
+        if (round % 10 == 9)
+            merge_and_sum(round % 20 == 9 ? s : other);
+        ask_usual(s);
     }
     store_close(other);
     store_close(s);
@@ -245,5 +278,109 @@ static void ends_of_time(void)
     folder_remove();
 }
 
-UNIT_MAIN("query kept", {"any interval", any_interval}, {"minutes of an hour", minutes_of_an_hour},
+/* A block with a flow and an account row in each of so many hours, every `apart`th from first_ms
+ * on. */
+static void append_hours(struct store *s, int64_t first_ms, uint32_t hours, int64_t apart)
+{
+    struct account account = {.rows = rows + row_count, .row_count = hours};
+    for (uint32_t i = 0; i < hours; i++) {
+        int64_t at = first_ms + i * apart * HOUR_MS;
+        struct account_row row = random_row();
+        row.key.minute_ms = minute_of(at);
+        row.first_heard_ms = row.last_heard_ms = at;
+        rows[row_count + i] = row;
+        random_flow(&flows[flow_count + i],
+                    &(struct flavour){.ipv4 = true, .exporters = 1, .from_ms = at,
+                                      .to_ms = at + MINUTE_MS});
+    }
+    append_block(s, flows + flow_count, hours, ++sequence, &account);
+    row_count += hours;
+    flow_count += hours;
+}
+
+/* More hours change in one transaction, and between two questions, than the file tells of. */
+static void many_hours(void)
+{
+    struct store *s, *other;
+    row_count = flow_count = 0;
+    CU_ASSERT_EQUAL_FATAL(store_open(folder_make(), STORE_CREATE, &s, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(store_open(test_folder, STORE_CREATE, &other, NULL), WEIR_OK);
+    append_hours(s, DATA_FROM_MS, CHANGES_NOTED_MOST, 1);
+    ask_usual(s);
+    append_hours(other, DATA_FROM_MS, CHANGES_NOTED_MOST + 1, 1);
+    ask_usual(s);
+    append_hours(other, DATA_FROM_MS - 30 * DAY_MS, 200, 3);
+    ask_usual(s);
+    for (unsigned i = 0; i < CHANGES_KEPT + 6; i++)
+        append_hours(other, DATA_FROM_MS + i * HOUR_MS, 1, 1);
+    ask_usual(s);
+    store_close(other);
+    store_close(s);
+    folder_remove();
+}
+
+/* An hour with more groups than are kept is read from the file, again and again. */
+static void more_than_is_kept(void)
+{
+    enum { FLOWS = 35000 };
+    struct store *s;
+    struct counts sum = {0};
+    struct flow *many = calloc(FLOWS, sizeof *many);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(many);
+    CU_ASSERT_EQUAL_FATAL(store_open(folder_make(), STORE_CREATE, &s, NULL), WEIR_OK);
+    for (uint32_t block = 0; block < 2; block++) {
+        for (uint32_t i = 0; i < FLOWS; i++) {
+            random_flow(&many[i], &(struct flavour){.ipv4 = true, .exporters = 1,
+                                                    .from_ms = DATA_FROM_MS,
+                                                    .to_ms = DATA_FROM_MS + 5 * MINUTE_MS});
+            many[i].src_tag = 2 * i + block;
+            sum.octets += many[i].octets;
+        }
+        append_block(s, many, FLOWS, ++sequence, NULL);
+        for (int again = 0; again < 2; again++) {
+            struct totals t;
+            struct totals_request q = {.when = {DATA_FROM_MS, DATA_FROM_MS + HOUR_MS},
+                                       .source = SOURCE_ROLLUP};
+            q.when.to_ms += again * 2 * HOUR_MS;
+            CU_ASSERT_EQUAL_FATAL(store_totals(s, &q, &t, NULL), WEIR_OK);
+            CU_ASSERT_EQUAL(t.account.raw.octets, sum.octets);
+            CU_ASSERT_EQUAL(t.account.raw.flows, (block + 1) * FLOWS);
+            totals_free(&t);
+        }
+    }
+    free(many);
+    store_close(s);
+    folder_remove();
+}
+
+static void noted_changes(void)
+{
+    struct changes_noted noted = {0};
+    struct changes c = {.stamp = 9, .forgotten = 3, .list = {{9, 5 * HOUR_MS}, {4, -HOUR_MS}}};
+    int64_t hour = 0;
+    for (int64_t t = 0; t < 3 * HOUR_MS; t += 20 * MINUTE_MS)
+        changes_note(&noted, t);
+    CU_ASSERT_EQUAL(noted.count, 3);
+    CU_ASSERT_FALSE(noted.all);
+    changes_note(&noted, INT64_MIN);
+    CU_ASSERT_TRUE(noted.all);
+    CU_ASSERT_FALSE(changes_touch(&c, 9, INTERVAL_ALL));
+    CU_ASSERT_TRUE(changes_touch(&c, 8, INTERVAL_ALL));
+    CU_ASSERT_TRUE(changes_touch(&c, 8, (struct interval){6 * HOUR_MS - 1, 9 * HOUR_MS}));
+    CU_ASSERT_FALSE(changes_touch(&c, 8, (struct interval){6 * HOUR_MS, 9 * HOUR_MS}));
+    CU_ASSERT_TRUE(changes_touch(&c, 8, (struct interval){0, 5 * HOUR_MS + 1}));
+    CU_ASSERT_FALSE(changes_touch(&c, 8, (struct interval){INT64_MIN, 5 * HOUR_MS}));
+    CU_ASSERT_FALSE(changes_touch(&c, 4, (struct interval){-HOUR_MS, 0}));
+    CU_ASSERT_TRUE(changes_touch(&c, 3, (struct interval){-1, 0}));
+    CU_ASSERT_TRUE(changes_touch(&c, 2, (struct interval){9 * HOUR_MS, 9 * HOUR_MS + 1}));
+    CU_ASSERT_TRUE(changes_latest(&c, INT64_MAX, &hour));
+    CU_ASSERT_EQUAL(hour, 5 * HOUR_MS);
+    CU_ASSERT_TRUE(changes_latest(&c, 5 * HOUR_MS, &hour));
+    CU_ASSERT_EQUAL(hour, -HOUR_MS);
+    CU_ASSERT_FALSE(changes_latest(&c, -HOUR_MS, &hour));
+}
+
+UNIT_MAIN("query kept", {"noted changes", noted_changes}, {"many hours", many_hours},
+          {"more than is kept", more_than_is_kept},
+          {"any interval", any_interval}, {"minutes of an hour", minutes_of_an_hour},
           {"many exporters", many_exporters}, {"ends of time", ends_of_time})
