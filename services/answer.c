@@ -191,37 +191,77 @@ static void print_address(struct buffer *text, const struct key_value *value, in
         buffer_print(text, "/%d", prefix_length < most ? prefix_length : most);
 }
 
-static bool put_key(struct soap *soap, struct buffer *text, const struct totals_key *key,
-                    const struct key_value *value, struct wt__Key *to)
+/* The keys of an answer's rows: many small things, which gSOAP would allocate one by one. */
+struct keys_out {
+    struct soap *soap;
+    const struct totals *from;
+    struct buffer text;
+    char *names[TOTALS_KEYS_MOST];
+    char *room; /* for texts, and what is left of it */
+    size_t left;
+};
+#define TEXT_ROOM 2048u
+
+static bool keys_begin(struct keys_out *o, struct soap *soap, const struct totals *from)
 {
-    to->name = soap_strdup(soap, key->name);
-    buffer_clear(text);
+    *o = (struct keys_out){.soap = soap, .from = from};
+    bool ok = true;
+    for (size_t k = 0; ok && k < from->key_count; k++)
+        ok = (o->names[k] = soap_strdup(soap, from->keys[k].name)) != NULL;
+    return ok;
+}
+
+/* A copy of the text that was printed; NULL: no memory. */
+static char *keep_text(struct keys_out *o)
+{
+    size_t length = o->text.length;
+    if (o->text.failed)
+        return NULL;
+    if (length > o->left) {
+        o->left = length > TEXT_ROOM ? length : TEXT_ROOM;
+        o->room = soap_malloc(o->soap, o->left);
+        o->left = o->room ? o->left : 0;
+    }
+    char *at = o->room;
+    if (!at)
+        return NULL;
+    memcpy(at, o->text.bytes, length);
+    o->room += length;
+    o->left -= length;
+    return at;
+}
+
+static bool put_key(struct keys_out *o, size_t k, const struct key_value *value, struct wt__Key *to)
+{
+    const struct totals_key *key = &o->from->keys[k];
+    to->name = o->names[k];
+    buffer_clear(&o->text);
     if (value->absent) {
-        to->absent = soap_malloc(soap, sizeof *to->absent);
+        to->absent = soap_malloc(o->soap, sizeof *to->absent);
         if (!to->absent)
             return false;
         *to->absent = xsd__boolean__true_;
     } else {
         if (value->width == 16 && key->type == IE_IPV6) {
-            print_address(text, value, key->prefix_length);
+            print_address(&o->text, value, key->prefix_length);
         } else {
-            print_value(text, key, value);
+            print_value(&o->text, key, value);
             if (key->prefix_length >= 0)
-                buffer_print(text, "/%d", key->prefix_length);
+                buffer_print(&o->text, "/%d", key->prefix_length);
         }
     }
-    buffer_put_u8(text, 0);
-    if (text->failed)
-        return false;
-    fault_clean((char *)text->bytes);
-    to->__item = soap_strdup(soap, (const char *)text->bytes);
-    return to->name && to->__item;
+    buffer_put_u8(&o->text, 0);
+    to->__item = keep_text(o);
+    if (to->__item)
+        fault_clean(to->__item);
+    return to->__item != NULL;
 }
 
-static bool put_row(struct soap *soap, struct buffer *text, const struct totals *from, size_t index,
-                    bool bins, struct wt__Row *to)
+/* `keys` is the row's. */
+static bool put_row(struct keys_out *o, size_t index, bool bins, struct wt__Key *keys,
+                    struct wt__Row *to)
 {
-    const struct totals_row *row = &from->rows[index];
+    const struct totals_row *row = &o->from->rows[index];
     to->octets = row->raw.octets;
     to->packets = row->raw.packets;
     to->flows = row->raw.flows;
@@ -229,59 +269,68 @@ static bool put_row(struct soap *soap, struct buffer *text, const struct totals 
     to->estimatedPackets = row->estimated.packets;
     to->estimatedFlows = row->estimated.flows;
     if (bins)
-        to->bin = (LONG64 *)(void *)put_time(soap, row->bin_ms);
-    to->__sizekey = (int)from->key_count;
-    to->key = zeroed(soap, from->key_count, sizeof *to->key);
-    if (!to->key || (bins && !to->bin))
+        to->bin = (LONG64 *)(void *)put_time(o->soap, row->bin_ms);
+    to->__sizekey = (int)o->from->key_count;
+    to->key = keys;
+    if (bins && !to->bin)
         return false;
-    for (size_t k = 0; k < from->key_count; k++)
-        if (!put_key(soap, text, &from->keys[k], &row->keys[k], &to->key[k]))
+    for (size_t k = 0; k < o->from->key_count; k++)
+        if (!put_key(o, k, &row->keys[k], &to->key[k]))
             return false;
     return true;
 }
 
-static bool put_percentile(struct soap *soap, struct buffer *text, const struct totals *from,
-                           size_t index, struct wt__Percentile *to)
+static bool put_percentile(struct keys_out *o, size_t index, struct wt__Key *keys,
+                           struct wt__Percentile *to)
 {
-    const struct totals_percentile *row = &from->percentiles[index];
+    const struct totals_percentile *row = &o->from->percentiles[index];
     to->octets = row->raw.octets;
     to->packets = row->raw.packets;
     to->flows = row->raw.flows;
     to->estimatedOctets = row->estimated.octets;
     to->estimatedPackets = row->estimated.packets;
     to->estimatedFlows = row->estimated.flows;
-    to->__sizekey = (int)from->key_count;
-    to->key = zeroed(soap, from->key_count, sizeof *to->key);
-    for (size_t k = 0; to->key && k < from->key_count; k++)
-        if (!put_key(soap, text, &from->keys[k], &row->keys[k], &to->key[k]))
+    to->__sizekey = (int)o->from->key_count;
+    to->key = keys;
+    for (size_t k = 0; k < o->from->key_count; k++)
+        if (!put_key(o, k, &row->keys[k], &to->key[k]))
             return false;
-    return to->key != NULL;
+    return true;
 }
 
-static bool put_percentiles(struct soap *soap, struct buffer *text, const struct totals *from,
-                            struct _db__AggregateResponse *out)
+static bool put_percentiles(struct keys_out *o, struct _db__AggregateResponse *out)
 {
-    bool ok = from->percentile_count <= INT32_MAX;
-    out->__sizepercentile = ok ? (int)from->percentile_count : 0;
-    out->percentile = zeroed(soap, (size_t)out->__sizepercentile, sizeof *out->percentile);
-    ok = ok && out->percentile;
-    for (size_t i = 0; ok && i < from->percentile_count; i++)
-        ok = put_percentile(soap, text, from, i, &out->percentile[i]);
+    size_t count = o->from->percentile_count, each = o->from->key_count;
+    bool ok = count <= INT32_MAX;
+    out->__sizepercentile = ok ? (int)count : 0;
+    out->percentile = zeroed(o->soap, (size_t)out->__sizepercentile, sizeof *out->percentile);
+    struct wt__Key *keys = ok ? zeroed(o->soap, count * each, sizeof *keys) : NULL;
+    ok = keys && out->percentile;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = put_percentile(o, i, keys + i * each, &out->percentile[i]);
+    return ok;
+}
+
+static bool put_rows(struct keys_out *o, bool bins, struct _db__AggregateResponse *out)
+{
+    size_t count = o->from->row_count, each = o->from->key_count;
+    bool ok = count <= INT32_MAX;
+    out->__sizerow = ok ? (int)count : 0;
+    out->row = zeroed(o->soap, (size_t)out->__sizerow, sizeof *out->row);
+    struct wt__Key *keys = ok ? zeroed(o->soap, count * each, sizeof *keys) : NULL;
+    ok = keys && out->row;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = put_row(o, i, bins, keys + i * each, &out->row[i]);
     return ok;
 }
 
 int answer_rows(struct soap *soap, const struct totals *from, bool bins,
                 struct _db__AggregateResponse *out)
 {
-    struct buffer text = {0};
-    bool ok = from->row_count <= INT32_MAX;
-    out->__sizerow = ok ? (int)from->row_count : 0;
-    out->row = zeroed(soap, (size_t)out->__sizerow, sizeof *out->row);
-    ok = ok && out->row;
-    for (size_t i = 0; ok && i < from->row_count; i++)
-        ok = put_row(soap, &text, from, i, bins, &out->row[i]);
-    ok = ok && put_percentiles(soap, &text, from, out);
-    buffer_free(&text);
+    struct keys_out keys;
+    bool ok = keys_begin(&keys, soap, from) && put_rows(&keys, bins, out) &&
+              put_percentiles(&keys, out);
+    buffer_free(&keys.text);
     if (!ok)
         return soap->error = SOAP_EOM;
     out->groups = from->groups;

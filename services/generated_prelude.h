@@ -3,7 +3,8 @@
  * is set.
  *
  * An answer is counters for the most part, and gSOAP's library writes each in four pieces, by
- * snprintf(): servers write them with number_out.c instead, in one. */
+ * snprintf(), and a text character by character: servers write them, short texts, and the elements
+ * around them with number_out.c instead, each in one. */
 #ifndef WEIR_GENERATED_PRELUDE_H
 #define WEIR_GENERATED_PRELUDE_H
 
@@ -13,8 +14,13 @@ int soap_putheader(struct soap *soap);
 int soap_getheader(struct soap *soap);
 
 #ifdef WEIR_SERVER
-#define soap_outULONG64 number_out_u64
-#define soap_outLONG64  number_out_i64
+#define soap_outULONG64        number_out_u64
+#define soap_outLONG64         number_out_i64
+#define soap_outunsignedInt    number_out_u32
+#define soap_outunsignedShort  number_out_u16
+#define soap_outstring         text_out
+#define soap_element_begin_out element_begin_out
+#define soap_element_end_out   element_end_out
 #endif
 
 #endif
