@@ -1,11 +1,14 @@
 """SOAP calls a second that one core answers from roll-ups, over connections that are kept alive, on a small store
-and on a large one: what such a call costs shall not depend on how many flows there are.
+and on a large one: what such a call costs shall not depend on how many flows there are. Then the same about the
+last hour while flows come in and are committed about once a second.
 
 weird serves; soap_load (C, one thread) asks, and both have the machine's cores to themselves. What counts is the
 server's processor time a call, user and system: calls a second a core = 1 / that. The wall rate is what
 came over these two cores, asking included. Every call asks about another pair of tags or another interval, in turns.
-`answer` says how large the answers are. A refusal or a fault fails the run.
-Environment: WEIR_BENCH_SOAP_FLOWS ("100000 4000000"), WEIR_BENCH_SECONDS (3) a question.
+`answer` says how large the answers are. A refusal or a fault fails the run. While flows come in, what the server
+takes for them, measured just before, is not counted.
+Environment: WEIR_BENCH_SOAP_FLOWS ("100000 4000000"), WEIR_BENCH_SECONDS (3) a question, WEIR_BENCH_SOAP_RATE
+(2000) flows a second that come in.
 """
 import itertools
 import json
@@ -16,11 +19,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 
 BUILD = pathlib.Path(os.environ.get("BUILD", "build")).resolve()
 SIZES = [int(n) for n in os.environ.get("WEIR_BENCH_SOAP_FLOWS", "100000 4000000").split()]
 SECONDS = float(os.environ.get("WEIR_BENCH_SECONDS", "3"))
+RATE = int(os.environ.get("WEIR_BENCH_SOAP_RATE", "2000"))
 CONNECTIONS = int(os.environ.get("WEIR_BENCH_CONNECTIONS", "8"))
 START = 1767225600000  # 2026-01-01T00:00:00Z
 MINUTE, HOUR = 60000, 3600000
@@ -43,16 +48,16 @@ def pairs(tags):
     return list(itertools.product(tags, tags))
 
 
-def questions(tags):
-    hour = when(START, START + HOUR)
+def questions(tags, start):
+    hour = when(start, start + HOUR)
     yield "GetStatus of the collector", "/collector", [body("GetStatus", [], "collector")]
     yield "flowTagSrcDst, an hour", "/db", [
         body("flowTagSrcDst", [("srcTag", s), ("dstTag", d)] + hour) for s, d in pairs(tags)]
     yield "flowTagSrcDst, ten minutes", "/db", [
-        body("flowTagSrcDst", [("srcTag", s), ("dstTag", d)] + when(START + m * MINUTE, START + (m + 10) * MINUTE))
+        body("flowTagSrcDst", [("srcTag", s), ("dstTag", d)] + when(start + m * MINUTE, start + (m + 10) * MINUTE))
         for m in range(0, 50, 7) for s, d in pairs(tags)]
     yield "flowTagSrc, a minute", "/db", [
-        body("flowTagSrc", [("srcTag", s)] + when(START + m * MINUTE, START + (m + 1) * MINUTE))
+        body("flowTagSrc", [("srcTag", s)] + when(start + m * MINUTE, start + (m + 1) * MINUTE))
         for m in range(60) for s in tags]
     yield "flowTagSrcDstProto, all time", "/db", [
         body("flowTagSrcDstProto", [("srcTag", s), ("dstTag", d), ("protocol", p)] + when(0, ALWAYS))
@@ -71,7 +76,9 @@ class Server:
         if not line.startswith("ready "):
             self.process.kill()
             sys.exit("bench: weird did not get ready")
-        self.where = dict(p.split("=", 1) for p in line.split()[1:])["http"].removeprefix("http://").rstrip("/")
+        ready = dict(p.split("=", 1) for p in line.split()[1:])
+        self.where = ready["http"].removeprefix("http://").rstrip("/")
+        self.netflow = ready["netflow"]
 
     def cpu(self):
         with open(f"/proc/{self.process.pid}/stat") as file:
@@ -120,6 +127,42 @@ def fill(folder, flows):
     return data, [tag["tag"] for tag in truth["tags"]]
 
 
+def measure(server, folder, tags, start, label, beside=0.0):
+    """A line for each question; `beside`: the share of a core that the server takes for other work."""
+    for what, path, messages in questions(tags, start):
+        answer = server.ask(path, messages[0])
+        if "source>" in answer and ">rollup<" not in answer:
+            sys.exit(f"bench: {what} was not answered from roll-ups")
+        load(server, folder, path, messages, 0.3)
+        calls, seconds, cpu = load(server, folder, path, messages, SECONDS)
+        cpu -= beside * seconds
+        print(f"{what:36} {label:>9} {len(answer):7} {cpu / calls * 1e6:7.1f} {calls / cpu:13.0f} "
+              f"{calls / seconds:8.0f}", flush=True)
+
+
+def generate(server, *options):
+    return subprocess.Popen([BUILD / "weirgen", "--udp", server.netflow, "--seed", "7", *options],
+                            stdout=subprocess.DEVNULL)
+
+
+def measure_live(server, folder, tags):
+    """The last hour, all of which has flows, while more come."""
+    generate(server, "--flows", "200000", "--duration", "1h", "--rate", "50000").wait()
+    most = 600
+    going_on = generate(server, "--flows", str(RATE * most), "--duration", f"{most}s", "--realtime")
+    try:
+        time.sleep(3)
+        before, began = server.cpu(), time.monotonic()
+        time.sleep(max(SECONDS, 3))
+        beside = (server.cpu() - before) / (time.monotonic() - began)
+        print(f"while {RATE} flows a second come in, which take {100 * beside:.1f} % of a core:")
+        start = int(time.time() * 1000) // MINUTE * MINUTE - HOUR + 5 * MINUTE
+        measure(server, folder, tags, start, "live", beside)
+    finally:
+        going_on.terminate()
+        going_on.wait()
+
+
 def main():
     print(f"{'SOAP call, from roll-ups':36} {'flows':>9} {'answer':>7} {'CPU us':>7} "
           f"{'calls/s/core':>13} {'calls/s':>8}")
@@ -129,14 +172,9 @@ def main():
             data, tags = fill(folder, flows)
             server = Server(data)
             try:
-                for what, path, messages in questions(tags):
-                    answer = server.ask(path, messages[0])
-                    if "source>" in answer and ">rollup<" not in answer:
-                        sys.exit(f"bench: {what} was not answered from roll-ups")
-                    load(server, folder, path, messages, 0.3)
-                    calls, seconds, cpu = load(server, folder, path, messages, SECONDS)
-                    print(f"{what:36} {flows:9} {len(answer):7} {cpu / calls * 1e6:7.1f} {calls / cpu:13.0f} "
-                          f"{calls / seconds:8.0f}", flush=True)
+                measure(server, folder, tags, START, str(flows))
+                if flows == SIZES[-1]:
+                    measure_live(server, folder, tags)
             finally:
                 server.stop()
 
