@@ -97,14 +97,21 @@ static void give_memory_back(enum weir_status status, uint64_t groups)
 #endif
 }
 
+static enum weir_status go_on(const void *question, struct weir_error *error)
+{
+    return question_overdue(question, error);
+}
+
 static enum weir_status ask(struct store *s, struct reader *r, const struct totals_request *request,
                             struct totals *out, struct weir_error *error)
 {
     struct question q;
     uint64_t cpu = clock_thread_cpu_us();
     enum weir_status status = question_plan(&q, s, r, request, error);
+    reader_watch(r, go_on, &q);
     if (status == WEIR_OK)
         status = answer(&q, out, error);
+    reader_watch(r, NULL, NULL);
     if (status == WEIR_OK)
         status = question_account(r, q.when, out->memory, &out->account, error);
     if (status == WEIR_OK)

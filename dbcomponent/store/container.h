@@ -86,6 +86,11 @@ enum weir_status reader_account_next(struct reader *r, int64_t at_ms, int64_t *m
 enum weir_status reader_account_span(struct reader *r, int64_t *first_ms, int64_t *last_ms,
                                      struct weir_error *error);
 
+/* Asked now and then while the reader adds up sums that it will give later: anything but WEIR_OK
+ * ends that, and is what comes of it. NULL: nobody asks any more. */
+typedef enum weir_status (*reader_go_on)(const void *context, struct weir_error *error);
+void reader_watch(struct reader *r, reader_go_on go_on, const void *context);
+
 /* ---- what is kept from one question to the next ----
  * Memory that goes with the reader's connection, from reader_end() to a later reader_open(). What
  * it says about the file, sums of roll-ups and of the account, holds for as long as the changes

@@ -32,6 +32,8 @@ struct reader {
     void *kept; /* reader_keep() */
     void (*release)(void *);
     struct sums_kept *sums; /* sums.c; NULL: nothing yet */
+    reader_go_on go_on;     /* reader_watch() */
+    const void *go_on_context;
     /* reader_changes(): as of this version of the file. */
     bool changes_known;
     unsigned changes_version;

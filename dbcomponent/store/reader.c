@@ -80,6 +80,12 @@ enum weir_status reader_changes(struct reader *r, const struct changes **out,
     return status;
 }
 
+void reader_watch(struct reader *r, reader_go_on go_on, const void *context)
+{
+    r->go_on = go_on;
+    r->go_on_context = context;
+}
+
 void reader_keep(struct reader *r, void *memory, void (*release)(void *))
 {
     r->kept = memory;

@@ -202,8 +202,12 @@ static enum weir_status make(struct sums *s, struct rollups *r)
 
 /* ---- from the file to groups ---- */
 
+#define ROWS_A_LOOK 4096u /* how many are added before somebody is asked whether to go on */
+
 struct adding { /* into a table, as if of one minute */
+    const struct reader *reader;
     struct rollups *rollups;
+    uint64_t rows;
     int64_t at_ms;
     bool too_many;
     struct weir_error *error;
@@ -220,6 +224,11 @@ static enum weir_status add_row(void *context, const struct rollup_key *key,
     uint32_t number;
     memcpy(&c.rate_bits, &key->sampling_rate, sizeof c.rate_bits);
     rollup_context_policy(&c, key->policy, strlen(key->policy));
+    if (a->reader->go_on && ++a->rows % ROWS_A_LOOK == 0) {
+        enum weir_status status = a->reader->go_on(a->reader->go_on_context, a->error);
+        if (status != WEIR_OK)
+            return status;
+    }
     a->too_many = rollups_count(a->rollups) > SUMS_GROUPS_MOST;
     if (a->too_many)
         return WEIR_ELIMIT; /* ends the walk */
@@ -299,7 +308,8 @@ static enum weir_status read_stretch(struct reader *r, const struct sums *s, boo
 
 static enum weir_status fill(struct reader *r, struct sums *s, bool cut, struct weir_error *error)
 {
-    struct adding a = {.rollups = rollups_new(), .at_ms = s->when.from_ms, .error = error};
+    struct adding a = {
+        .reader = r, .rollups = rollups_new(), .at_ms = s->when.from_ms, .error = error};
     enum weir_status status = !a.rollups   ? WEIR_ENOMEM
                               : s->is_hour ? read_hour(r, s, &a)
                                            : read_stretch(r, s, cut, &a);

@@ -353,6 +353,54 @@ static void more_than_is_kept(void)
     folder_remove();
 }
 
+static bool count_calls(void *context)
+{
+    ++*(int *)context;
+    return false;
+}
+
+static bool is_enough(void *context)
+{
+    return --*(int *)context < 0;
+}
+
+/* Adding up a long stretch asks whether anybody still waits, and what was cut off is not kept. */
+static void unwanted(void)
+{
+    struct store *s;
+    struct totals t;
+    int calls = 0, enough;
+    struct totals_request q = {.when = {DATA_FROM_MS, DATA_FROM_MS + 5 * HOUR_MS},
+                               .source = SOURCE_ROLLUP,
+                               .unwanted = is_enough,
+                               .unwanted_context = &enough};
+    CU_ASSERT_EQUAL_FATAL(store_open(folder_make(), STORE_CREATE, &s, NULL), WEIR_OK);
+    for (int block = 0; block < 3; block++) {
+        for (uint32_t i = 0; i < FLOWS_MOST; i++)
+            random_flow(&flows[i], &(struct flavour){.ipv4 = true, .exporters = 2,
+                                                     .from_ms = DATA_FROM_MS,
+                                                     .to_ms = DATA_FROM_MS + 4 * HOUR_MS});
+        append_block(s, flows, FLOWS_MOST, ++sequence, NULL);
+    }
+    for (enough = 0; enough < 2; enough++) {
+        int before = enough;
+        CU_ASSERT_EQUAL(store_totals(s, &q, &t, NULL), WEIR_ECANCELLED);
+        enough = before;
+    }
+    q.unwanted = count_calls;
+    q.unwanted_context = &calls;
+    for (int again = 0, first = 0; again < 2; again++) {
+        CU_ASSERT_EQUAL(store_totals(s, &q, &t, NULL), WEIR_OK);
+        CU_ASSERT_EQUAL(t.account.raw.flows, 3 * FLOWS_MOST);
+        CU_ASSERT(!again || calls < first);
+        first = calls;
+        calls = 0;
+        totals_free(&t);
+    }
+    store_close(s);
+    folder_remove();
+}
+
 static void noted_changes(void)
 {
     struct changes_noted noted = {0};
@@ -381,6 +429,6 @@ static void noted_changes(void)
 }
 
 UNIT_MAIN("query kept", {"noted changes", noted_changes}, {"many hours", many_hours},
-          {"more than is kept", more_than_is_kept},
+          {"more than is kept", more_than_is_kept}, {"unwanted", unwanted},
           {"any interval", any_interval}, {"minutes of an hour", minutes_of_an_hour},
           {"many exporters", many_exporters}, {"ends of time", ends_of_time})
