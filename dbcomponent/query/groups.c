@@ -8,6 +8,7 @@
 
 #define AHEAD 32u /* rows between prefetching a record and looking at it */
 #define FIRST_CAPACITY ((size_t)256)
+#define START_CAPACITY ((size_t)64) /* most questions have few groups, and all of it is zeroed */
 #define FAST_GROWTH ((size_t)1 << 18) /* records, up to which tables quadruple */
 #define HUGE_PAGE ((size_t)2 << 20)
 #define SCATTER_OCTETS ((size_t)8 << 20) /* tables below it are left alone */
@@ -56,8 +57,8 @@ bool groups_init(struct groups *g, struct budget *budget, const struct loops *lo
 {
     *g = (struct groups){.budget = budget, .loops = loops, .seed = seed | 1, .words = words,
                          .extra = extra, .stride = GROUP_SUMS + words + extra,
-                         .direct_bits = direct_bits, .capacity = FIRST_CAPACITY};
-    g->down = 64 - (unsigned)__builtin_ctzll(FIRST_CAPACITY);
+                         .direct_bits = direct_bits, .capacity = START_CAPACITY};
+    g->down = 64 - (unsigned)__builtin_ctzll(START_CAPACITY);
     size_t octets = octets_of(g, g->capacity);
     if (!budget_take(budget, octets))
         return false;
