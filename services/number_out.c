@@ -33,7 +33,7 @@ static bool is_plain(const struct soap *soap, const char *tag, size_t length, in
                      const char *type)
 {
     return id <= 0 && !(type && *type) && *tag != '-' && length <= TAG_MOST &&
-           memchr(tag, ':', length) &&
+           ((length > 2 && tag[2] == ':') || memchr(tag, ':', length)) &&
            !(soap->mode &
              (SOAP_XML_DOM | SOAP_XML_CANONICAL | SOAP_XML_INDENT | SOAP_XML_DEFAULTNS)) &&
            !soap->encoding;
