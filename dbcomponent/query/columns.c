@@ -96,6 +96,35 @@ enum weir_status columns_get_encoded(struct columns *c, ie_key key, const struct
     return status == WEIR_OK ? status : columns_blame(c, status, error);
 }
 
+/* ---- groups ---- */
+
+enum weir_status columns_groups(struct columns *c, ie_key key, struct column_groups **out,
+                                struct weir_error *error)
+{
+    const struct vector *base = NULL;
+    uint32_t at = find(c->block, key);
+    *out = NULL;
+    if (at == UINT32_MAX || c->states[at] != UNTOUCHED ||
+        !column_can_group(&c->block->columns[at]) ||
+        c->block->columns[at].rows != c->block->stored.rows)
+        return WEIR_OK;
+    struct block_column *column = arena_alloc(c->arena, sizeof *column);
+    if (!column)
+        return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory while scanning a block");
+    *column = c->block->columns[at];
+    enum weir_status status = WEIR_OK;
+    c->states[at] = UNDER_WAY;
+    if (column->codec == CODEC_RELATIVE)
+        status = columns_get(c, column->base, &base, error);
+    c->states[at] = UNTOUCHED;
+    if (status != WEIR_OK)
+        return status;
+    status = reader_load(c->reader, c->block->stored.rowid, column, c->arena, error);
+    if (status == WEIR_OK)
+        status = column_groups_open(column, base, c->arena, out, error);
+    return status == WEIR_OK ? status : columns_blame(c, status, error);
+}
+
 /* ---- sums ---- */
 
 #define SAME_MOST 64u /* octets that a column which is its base takes at most */
@@ -139,7 +168,7 @@ enum weir_status columns_sum(struct columns *c, ie_key key, const uint64_t *sele
         struct block_column column = c->block->columns[at];
         status = reader_load(c->reader, c->block->stored.rowid, &column, c->arena, error);
         if (status == WEIR_OK)
-            status = column_sum(&column, selected, sum, error);
+            status = column_sum(&column, selected, c->arena, sum, error);
         *done = status == WEIR_OK;
     }
     return status == WEIR_OK ? status : columns_blame(c, status, error);

@@ -29,6 +29,10 @@ enum weir_status columns_get_encoded(struct columns *c, ie_key key, const struct
  * into memory; else *done is false, and columns_get() is the way. */
 enum weir_status columns_sum(struct columns *c, ie_key key, const uint64_t *selected, uint64_t *sum,
                              bool *done, struct weir_error *error);
+/* The column a group at a time (block.h), for whoever wants each value once; NULL: columns_get() is
+ * the way, of a column that has been decoded already too. */
+enum weir_status columns_groups(struct columns *c, ie_key key, struct column_groups **out,
+                                struct weir_error *error);
 /* Puts the block's number in front of the message. What is wrong with stored bytes is damage
  * (WEIR_ECORRUPT), whatever the codec calls it. */
 enum weir_status columns_blame(const struct columns *c, enum weir_status status,

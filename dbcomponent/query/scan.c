@@ -123,24 +123,58 @@ static void mark_ends(const struct question *q, const uint64_t *room, uint32_t n
         bits[w] &= ~answered[w];
 }
 
-/* The rows whose flow ends count; with the filter's bits when there are any. */
-static enum weir_status select_by_time(struct pass *p, struct weir_error *error)
+/* Marks the rows whose ends count, a group of them at a time. */
+static enum weir_status mark_groups(struct pass *p, struct column_groups *groups, uint64_t *bits,
+                                    struct weir_error *error)
+{
+    uint64_t room[COLUMN_GROUP];
+    uint32_t n;
+    enum weir_status status;
+    while ((status = column_groups_next(groups, room, &n, error)) == WEIR_OK && n) {
+        mark_ends(p->question, room, n, bits);
+        bits += COLUMN_GROUP / 64;
+    }
+    return status == WEIR_OK ? status : columns_blame(&p->columns, status, error);
+}
+
+static enum weir_status mark_rows(struct pass *p, uint64_t *bits, struct weir_error *error)
 {
     uint32_t rows = p->block->stored.rows;
     const struct vector *end;
     enum weir_status status = columns_get(&p->columns, WEIR_FLOW_END, &end, error);
-    if (status != WEIR_OK)
-        return status;
-    uint64_t *bits = arena_alloc(&p->worker->arena, ((size_t)rows + 63) / 64 * 8);
-    if (!bits)
-        return no_memory(error);
     uint64_t room[LOOP_ROWS];
-    uint32_t count = 0;
-    for (uint32_t first = 0; first < rows; first += LOOP_ROWS) {
+    for (uint32_t first = 0; status == WEIR_OK && first < rows; first += LOOP_ROWS) {
         uint32_t n = rows - first < LOOP_ROWS ? rows - first : LOOP_ROWS;
         load_numbers(p->question->loops, end, first, n, NULL, room);
         mark_ends(p->question, room, n, bits + first / 64);
     }
+    return status;
+}
+
+/* Whether flow ends are wanted once more: then they are better decoded. */
+static bool ends_wanted(const struct question *q)
+{
+    bool wanted = question_spreads(q);
+    for (unsigned i = 0; i < q->layout.count; i++)
+        wanted |= q->layout.components[i].column == WEIR_FLOW_END;
+    return wanted;
+}
+
+/* The rows whose flow ends count; with the filter's bits when there are any. */
+static enum weir_status select_by_time(struct pass *p, struct weir_error *error)
+{
+    uint32_t rows = p->block->stored.rows, count = 0;
+    struct column_groups *groups = NULL;
+    enum weir_status status = WEIR_OK;
+    uint64_t *bits = arena_alloc(&p->worker->arena, ((size_t)rows + 63) / 64 * 8);
+    if (!bits)
+        return no_memory(error);
+    if (!ends_wanted(p->question))
+        status = columns_groups(&p->columns, WEIR_FLOW_END, &groups, error);
+    if (status == WEIR_OK)
+        status = groups ? mark_groups(p, groups, bits, error) : mark_rows(p, bits, error);
+    if (status != WEIR_OK)
+        return status;
     for (uint32_t w = 0; w < (rows + 63) / 64; w++) {
         if (p->run.selected)
             bits[w] &= p->run.selected[w];

@@ -137,11 +137,25 @@ enum weir_status block_column_read(const uint8_t head[BLOCK_COLUMN_HEAD_SIZE], c
 enum weir_status column_decode(const struct block_column *c, const struct vector *base,
                                struct arena *a, struct vector *out, struct weir_error *error);
 /* The sum of the selected rows (a bit a row; NULL: all), mod 2^64, without decoding them into
- * memory. Only a column of CODEC_FOR, width 8, that every row has: column_can_sum(). Errors as
- * column_decode(). */
+ * memory. Only a column of CODEC_FOR or RUNS, width 8, that every row has: column_can_sum().
+ * Scratch from `a`. Errors as column_decode(). */
 bool column_can_sum(const struct block_column *c);
-enum weir_status column_sum(const struct block_column *c, const uint64_t *selected, uint64_t *sum,
-                            struct weir_error *error);
+enum weir_status column_sum(const struct block_column *c, const uint64_t *selected,
+                            struct arena *a, uint64_t *sum, struct weir_error *error);
+/* A column read COLUMN_GROUP rows at a time, for whoever looks at each value once: nothing of its
+ * size goes through memory. Only a column of width 8 that every row has, packed or relative to
+ * another (column_can_group()); *out is NULL when, looked into, it is neither, and column_decode()
+ * is the way. `c` and `base` (as for column_decode()) must outlive *out, which is from `a`. Each
+ * call of _next() gives the next rows, all but the last COLUMN_GROUP of them; 0 at the end. Errors
+ * as column_decode(). */
+#define COLUMN_GROUP 256u
+struct column_groups;
+bool column_can_group(const struct block_column *c);
+enum weir_status column_groups_open(const struct block_column *c, const struct vector *base,
+                                    struct arena *a, struct column_groups **out,
+                                    struct weir_error *error);
+enum weir_status column_groups_next(struct column_groups *g, uint64_t values[COLUMN_GROUP],
+                                    uint32_t *count, struct weir_error *error);
 /* A column of numbers that can answer ranges as it lies, CODEC_ORDERED or RUNS:
  * column_can_filter(). Its vector is ENCODED and good for filter_select() alone, whose false then
  * is for column_encoded_status() to explain: WEIR_OK is memory. Errors as column_decode(). */

@@ -124,6 +124,10 @@ enum weir_status column_check(const struct block_column *c, const struct vector 
 enum weir_status column_presence(const struct block_column *c, struct decompressor *d,
                                  struct cursor *in, uint64_t **out);
 
+/* out[i] = the base's value in row first + i, less residual[i], mod 2^64: a base of width 8. */
+void less_than_base(const struct vector *base, uint32_t first, uint32_t count,
+                    const uint64_t *residual, uint64_t *out);
+
 /* The values of a map: u8 codec and a payload of `count` values. */
 enum weir_status decode_map_values(struct decompressor *d, struct cursor *in, uint32_t count,
                                    uint8_t width, struct part *out);

@@ -232,18 +232,34 @@ static bool part_is_zero(const struct part *part, unsigned width)
     return part->form == VECTOR_CONSTANT && value_is_zero(part->values, 0, width);
 }
 
+void less_than_base(const struct vector *base, uint32_t first, uint32_t count,
+                    const uint64_t *residual, uint64_t *out)
+{
+    const uint64_t *of = base->values;
+    if (base->form == VECTOR_DICTIONARY)
+        for (uint32_t i = 0; i < count; i++)
+            out[i] = of[base->codes[first + i]] - residual[i];
+    else if (base->form == VECTOR_CONSTANT)
+        for (uint32_t i = 0; i < count; i++)
+            out[i] = of[0] - residual[i];
+    else
+        kernels_best()->rebase[3][3](residual, of + first, count, out);
+}
+
 /* value = base - residual, over all rows; rows that lack the element are cleared afterwards. */
 static enum weir_status add_base(const struct block_column *c, const struct vector *base,
                                  const uint64_t *present, struct arena *a, struct vector *out)
 {
-    struct vector flat, residual;
-    if (!vector_flatten(base, a, &flat) || !vector_flatten(out, a, &residual))
-        return WEIR_ENOMEM;
+    struct vector flat = *base, residual;
+    bool wide = base->width == 8 && c->width == 8;
     void *values = arena_alloc(a, (size_t)c->rows * c->width);
-    if (!values)
+    if (!values || !vector_flatten(out, a, &residual) || (!wide && !vector_flatten(base, a, &flat)))
         return WEIR_ENOMEM;
-    kernels_best()->rebase[width_index(c->width)][width_index(base->width)](
-        residual.values, flat.values, c->rows, values);
+    if (wide)
+        less_than_base(base, 0, c->rows, residual.values, values);
+    else
+        kernels_best()->rebase[width_index(c->width)][width_index(base->width)](
+            residual.values, flat.values, c->rows, values);
     clear_absent(present, c->width, c->rows, values);
     out->form = VECTOR_FLAT;
     out->values = values;
@@ -383,17 +399,51 @@ enum weir_status column_decode(const struct block_column *c, const struct vector
 /* ---- sums ---- */
 bool column_can_sum(const struct block_column *c)
 {
-    return c->codec == CODEC_FOR && c->width == 8 && c->present_rows == c->rows && c->rows &&
-           c->rows <= BLOCK_ROWS_MOST;
+    return (c->codec == CODEC_FOR || c->codec == CODEC_RUNS) && c->width == 8 &&
+           c->present_rows == c->rows && c->rows && c->rows <= BLOCK_ROWS_MOST;
 }
 
-enum weir_status column_sum(const struct block_column *c, const uint64_t *selected, uint64_t *sum,
-                            struct weir_error *error)
+/* How many bits of [from, to) are set; from < to. */
+static uint64_t count_between(const uint64_t *bits, uint32_t from, uint32_t to)
+{
+    uint32_t first = from / 64, last = (to - 1) / 64;
+    uint64_t head = UINT64_MAX << (from % 64), tail = UINT64_MAX >> (63 - (to - 1) % 64);
+    if (first == last)
+        return (uint64_t)__builtin_popcountll(bits[first] & head & tail);
+    uint64_t n = (uint64_t)__builtin_popcountll(bits[first] & head);
+    for (uint32_t w = first + 1; w < last; w++)
+        n += (uint64_t)__builtin_popcountll(bits[w]);
+    return n + (uint64_t)__builtin_popcountll(bits[last] & tail);
+}
+
+static enum weir_status sum_runs(struct cursor *in, const struct block_column *c,
+                                 const uint64_t *selected, struct arena *a, uint64_t *sum)
+{
+    struct decompressor d = {.arena = a};
+    struct run_parts runs;
+    uint32_t row = 0;
+    *sum = 0;
+    enum weir_status s = decode_run_parts(&d, in, c->rows, 8, &runs);
+    if (s != WEIR_OK)
+        return s;
+    const uint64_t *values = runs.values.values;
+    for (uint32_t i = 0; i < runs.count; i++) {
+        uint32_t end = row + runs.lengths[i] + 1;
+        uint64_t rows = selected ? count_between(selected, row, end) : end - row;
+        *sum += rows * values[runs.values.codes ? runs.values.codes[i] : i];
+        row = end;
+    }
+    return WEIR_OK;
+}
+
+enum weir_status column_sum(const struct block_column *c, const uint64_t *selected,
+                            struct arena *a, uint64_t *sum, struct weir_error *error)
 {
     struct cursor in = cursor_over(c->bytes, c->length);
     if (crc32c(0, c->bytes, c->length) != c->crc)
         return column_fail(c, WEIR_ECHECKSUM, "checksum does not match its bytes", error);
-    enum weir_status s = packed_sum(&in, c->rows, selected, sum);
+    enum weir_status s = c->codec == CODEC_RUNS ? sum_runs(&in, c, selected, a, sum)
+                                                : packed_sum(&in, c->rows, selected, sum);
     if (s == WEIR_OK && cursor_left(&in))
         s = WEIR_EMALFORMED;
     return s ? column_fail(c, s, weir_status_text(s), error) : WEIR_OK;

@@ -31,6 +31,26 @@ static void ask_ranges(const struct block_column *c, const struct vector *flat, 
     }
 }
 
+/* Added up, and group by group: what was decoded. */
+static void read_otherwise(const struct block_column *c, const struct vector *base,
+                           const struct vector *flat, struct arena *a)
+{
+    uint64_t sum, expected = 0, values[COLUMN_GROUP];
+    struct column_groups *groups = NULL;
+    uint32_t n = 0, row = 0;
+    for (uint32_t i = 0; flat && flat->width == 8 && i < flat->rows; i++)
+        expected += vector_u64(flat, i);
+    if (column_can_sum(c) && column_sum(c, NULL, a, &sum, NULL) == WEIR_OK && flat &&
+        sum != expected)
+        abort();
+    if (!column_can_group(c) || column_groups_open(c, base, a, &groups, NULL) != WEIR_OK || !groups)
+        return;
+    while (column_groups_next(groups, values, &n, NULL) == WEIR_OK && n)
+        for (uint32_t i = 0; i < n; i++, row++)
+            if (flat && vector_u64(flat, row) != values[i])
+                abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint64_t base_values[65536];
@@ -68,7 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t sum;
     bool same;
     if (column_can_sum(&c))
-        column_sum(&c, c.rows % 3 ? NULL : base_values, &sum, NULL);
+        column_sum(&c, base_values, &a, &sum, NULL);
+    read_otherwise(&c, &base, decoded ? &flat : NULL, &a);
     column_is_base(&c, &a, &same, NULL);
     arena_free(&a);
     return 0;
