@@ -185,7 +185,7 @@ static double time_bits(const struct choice *c)
     return bits / c->u->rows + 0.3;
 }
 
-/* The entropy of the values, and what the sample is too small to show. */
+/* The entropy of the values, and what the sample is too small to show; 0: all are equal. */
 static double coded_bits(struct choice *c, uint32_t column)
 {
     struct dictionary *d = c->u->dictionary;
@@ -194,6 +194,8 @@ static double coded_bits(struct choice *c, uint32_t column)
     double bits = 0, all = (double)c->u->rows * n / c->count;
     if (!n || dictionary_build(d, c->values, n, 8, n, n) != DICTIONARY_DONE)
         return NOT_POSSIBLE;
+    if (d->count == 1 && n == c->count)
+        return 0;
     for (uint32_t i = 0; i < d->count; i++) {
         once += d->counts[i] == 1, twice += d->counts[i] == 2;
         bits += d->counts[i] * (double)log2f((float)n / (float)d->counts[i]) / n;
@@ -235,6 +237,8 @@ bool order_choose(const struct unordered *u, const struct order *told, const uin
         if (is_constant(c, i))
             continue;
         double coded = u->keys[i] == WEIR_EXPORT_TIME ? time_bits(c) : coded_bits(c, i);
+        if (coded <= 0)
+            continue;
         gain += column_bits(c, i, c->told_rows, coded) - column_bits(c, i, c->alike_rows, coded);
     }
     *better = gain > 0;
