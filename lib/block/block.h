@@ -47,7 +47,8 @@ enum codec {
                              (ports) */
     CODEC_MAP = 8,        /* inside RELATIVE: a value for each dictionary value of the base (AS,
                              address) */
-    CODEC_ORDERED = 9, /* version 2: distinct values in ascending order, common ones apart */
+    CODEC_ORDERED = 9,  /* version 2: distinct values in ascending order, common ones apart */
+    CODEC_CLASSES = 10, /* version 2: the same in up to four classes; what is written now */
     CODEC_COUNT
 };
 
@@ -86,7 +87,7 @@ struct block_encoder; /* keeps scratch memory and zstd contexts from block to bl
 struct block_encoder *block_encoder_new(int zstd_level);
 void block_encoder_free(struct block_encoder *e);
 /* For blocks that stay: dictionaries are tried every time; those of addresses and other numbers
- * that queries read are put in order (CODEC_ORDERED), which is smaller, and faster to read; what
+ * that queries read are put in order (CODEC_CLASSES), which is smaller, and faster to read; what
  * queries seldom read is entropy-coded where that is smaller. Measures stay packed. */
 void block_encoder_dense(struct block_encoder *e);
 /* Appends the whole block to *out. `batch` may be NULL (account only). The account may be NULL.
@@ -156,7 +157,7 @@ enum weir_status column_groups_open(const struct block_column *c, const struct v
                                     struct weir_error *error);
 enum weir_status column_groups_next(struct column_groups *g, uint64_t values[COLUMN_GROUP],
                                     uint32_t *count, struct weir_error *error);
-/* A column of numbers that can answer ranges as it lies, CODEC_ORDERED or RUNS:
+/* A column of numbers that can answer ranges as it lies, CODEC_CLASSES, ORDERED or RUNS:
  * column_can_filter(). Its vector is ENCODED and good for filter_select() alone, whose false then
  * is for column_encoded_status() to explain: WEIR_OK is memory. Errors as column_decode(). */
 bool column_can_filter(const struct block_column *c);

@@ -70,7 +70,7 @@ enum scratch_use {
 struct value_encoder { /* scratch from column to column; all zero but for the compressor at first */
     struct compressor *compressor;
     bool dense; /* see block_encoder_dense() */
-    bool ordered; /* CODEC_ORDERED was used: version 2 */
+    bool ordered; /* CODEC_CLASSES was used: version 2 */
     struct dictionary dictionary;
     struct dictionary sample;
     void *scratch[SCRATCH_COUNT];

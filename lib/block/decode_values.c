@@ -274,12 +274,24 @@ static enum weir_status decode_mixed(const struct place *p, uint32_t count, uint
     return WEIR_OK;
 }
 
+static enum weir_status decode_in_order(const struct place *p, enum codec codec, uint32_t count,
+                                        uint8_t width, struct part *out)
+{
+    struct ordered o;
+    enum weir_status s = ordered_open(p->in, codec, count, width, p->d->arena, &o);
+    return s ? s : ordered_decode(&o, p->d->arena, out);
+}
+
 static enum weir_status decode_ordered(const struct place *p, uint32_t count, uint8_t width,
                                        struct part *out)
 {
-    struct ordered o;
-    enum weir_status s = ordered_open(p->in, count, width, p->d->arena, &o);
-    return s ? s : ordered_decode(&o, p->d->arena, out);
+    return decode_in_order(p, CODEC_ORDERED, count, width, out);
+}
+
+static enum weir_status decode_classes(const struct place *p, uint32_t count, uint8_t width,
+                                       struct part *out)
+{
+    return decode_in_order(p, CODEC_CLASSES, count, width, out);
 }
 
 /* MAP stands in RELATIVE only, and is column.c's. */
@@ -307,7 +319,7 @@ static const struct {
     {decode_constant, NEST_PLAIN},  {decode_for, NEST_PLAIN},   {decode_dictionary, NEST_PART},
     {decode_relative, NEST_COLUMN}, {decode_split, NEST_PLAIN}, {decode_octets, NEST_PLAIN},
     {decode_runs, NEST_RESIDUAL},   {decode_mixed, NEST_RUN},   {decode_misplaced, NEST_COLUMN},
-    {decode_ordered, NEST_RESIDUAL},
+    {decode_ordered, NEST_RESIDUAL}, {decode_classes, NEST_RESIDUAL},
 };
 
 static enum weir_status decode_at(const struct place *p, uint8_t codec, uint32_t count,

@@ -297,50 +297,37 @@ static const uint64_t *order_by_value(struct dictionary *d, size_t size)
     return from;
 }
 
-static unsigned bits_below(uint32_t count) /* of a number below `count` */
+/* Values of each rank become values of the ranks before. */
+static void accumulate(uint32_t start[RANKS + 1])
 {
-    return count > 1 ? 32u - (unsigned)__builtin_clz(count - 1) : 0;
-}
-
-/* Which values are common, so that the bits of all rows are fewest, one of which says which kind it
- * is: those of the first ranks, as many as are returned. Rank r has start[r] values in rows_of[r]
- * rows. */
-static uint32_t choose_common(struct dictionary *d, const uint32_t *start, const uint64_t *rows_of)
-{
-    uint64_t rows = 0, hits = 0;
-    uint32_t common = 0, classes = 0;
-    for (uint32_t r = 0; r <= RANKS; r++)
-        rows += rows_of[r];
-    uint64_t best = rows * bits_below(d->count);
-    d->common = d->common_rows = 0;
-    for (uint32_t r = 0; r <= RANKS && common + start[r] < d->count; r++) {
-        common += start[r];
-        hits += rows_of[r];
-        uint64_t cost = rows + hits * bits_below(common) +
-                        (rows - hits) * bits_below(d->count - common);
-        /* Numbers of whole octets are read without unpacking. */
-        cost += bits_below(common) == 8 ? 0 : cost / 64;
-        if (start[r] && cost < best) {
-            best = cost;
-            classes = r + 1;
-            d->common = common;
-            d->common_rows = (uint32_t)hits;
-        }
+    for (uint32_t r = 0, at = 0; r <= RANKS; r++) {
+        uint32_t n = start[r];
+        start[r] = at;
+        at += n;
     }
-    return classes;
 }
 
-/* Common values in ascending order, then the others; `start`: values of each rank. */
-static void part_by_value(struct dictionary *d, size_t size, const uint64_t *order,
-                          const uint32_t *start)
+/* Class by class, those of each in ascending order; `start`: values of each rank. Of a rank that is
+ * in two classes, the least values are in the first. */
+static void part_by_value(struct dictionary *d, size_t size, const uint64_t *order, uint32_t *start)
 {
     uint64_t rows_of[RANKS + 1] = {0};
+    uint32_t end[CLASSES_MOST], next[CLASSES_MOST], before = 0;
     for (uint32_t c = 0; c < d->count; c++)
         rows_of[RANKS - rank_of(d->counts[c])] += d->counts[c];
-    uint32_t classes = choose_common(d, start, rows_of), next[2] = {0, d->common};
+    classes_choose(&(struct ranking){RANKS + 1, start, rows_of}, &d->classes);
+    accumulate(start);
+    for (unsigned k = 0; k < CLASSES_MOST; k++) {
+        next[k] = before;
+        before += d->classes.values[k];
+        end[k] = before;
+    }
     for (uint32_t i = 0; i < d->count; i++) {
         uint32_t c = (uint16_t)order[i];
-        uint32_t to = next[RANKS - rank_of(d->counts[c]) >= classes]++;
+        uint32_t place = start[RANKS - rank_of(d->counts[c])]++;
+        unsigned k = (unsigned)(place >= end[0]) + (place >= end[1]) + (place >= end[2]);
+        uint32_t to = next[k]++;
+        d->classes.rows[k] += d->counts[c];
         d->places[c] = (uint16_t)to;
         d->sorted_counts[to] = d->counts[c];
         copy_value(d->sorted, to, d->values, c, size);
@@ -350,12 +337,8 @@ static void part_by_value(struct dictionary *d, size_t size, const uint64_t *ord
 /* The other way: by falling count. */
 static void part_by_rank(struct dictionary *d, size_t size, const uint64_t *order, uint32_t *start)
 {
-    d->common = UINT32_MAX;
-    for (uint32_t r = 0, at = 0; r <= RANKS; r++) {
-        uint32_t n = start[r];
-        start[r] = at;
-        at += n;
-    }
+    d->classes.count = 0;
+    accumulate(start);
     for (uint32_t i = 0; i < d->count; i++) {
         uint32_t c = order ? (uint16_t)order[i] : i;
         uint32_t to = start[RANKS - rank_of(d->counts[c])]++;

@@ -5,11 +5,12 @@
  * frequent ones come in the order of their first row, or by value when `by_value` says so: numbers
  * that ascend are short themselves.
  *
- * In classes: codes below `common` are the values that occur most, in ascending order, and the
- * other codes the rest, in ascending order too (ordered.h). For numbers of four octets. */
+ * In classes: the first codes are the values that occur most, in ascending order, and then come
+ * those of the next class, in ascending order again (ordered.h). For numbers of four octets. */
 #ifndef WEIR_BLOCK_DICTIONARY_H
 #define WEIR_BLOCK_DICTIONARY_H
 
+#include "block/classes.h"
 #include "flow/vector.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,8 +24,8 @@ struct dictionary {
     uint16_t *codes;  /* of every row */
     uint32_t count;
     bool by_value;    /* for the caller to set */
-    bool in_classes;  /* likewise: ORDERED, if there are enough values for it */
-    uint32_t common, common_rows; /* of a dictionary in classes; common is UINT32_MAX in others */
+    bool in_classes;  /* likewise: if there are enough values for it */
+    struct classes classes;
     /* private */
     uint64_t *slots;
     uint32_t slot_count, slot_room, code_room;

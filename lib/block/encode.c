@@ -235,7 +235,7 @@ static void put_values(struct block_encoder *e, const struct column *c, size_t c
         put_nested(e, v, &advice, out);
     } else {
         entry->codec = (uint8_t)encode_values(&e->values, v, &advice, out);
-        if (entry->codec == CODEC_DICTIONARY || entry->codec == CODEC_ORDERED)
+        if (entry->codec == CODEC_DICTIONARY || entry->codec == CODEC_CLASSES)
             mapper_keep(&e->mapper, c, &e->values.dictionary, v->count);
     }
 }

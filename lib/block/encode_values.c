@@ -227,20 +227,21 @@ static double guess_distinct(struct value_encoder *e, const struct values *v)
 #define NEVER           1e9 /* bits: what is not possible */
 #define DICTIONARY_WAIT 15
 
-/* In classes: a bit that says which, the number, and the gap between values. */
-static double ordered_bits(const struct dictionary *d, const struct values *v)
+/* In classes: bits that say which, the number, and the gap between values. */
+static double classes_bits(const struct dictionary *d, const struct values *v)
 {
-    double common = d->common ? 1 + log2(d->common) : 0, rare = log2(d->count - d->common) + 1;
-    double rows = v->count, hits = d->common_rows;
     double gap = log2((double)(v->most - v->least) / d->count + 1) + 2;
-    return (d->common ? 1 : 0) + (hits * common + (rows - hits) * rare + gap * d->count) / rows;
+    double bits = bits_below(d->classes.count) + gap * d->count / v->count;
+    for (uint32_t k = 0; k < d->classes.count; k++)
+        bits += (double)d->classes.rows[k] / v->count * bits_below(d->classes.values[k]);
+    return bits;
 }
 
 /* Bits a row with the dictionary as counted. */
 static double dictionary_bits(const struct dictionary *d, const struct values *v, double each)
 {
-    if (d->common != UINT32_MAX)
-        return ordered_bits(d, v);
+    if (d->classes.count)
+        return classes_bits(d, v);
     return code_bits(d, v->count) + (each * d->count + 300.0) / v->count;
 }
 
@@ -299,9 +300,9 @@ static enum codec write_dictionary(struct value_encoder *e, const struct values 
                                    struct buffer *out)
 {
     const struct dictionary *d = &e->dictionary;
-    if (d->common != UINT32_MAX) {
+    if (d->classes.count) {
         ordered_write(e, v, out);
-        return CODEC_ORDERED;
+        return CODEC_CLASSES;
     }
     struct values found = {
         .at = d->values, .count = d->count, .width = v->width, .least = v->least, .most = v->most};

@@ -94,7 +94,8 @@ static bool select_encoded(struct encoded *e, uint64_t low, uint64_t high, const
 
 bool column_can_filter(const struct block_column *c)
 {
-    return (c->codec == CODEC_ORDERED || c->codec == CODEC_RUNS) && c->width >= 1 && c->width <= 8;
+    return (c->codec == CODEC_CLASSES || c->codec == CODEC_ORDERED || c->codec == CODEC_RUNS) &&
+           c->width >= 1 && c->width <= 8;
 }
 
 static enum weir_status open_column(const struct block_column *c, struct arena *a,
@@ -108,7 +109,7 @@ static enum weir_status open_column(const struct block_column *c, struct arena *
         return s;
     s = c->codec == CODEC_RUNS
             ? decode_run_parts(&d, &in, c->present_rows, c->width, &e->runs)
-            : ordered_open(&in, c->present_rows, c->width, a, &e->ordered);
+            : ordered_open(&in, (enum codec)c->codec, c->present_rows, c->width, a, &e->ordered);
     e->present = present;
     return s == WEIR_OK && cursor_left(&in) ? WEIR_EMALFORMED : s;
 }

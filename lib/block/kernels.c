@@ -2,6 +2,7 @@
  * and for AVX2. Only unpacking has a vector path of its own. See kernels.h; called by packed.c,
  * relative.c and the column codecs. */
 #include "block/kernels.h"
+#include "block/kernels_classes.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -220,32 +221,21 @@ INLINE uint16_t most_code_body(const uint16_t *codes, size_t count)
 }
 
 #define MATCH_BODY(name, type)                                                                     \
-    INLINE void name(const type *numbers, type low, type span, uint64_t *out)                      \
+    INLINE void name(const void *numbers, type low, type span, uint64_t *out)                      \
     {                                                                                              \
+        const uint8_t *at = numbers;                                                               \
         for (unsigned w = 0; w < PACK_GROUP / 64; w++) {                                           \
             uint64_t word = 0;                                                                     \
-            for (unsigned i = 0; i < 64; i++)                                                      \
-                word |= (uint64_t)((type)(numbers[64 * w + i] - low) <= span) << i;                \
+            for (unsigned i = 0; i < 64; i++, at += sizeof(type)) {                                \
+                type number;                                                                       \
+                __builtin_memcpy(&number, at, sizeof number);                                      \
+                word |= (uint64_t)((type)(number - low) <= span) << i;                             \
+            }                                                                                      \
             out[w] = word;                                                                         \
         }                                                                                          \
     }
 MATCH_BODY(match8_body, uint8_t)
 MATCH_BODY(match16_body, uint16_t)
-
-/* The low bits of `value` go where the bits of `mask` are, in order. */
-static uint64_t deposit_plain(uint64_t value, uint64_t mask)
-{
-    uint64_t out = 0;
-    for (; mask; mask &= mask - 1, value >>= 1)
-        out |= (mask & (0 - mask)) & (0 - (value & 1));
-    return out;
-}
-
-INLINE uint64_t bits_at(const uint64_t *bits, uint64_t at)
-{
-    const uint64_t *w = bits + at / 64;
-    return at % 64 ? w[0] >> (at % 64) | w[1] << (64 - at % 64) : w[0];
-}
 
 INLINE void expand_body(const uint64_t *bits, const uint64_t *common, const uint64_t *rare,
                         const uint64_t *care, uint32_t words, uint64_t *out,
@@ -337,6 +327,10 @@ INLINE void expand_body(const uint64_t *bits, const uint64_t *common, const uint
         .match16 = match_16,                                                                       \
         .expand = set##_expand,                                                                    \
         .most_code = set##_most_code,                                                              \
+        .unpack16 = unpack16_##set,                                                                \
+        .count4 = count4_##set,                                                                    \
+        .merge4 = merge4_##set,                                                                    \
+        .expand4 = expand4_##set,                                                                  \
     };
 
 static void match8_plain(const uint8_t *numbers, uint8_t low, uint8_t span, uint64_t *out)
@@ -344,7 +338,7 @@ static void match8_plain(const uint8_t *numbers, uint8_t low, uint8_t span, uint
     match8_body(numbers, low, span, out);
 }
 
-static void match16_plain(const uint16_t *numbers, uint16_t low, uint16_t span, uint64_t *out)
+static void match16_plain(const void *numbers, uint16_t low, uint16_t span, uint64_t *out)
 {
     match16_body(numbers, low, span, out);
 }
@@ -500,14 +494,15 @@ TARGET_AVX2 static void match8_avx2(const uint8_t *numbers, uint8_t low, uint8_t
     }
 }
 
-TARGET_AVX2 static void match16_avx2(const uint16_t *numbers, uint16_t low, uint16_t span,
+TARGET_AVX2 static void match16_avx2(const void *numbers, uint16_t low, uint16_t span,
                                      uint64_t *out)
 {
     const __m256i lows = _mm256_set1_epi16((short)low), spans = _mm256_set1_epi16((short)span);
-    for (unsigned w = 0; w < PACK_GROUP / 64; w++) {
+    const uint8_t *at = numbers;
+    for (unsigned w = 0; w < PACK_GROUP / 64; w++, at += 128) {
         uint64_t word = 0;
         for (unsigned i = 0; i < 64; i += 32) {
-            const void *first = numbers + 64 * w + i, *second = numbers + 64 * w + i + 16;
+            const void *first = at + 2 * i, *second = at + 2 * i + 32;
             __m256i a = _mm256_sub_epi16(_mm256_loadu_si256(first), lows);
             __m256i b = _mm256_sub_epi16(_mm256_loadu_si256(second), lows);
             a = _mm256_cmpeq_epi16(_mm256_max_epu16(a, spans), spans);

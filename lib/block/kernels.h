@@ -49,10 +49,10 @@ struct kernels {
                      void *out);
     /* Of PACK_GROUP values, those whose bit is set, added up. */
     uint64_t (*sum32)(const uint32_t *values, const uint64_t selected[PACK_GROUP / 64]);
-    /* Which of PACK_GROUP numbers are in [low, low + span]. */
+    /* Which of PACK_GROUP numbers are in [low, low + span]; those of 16 bits need no alignment. */
     void (*match8)(const uint8_t *numbers, uint8_t low, uint8_t span,
                    uint64_t out[PACK_GROUP / 64]);
-    void (*match16)(const uint16_t *numbers, uint16_t low, uint16_t span,
+    void (*match16)(const void *numbers, uint16_t low, uint16_t span,
                     uint64_t out[PACK_GROUP / 64]);
     /* The reverse of packing bits together: row i has the next bit of `common` when bit i of `bits`
      * is 1, else the next of `rare` (NULL: zeros); ORed into `out`. As long as the parts are, one
@@ -60,6 +60,18 @@ struct kernels {
     void (*expand)(const uint64_t *bits, const uint64_t *common, const uint64_t *rare,
                    const uint64_t *care, uint32_t words, uint64_t *out);
     uint16_t (*most_code)(const uint16_t *codes, size_t count);
+    /* The following are kernels_classes.c's. PACK_GROUP numbers of 0 to 16 bits. */
+    void (*unpack16)(const uint8_t *in, unsigned bits, uint16_t *out);
+    /* Rows of each class, as the planes of merge4() say; planes[1] may be NULL: zeros. */
+    void (*count4)(const uint64_t *const planes[2], uint32_t words, uint32_t rows[4]);
+    /* Row i takes the next of parts[bit i of planes[0] + 2 * bit i of planes[1]]. Each may be read
+     * up to MERGE_SLACK octets past its end. */
+    void (*merge4)(const uint64_t *const planes[2], const uint16_t *const parts[4], uint32_t count,
+                   uint16_t *out);
+    /* As expand(), with four parts: NULL ones are zeros. Where a word of `care` is zero, nothing is
+     * ORed into `out`. */
+    void (*expand4)(const uint64_t *const planes[2], const uint64_t *const parts[4],
+                    const uint64_t *care, uint32_t words, uint64_t *out);
 };
 extern const struct kernels kernels_plain;
 extern const struct kernels kernels_avx2; /* call only when kernels_have_avx2() */

@@ -123,11 +123,6 @@ static bool read_field(struct sorting *s, const struct field *f)
 
 /* ---- keys ---- */
 
-static unsigned bits_below(uint32_t count) /* of a number below `count` */
-{
-    return count > 1 ? 32u - (unsigned)__builtin_clz(count - 1) : 0;
-}
-
 static void rank_codes(struct sorting *s, uint32_t *count)
 {
     uint32_t most = 0;

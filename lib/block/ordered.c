@@ -1,13 +1,8 @@
-/* ordered.c - reads CODEC_ORDERED, see ordered.h: takes a payload apart, decodes it, and answers
- * ranges on it as it lies. Called by decode_values.c and column.c; ordered_write.c is the other
- * side. */
+/* ordered.c - reads CODEC_CLASSES and CODEC_ORDERED, see ordered.h: takes a payload apart,
+ * decodes it, and answers ranges on it as it lies. Called by decode_values.c and encoded.c;
+ * ordered_write.c is the other side. */
 #include "block/ordered.h"
 #include <string.h>
-
-static unsigned bits_below(uint32_t count) /* of a number below `count` */
-{
-    return count > 1 ? 32u - (unsigned)__builtin_clz(count - 1) : 0;
-}
 
 static uint32_t groups_of(uint32_t count)
 {
@@ -42,51 +37,112 @@ static enum weir_status ladder_open(struct cursor *in, uint32_t count, unsigned 
     return s;
 }
 
-static void numbers_open(struct cursor *in, uint32_t count, uint32_t values, struct numbers *out)
+/* As many bits as there are rows, in whole words, those past the last row zero: a bit map that is
+ * to be filled from `in`. */
+static enum weir_status plane_open(struct cursor *in, uint32_t rows, struct arena *a,
+                                   uint64_t **out)
 {
-    size_t size = packed_size(count, bits_below(values));
-    *out = (struct numbers){.count = count, .bits = bits_below(values)};
-    out->at = cursor_bytes(in, size);
-    out->end = in->at;
-}
-
-/* The bit map; *hits: how many bits are 1. */
-static enum weir_status map_open(struct cursor *in, struct ordered *o, struct arena *a,
-                                 uint32_t *hits)
-{
-    size_t words = ((size_t)o->rows + 63) / 64, size = ((size_t)o->rows + 7) / 8;
+    size_t words = ((size_t)rows + 63) / 64, size = ((size_t)rows + 7) / 8;
     const uint8_t *bytes = cursor_bytes(in, size);
-    o->common = arena_alloc(a, words * 8);
-    if (!bytes || !o->common)
+    uint64_t *plane = *out = arena_alloc(a, words * 8);
+    if (!bytes || !plane)
         return bytes ? WEIR_ENOMEM : WEIR_ETRUNCATED;
-    o->common[words - 1] = 0;
-    memcpy(o->common, bytes, size);
-    *hits = 0;
-    for (size_t w = 0; w < words; w++)
-        *hits += (uint32_t)__builtin_popcountll(o->common[w]);
-    bool fine = *hits > 0 && *hits < o->rows &&
-                (o->rows % 64 == 0 || o->common[words - 1] >> (o->rows % 64) == 0);
+    plane[words - 1] = 0;
+    memcpy(plane, bytes, size);
+    bool fine = rows % 64 == 0 || plane[words - 1] >> (rows % 64) == 0;
     return fine ? WEIR_OK : WEIR_EMALFORMED;
 }
 
-enum weir_status ordered_open(struct cursor *in, uint32_t count, unsigned width, struct arena *a,
-                              struct ordered *out)
+/* CODEC_ORDERED has a bit for common values, which are of class 0; here it says class 1. */
+static enum weir_status common_open(struct cursor *in, struct ordered *o, struct arena *a)
 {
-    uint32_t values = cursor_u32_le(in), common = cursor_u32_le(in), hits = 0;
+    uint32_t words = (o->rows + 63) / 64, rows[CLASSES_MOST];
+    uint64_t *plane;
+    enum weir_status s = plane_open(in, o->rows, a, &plane);
+    if (s)
+        return s;
+    kernels_best()->count4((const uint64_t *[2]){plane, NULL}, words, rows);
+    if (rows[1] == 0 || rows[1] == o->rows)
+        return WEIR_EMALFORMED;
+    for (uint32_t w = 0; w < words; w++)
+        plane[w] = ~plane[w];
+    if (o->rows % 64)
+        plane[words - 1] &= (UINT64_C(1) << (o->rows % 64)) - 1;
+    o->planes[0] = plane;
+    return WEIR_OK;
+}
+
+static enum weir_status planes_open(struct cursor *in, struct ordered *o, struct arena *a)
+{
+    for (unsigned p = 0; p < o->plane_count; p++) {
+        uint64_t *plane;
+        enum weir_status s = plane_open(in, o->rows, a, &plane);
+        if (s)
+            return s;
+        o->planes[p] = plane;
+    }
+    return WEIR_OK;
+}
+
+static enum weir_status numbers_open(struct cursor *in, struct ordered *o)
+{
+    uint32_t rows[CLASSES_MOST] = {o->rows}, words = (o->rows + 63) / 64;
+    if (o->plane_count) {
+        kernels_best()->count4(o->planes, words, rows);
+        rows[0] -= words * 64 - o->rows;
+    }
+    for (unsigned c = 0; c < o->class_count; c++) {
+        uint32_t values = o->values[c].count;
+        unsigned bits = bits_below(values);
+        if (rows[c] && !values)
+            return WEIR_EMALFORMED;
+        o->numbers[c] = (struct numbers){.count = rows[c], .bits = bits};
+        o->numbers[c].at = cursor_bytes(in, packed_size(rows[c], bits));
+        o->numbers[c].end = in->at;
+    }
+    return in->failed ? WEIR_ETRUNCATED : WEIR_OK;
+}
+
+/* How many values there are of each class, those of the last being what is left of all. */
+static enum weir_status head_open(struct cursor *in, enum codec codec, struct ordered *o,
+                                  uint32_t values[CLASSES_MOST])
+{
+    uint32_t left = cursor_u32_le(in), all = left;
+    unsigned planes = codec == CODEC_ORDERED ? 1 : cursor_u8(in);
+    if (planes > CLASS_PLANES_MOST || all == 0 || all > DICTIONARY_MOST || all > o->rows)
+        return in->failed ? WEIR_ETRUNCATED : WEIR_EMALFORMED;
+    o->plane_count = planes;
+    o->class_count = 1u << planes;
+    for (unsigned c = 0; c + 1 < o->class_count; left -= values[c++])
+        if ((values[c] = cursor_u32_le(in)) > left)
+            return WEIR_EMALFORMED;
+    values[o->class_count - 1] = left;
+    if (codec == CODEC_ORDERED && left == 0)
+        return WEIR_EMALFORMED;
+    if (codec == CODEC_ORDERED && left == all) { /* no common values: no bit map */
+        o->plane_count = 0;
+        o->class_count = 1;
+        values[0] = left;
+    }
+    return in->failed ? WEIR_ETRUNCATED : WEIR_OK;
+}
+
+enum weir_status ordered_open(struct cursor *in, enum codec codec, uint32_t count, unsigned width,
+                              struct arena *a, struct ordered *out)
+{
+    uint32_t values[CLASSES_MOST] = {0};
     enum weir_status s;
     *out = (struct ordered){.rows = count, .width = width};
-    if (in->failed)
-        return WEIR_ETRUNCATED;
-    if (width == 0 || width > 8 || values == 0 || values > DICTIONARY_MOST || values > count ||
-        common >= values)
+    if (width == 0 || width > 8)
         return WEIR_EMALFORMED;
-    if ((s = ladder_open(in, common, width, a, &out->values[ORDERED_COMMON])) ||
-        (s = ladder_open(in, values - common, width, a, &out->values[ORDERED_RARE])) ||
-        (common && (s = map_open(in, out, a, &hits))))
+    if ((s = head_open(in, codec, out, values)))
         return s;
-    numbers_open(in, hits, common, &out->numbers[ORDERED_COMMON]);
-    numbers_open(in, count - hits, values - common, &out->numbers[ORDERED_RARE]);
-    return in->failed ? WEIR_ETRUNCATED : WEIR_OK;
+    for (unsigned c = 0; c < out->class_count; c++)
+        if ((s = ladder_open(in, values[c], width, a, &out->values[c])))
+            return s;
+    s = codec == CODEC_ORDERED && out->plane_count ? common_open(in, out, a)
+                                                   : planes_open(in, out, a);
+    return s ? s : numbers_open(in, out);
 }
 
 /* ---- values ---- */
@@ -146,37 +202,42 @@ static enum weir_status ladder_read(const struct ladder *l, unsigned width, uint
     return WEIR_OK;
 }
 
-/* How many values are below `bound`. */
-static enum weir_status ladder_below(const struct ladder *l, unsigned width, uint64_t bound,
-                                     uint32_t *out)
+/* How many of `count` ascending values are below `bound`. */
+static uint32_t values_below(const uint8_t *values, uint32_t count, unsigned width, uint64_t bound)
 {
-    uint8_t room[PACK_GROUP * 8];
-    uint32_t low = 0, high = groups_of(l->count); /* groups that start below it */
+    uint32_t low = 0, high = count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        if (number_at(l->firsts + (size_t)middle * width, width) < bound)
+        if (number_at(values + (size_t)middle * width, width) < bound)
             low = middle + 1;
         else
             high = middle;
     }
+    return low;
+}
+
+/* How many values of the ladder are below `bound`. */
+static enum weir_status ladder_below(const struct ladder *l, unsigned width, uint64_t bound,
+                                     uint32_t *out)
+{
+    uint8_t room[PACK_GROUP * 8];
+    /* Groups that start so. */
+    uint32_t groups = values_below(l->firsts, groups_of(l->count), width, bound);
     *out = 0;
-    if (low == 0)
+    if (groups == 0)
         return WEIR_OK;
-    enum weir_status s = ladder_group(l, width, low - 1, room);
-    unsigned count = group_size(l->count, low - 1), below = 0;
-    for (unsigned i = 0; i < count; i++)
-        below += number_at(room + i * width, width) < bound;
-    *out = (low - 1) * PACK_GROUP + below;
+    enum weir_status s = ladder_group(l, width, groups - 1, room);
+    uint32_t whole = (groups - 1) * PACK_GROUP;
+    *out = whole + values_below(room, group_size(l->count, groups - 1), width, bound);
     return s;
 }
 
 /* ---- numbers ---- */
 
 /* Numbers [first, first + PACK_GROUP), as far as there are any, at `out`. */
-static void numbers_group(const struct numbers *n, uint32_t first, uint64_t add, uint16_t *out)
+static void numbers_group(const struct numbers *n, uint32_t first, uint16_t *out)
 {
     uint8_t padded[PACK_GROUP * 2 + PACK_SLACK];
-    uint32_t values[PACK_GROUP];
     const uint8_t *at = n->at + (size_t)first / 8 * n->bits;
     size_t left = (size_t)(n->end - at), whole = PACK_GROUP / 8 * (size_t)n->bits;
     if (left < whole + PACK_SLACK) {
@@ -186,46 +247,66 @@ static void numbers_group(const struct numbers *n, uint32_t first, uint64_t add,
         memset(padded + size, 0, sizeof padded - size);
         at = padded;
     }
-    kernels_best()->unpack32(at, n->bits, values);
-    kernels_best()->store32[1](values, add, out);
+    kernels_best()->unpack16(at, n->bits, out);
 }
 
-static uint16_t *numbers_read(const struct numbers *n, uint32_t values, uint32_t add,
+/* All numbers of a class that has `values`, plus `add`: codes. */
+static uint16_t *numbers_read(const struct numbers *n, uint32_t values, uint16_t add,
                               struct arena *a, enum weir_status *status)
 {
     uint16_t *out = arena_alloc(a, packed_room(n->count) * sizeof *out + MERGE_SLACK);
     *status = out ? WEIR_OK : WEIR_ENOMEM;
     for (uint32_t first = 0; out && first < n->count; first += PACK_GROUP)
-        numbers_group(n, first, add, out + first);
-    if (out && n->count && kernels_best()->most_code(out, n->count) >= add + values)
+        numbers_group(n, first, out + first);
+    /* Before adding, which could wrap what is too large to something small. */
+    if (out && n->count && kernels_best()->most_code(out, n->count) >= values)
         *status = WEIR_EMALFORMED;
+    for (uint32_t i = 0; out && add && i < n->count; i++)
+        out[i] = (uint16_t)(out[i] + add);
     return out;
+}
+
+/* The codes of all classes, and one array of them in row order. */
+static enum weir_status codes_read(const struct ordered *o, struct arena *a, uint16_t **out)
+{
+    uint16_t *parts[CLASSES_MOST];
+    uint32_t before = 0;
+    for (unsigned c = 0; c < o->class_count; before += o->values[c++].count) {
+        enum weir_status s;
+        parts[c] = numbers_read(&o->numbers[c], o->values[c].count, (uint16_t)before, a, &s);
+        if (s)
+            return s;
+    }
+    *out = parts[0];
+    if (o->class_count == 1)
+        return WEIR_OK;
+    if (!(*out = arena_alloc(a, (size_t)o->rows * sizeof **out + MERGE_SLACK)))
+        return WEIR_ENOMEM;
+    if (o->class_count == 2)
+        kernels_best()->merge[1](o->planes[0], parts[1], parts[0], o->rows, *out);
+    else
+        kernels_best()->merge4(o->planes, (const uint16_t *const *)parts, o->rows, *out);
+    return WEIR_OK;
 }
 
 enum weir_status ordered_decode(const struct ordered *o, struct arena *a, struct part *out)
 {
-    const struct ladder *common = &o->values[ORDERED_COMMON], *rare = &o->values[ORDERED_RARE];
-    uint32_t all = common->count + rare->count;
-    enum weir_status s;
-    uint8_t *values = arena_alloc(a, (packed_room(all) + PACK_GROUP) * o->width);
+    uint32_t all = 0;
+    uint16_t *codes;
+    for (unsigned c = 0; c < o->class_count; c++)
+        all += o->values[c].count;
+    uint8_t *values = arena_alloc(a, (packed_room(all) + PACK_GROUP) * o->width), *at = values;
     if (!values)
         return WEIR_ENOMEM;
-    if ((s = ladder_read(common, o->width, values)) ||
-        (s = ladder_read(rare, o->width, values + (size_t)common->count * o->width)))
-        return s;
-    uint16_t *codes = numbers_read(&o->numbers[ORDERED_RARE], rare->count, common->count, a, &s);
-    if (s)
-        return s;
-    if (o->common) {
-        uint16_t *merged = arena_alloc(a, (size_t)o->rows * sizeof *merged + MERGE_SLACK);
-        uint16_t *few = numbers_read(&o->numbers[ORDERED_COMMON], common->count, 0, a, &s);
-        if (s || !merged)
-            return s ? s : WEIR_ENOMEM;
-        kernels_best()->merge[1](o->common, few, codes, o->rows, merged);
-        codes = merged;
+    for (unsigned c = 0; c < o->class_count; at += (size_t)o->values[c++].count * o->width) {
+        enum weir_status s = ladder_read(&o->values[c], o->width, at);
+        if (s)
+            return s;
     }
-    *out = (struct part){VECTOR_DICTIONARY, values, codes, all};
-    return WEIR_OK;
+    enum weir_status s = codes_read(o, a, &codes);
+    if (s == WEIR_OK)
+        *out = (struct part){VECTOR_DICTIONARY, values, codes, all};
+    return s;
 }
 
 /* ---- ranges ---- */
@@ -250,11 +331,12 @@ static enum weir_status numbers_match(const struct numbers *n, uint32_t from, ui
                       bits + 4 * g);
             continue;
         }
-        if (n->bits == 16 && group_size(n->count, g) == PACK_GROUP)
-            memcpy(wide, n->at + (size_t)g * PACK_GROUP * 2, sizeof wide);
-        else
-            numbers_group(n, g * PACK_GROUP, 0, wide);
-        k->match16(wide, (uint16_t)from, (uint16_t)(to - 1 - from), bits + 4 * g);
+        const void *at = n->at + (size_t)g * PACK_GROUP * 2;
+        if (n->bits != 16 || group_size(n->count, g) < PACK_GROUP) {
+            numbers_group(n, g * PACK_GROUP, wide);
+            at = wide;
+        }
+        k->match16(at, (uint16_t)from, (uint16_t)(to - 1 - from), bits + 4 * g);
     }
     if (n->count % PACK_GROUP) { /* no bits past the last number */
         uint32_t last = groups - 1, count = group_size(n->count, last);
@@ -266,25 +348,40 @@ static enum weir_status numbers_match(const struct numbers *n, uint32_t from, ui
     return WEIR_OK;
 }
 
+/* Brings the classes' bits to where their rows are. */
+static void spread_classes(const struct ordered *o, uint64_t *bits[CLASSES_MOST],
+                           const uint64_t *care, uint64_t *out)
+{
+    uint32_t words = (o->rows + 63) / 64;
+    bool any = false;
+    for (unsigned c = 0; c < o->class_count; c++)
+        any |= bits[c] != NULL;
+    if (!any)
+        return;
+    if (o->class_count == 4)
+        kernels_best()->expand4(o->planes, (const uint64_t *const *)bits, care, words, out);
+    else if (o->class_count == 2)
+        kernels_best()->expand(o->planes[0], bits[1], bits[0], care, words, out);
+    else
+        for (uint32_t w = 0; w < words; w++)
+            out[w] |= bits[0][w];
+}
+
 enum weir_status ordered_select(const struct ordered *o, uint64_t low, uint64_t high,
                                 const uint64_t *care, struct arena *a, uint64_t *out)
 {
-    uint64_t *bits[ORDERED_KINDS];
-    uint32_t words = (o->rows + 63) / 64;
-    for (int k = 0; k < ORDERED_KINDS; k++) {
-        const struct ladder *l = &o->values[k];
+    uint64_t *bits[CLASSES_MOST];
+    for (unsigned c = 0; c < o->class_count; c++) {
+        const struct ladder *l = &o->values[c];
         uint32_t from, to = l->count;
         enum weir_status s = ladder_below(l, o->width, low, &from);
         if (s == WEIR_OK && high < UINT64_MAX)
             s = ladder_below(l, o->width, high + 1, &to);
         if (s == WEIR_OK)
-            s = numbers_match(&o->numbers[k], from, to, a, &bits[k]);
+            s = numbers_match(&o->numbers[c], from, to, a, &bits[c]);
         if (s)
             return s;
     }
-    if (o->common && (bits[0] || bits[1]))
-        kernels_best()->expand(o->common, bits[0], bits[1], care, words, out);
-    for (uint32_t w = 0; !o->common && bits[ORDERED_RARE] && w < words; w++)
-        out[w] |= bits[ORDERED_RARE][w];
+    spread_classes(o, bits, care, out);
     return WEIR_OK;
 }

@@ -1,12 +1,7 @@
-/* ordered_write.c - writes CODEC_ORDERED, see ordered.h: gaps of the values, and the numbers of the
+/* ordered_write.c - writes CODEC_CLASSES, see ordered.h: gaps of the values, and the numbers of the
  * rows, parted. Called by encode_values.c. */
 #include "block/ordered.h"
 #include <string.h>
-
-static unsigned bits_below(uint32_t count) /* of a number below `count` */
-{
-    return count > 1 ? 32u - (unsigned)__builtin_clz(count - 1) : 0;
-}
 
 /* ---- values ---- */
 
@@ -69,57 +64,78 @@ static void write_numbers(const uint16_t *numbers, uint32_t count, unsigned bits
     out->length -= 8;
 }
 
-/* Parts the codes of rows [0, rows) by whether they are below `common`, and fills the bit map,
- * whole words. Both parts have room for one more. */
-static void part_codes(const uint16_t *codes, uint32_t rows, uint32_t common, uint64_t *map,
-                       uint16_t *few, uint16_t *rest)
+/* Where the rows' classes and numbers go. */
+struct parting {
+    uint16_t *parts[CLASSES_MOST];
+    uint64_t *planes[CLASS_PLANES_MOST]; /* whole words; always both */
+};
+
+/* Parts the codes of rows [0, rows) by their classes; start[c] is the first code of class c. */
+static void part_codes(const uint16_t *codes, uint32_t rows, const uint32_t start[CLASSES_MOST],
+                       const struct parting *p)
 {
+    uint16_t *next[CLASSES_MOST];
+    memcpy(next, p->parts, sizeof next);
     for (uint32_t first = 0; first < rows; first += 64) {
         uint32_t n = rows - first < 64 ? rows - first : 64;
-        uint64_t word = 0;
+        uint64_t low = 0, high = 0;
         for (uint32_t i = 0; i < n; i++) { /* no branch: which it is is chance */
             uint32_t code = codes[first + i];
-            size_t hit = code < common;
-            *few = (uint16_t)code;
-            *rest = (uint16_t)(code - common);
-            few += hit;
-            rest += 1 - hit;
-            word |= (uint64_t)hit << i;
+            unsigned c = (unsigned)(code >= start[1]) + (code >= start[2]) + (code >= start[3]);
+            *next[c]++ = (uint16_t)(code - start[c]);
+            low |= (uint64_t)(c & 1) << i;
+            high |= (uint64_t)(c >> 1) << i;
         }
-        map[first / 64] = word;
+        p->planes[0][first / 64] = low;
+        p->planes[1][first / 64] = high;
     }
+}
+
+static bool parting_take(struct value_encoder *e, uint32_t rows, struct parting *out)
+{
+    size_t plane = ((size_t)rows + 63) / 64 * 8;
+    uint8_t *at = scratch_take(e, SCRATCH_PLANES,
+                               CLASS_PLANES_MOST * plane + (size_t)rows * 2);
+    if (!at)
+        return false;
+    for (unsigned p = 0; p < CLASS_PLANES_MOST; p++, at += plane)
+        out->planes[p] = (uint64_t *)(void *)at;
+    for (unsigned c = 0; c < CLASSES_MOST; c++) {
+        out->parts[c] = (uint16_t *)(void *)at;
+        at += (size_t)e->dictionary.classes.rows[c] * 2;
+    }
+    return true;
 }
 
 static void write_rows(struct value_encoder *e, uint32_t rows, struct buffer *out)
 {
     const struct dictionary *d = &e->dictionary;
-    unsigned rare_bits = bits_below(d->count - d->common);
-    size_t map = ((size_t)rows + 63) / 64 * 8, few = ((size_t)d->common_rows + 4) / 4 * 8;
-    if (d->common == 0) {
-        write_numbers(d->codes, rows, rare_bits, out);
-        return;
-    }
-    uint8_t *memory = scratch_take(e, SCRATCH_PLANES, map + few + ((size_t)rows + 1) * 2);
-    if (!memory) {
+    const struct classes *k = &d->classes;
+    uint32_t start[CLASSES_MOST] = {0};
+    struct parting p;
+    if (!parting_take(e, rows, &p)) {
         out->failed = true;
         return;
     }
-    uint16_t *common = (uint16_t *)(void *)(memory + map);
-    uint16_t *rare = (uint16_t *)(void *)(memory + map + few);
-    part_codes(d->codes, rows, d->common, (uint64_t *)(void *)memory, common, rare);
-    buffer_put(out, memory, ((size_t)rows + 7) / 8);
-    write_numbers(common, d->common_rows, bits_below(d->common), out);
-    write_numbers(rare, rows - d->common_rows, rare_bits, out);
+    for (unsigned c = 1; c < CLASSES_MOST; c++)
+        start[c] = c < k->count ? start[c - 1] + k->values[c - 1] : UINT32_MAX;
+    part_codes(d->codes, rows, start, &p);
+    for (unsigned i = 0; i < bits_below(k->count); i++)
+        buffer_put(out, (const uint8_t *)p.planes[i], ((size_t)rows + 7) / 8);
+    for (unsigned c = 0; c < k->count; c++)
+        write_numbers(p.parts[c], k->rows[c], bits_below(k->values[c]), out);
 }
 
 void ordered_write(struct value_encoder *e, const struct values *v, struct buffer *out)
 {
-    const struct dictionary *d = &e->dictionary;
-    const uint8_t *rare = (const uint8_t *)d->values + (size_t)d->common * v->width;
-    buffer_put_u32le(out, d->count);
-    buffer_put_u32le(out, d->common);
-    write_ladder(e, d->values, d->common, v->width, out);
-    write_ladder(e, rare, d->count - d->common, v->width, out);
+    const struct classes *k = &e->dictionary.classes;
+    const uint8_t *values = e->dictionary.values;
+    buffer_put_u32le(out, e->dictionary.count);
+    buffer_put_u8(out, (uint8_t)bits_below(k->count));
+    for (unsigned c = 0; c + 1 < k->count; c++)
+        buffer_put_u32le(out, k->values[c]);
+    for (unsigned c = 0; c < k->count; values += (size_t)k->values[c++] * v->width)
+        write_ladder(e, values, k->values[c], v->width, out);
     write_rows(e, v->count, out);
     e->ordered = true;
 }

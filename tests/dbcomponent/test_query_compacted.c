@@ -43,7 +43,7 @@ static uint32_t ordered_columns(struct store *s)
         uint32_t n;
         CU_ASSERT_EQUAL(reader_directory(r, blocks[i].rowid, &a, &columns, &n, NULL), WEIR_OK);
         for (uint32_t c = 0; c < n; c++)
-            found += columns[c].codec == CODEC_ORDERED;
+            found += columns[c].codec == CODEC_CLASSES;
     }
     reader_close(r);
     arena_free(&a);

@@ -1,6 +1,6 @@
-/* test_block_ordered.c - CODEC_ORDERED: bytes written by hand, columns through a dense encoder and
- * back, ranges answered on packed numbers (and on runs) against a walk over the rows, and what has
- * to be refused. */
+/* test_block_ordered.c - CODEC_CLASSES and CODEC_ORDERED: bytes written by hand, columns through a
+ * dense encoder and back, ranges answered on packed numbers (and on runs) against a walk over the
+ * rows, and what has to be refused. */
 #include "block/ordered.h"
 #include "block/header.h"
 #include "unit.h"
@@ -27,37 +27,90 @@ static uint64_t next(void)
 static const uint8_t hand[] = {HAND_HEAD, HAND_COMMON, HAND_RARE, HAND_ROWS};
 static const uint32_t hand_rows[9] = {10, 20, 5, 10, 300, 6, 20, 20, 5};
 
+/* The same rows in four classes. Class 0: 20 alone (no gaps but its own 0; numbers of no bits).
+ * Class 1: 10. Class 2: none. Class 3: 5, 6, 300, as above. Rows: 10 20 5 10 300 6 20 20 5; their
+ * classes 1 0 3 1 3 3 0 0 3; planes 1 0 1 1 1 1 0 0 1 and 0 0 1 0 1 1 0 0 1; numbers of class 3:
+ * 0 2 1 0 of two bits. */
+#define FOUR_HEAD 5, 0, 0, 0, 2, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0
+#define FOUR_20 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+#define FOUR_10 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+#define FOUR_ROWS 0x3d, 0x01, 0x34, 0x01, 0x18
+static const uint8_t four[] = {FOUR_HEAD, FOUR_20, FOUR_10, HAND_RARE, FOUR_ROWS};
+#define FOUR_PLANES (sizeof four - 5)
+
+/* One class: 7 and 9, rows 9 7 9. */
+static const uint8_t single[] = {2, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                 0, 0, 0, 2, 0, 0x08, 0x05};
+static const uint32_t single_rows[3] = {9, 7, 9};
+
 /* In memory of just its length, so that a read past it is seen. */
-static enum weir_status decode(const uint8_t *bytes, size_t length, uint32_t rows, struct arena *a,
-                               struct vector *out)
+static struct block_column column_of(enum codec codec, const uint8_t *bytes, size_t length,
+                                     uint32_t rows, struct arena *a)
 {
     uint8_t *flush = arena_alloc(a, length ? length : 1);
     memcpy(flush, bytes, length);
-    struct block_column c = {.key = IANA(8), .width = 4, .codec = CODEC_ORDERED, .rows = rows,
-                             .present_rows = rows, .bytes = flush, .length = (uint32_t)length};
-    c.crc = crc32c(0, flush, length);
+    return (struct block_column){.key = IANA(8), .width = 4, .codec = (uint8_t)codec, .rows = rows,
+                                 .present_rows = rows, .bytes = flush, .length = (uint32_t)length,
+                                 .crc = crc32c(0, flush, length)};
+}
+
+static enum weir_status decode(enum codec codec, const uint8_t *bytes, size_t length, uint32_t rows,
+                               struct arena *a, struct vector *out)
+{
+    struct block_column c = column_of(codec, bytes, length, rows, a);
     return column_decode(&c, NULL, a, out, NULL);
+}
+
+static void ranges_agree(const struct block_column *c, const uint32_t *values,
+                         const uint64_t *present, struct arena *a);
+
+static void reads(enum codec codec, const uint8_t *bytes, size_t length, uint32_t values,
+                  const uint32_t *rows, uint32_t count)
+{
+    struct arena a = {0};
+    struct vector v;
+    CU_ASSERT_EQUAL_FATAL(decode(codec, bytes, length, count, &a, &v), WEIR_OK);
+    CU_ASSERT_EQUAL(v.form, VECTOR_DICTIONARY);
+    CU_ASSERT_EQUAL(v.code_count, values);
+    for (uint32_t row = 0; row < count; row++)
+        CU_ASSERT_EQUAL(vector_u64(&v, row), rows[row]);
+    struct block_column c = column_of(codec, bytes, length, count, &a);
+    ranges_agree(&c, rows, NULL, &a);
+    for (size_t cut = 0; cut < length; cut++)
+        CU_ASSERT_NOT_EQUAL(decode(codec, bytes, cut, count, &a, &v), WEIR_OK);
+    arena_free(&a);
 }
 
 static void by_hand(void)
 {
-    struct arena a = {0};
-    struct vector v;
-    CU_ASSERT_EQUAL_FATAL(decode(hand, sizeof hand, 9, &a, &v), WEIR_OK);
-    CU_ASSERT_EQUAL(v.form, VECTOR_DICTIONARY);
-    CU_ASSERT_EQUAL(v.code_count, 5);
-    for (uint32_t row = 0; row < 9; row++)
-        CU_ASSERT_EQUAL(vector_u64(&v, row), hand_rows[row]);
-    arena_free(&a);
+    reads(CODEC_ORDERED, hand, sizeof hand, 5, hand_rows, 9);
+    reads(CODEC_CLASSES, four, sizeof four, 5, hand_rows, 9);
+    reads(CODEC_CLASSES, single, sizeof single, 2, single_rows, 3);
+}
+
+struct wrong {
+    size_t at;
+    uint8_t value;
+    bool fine;
+};
+
+static void refuses_each(enum codec codec, const uint8_t *bytes, size_t length,
+                         const struct wrong *wrong, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct arena a = {0};
+        struct vector v;
+        uint8_t copy[100];
+        memcpy(copy, bytes, length);
+        copy[wrong[i].at] = wrong[i].value;
+        CU_ASSERT_EQUAL(decode(codec, copy, length, 9, &a, &v) == WEIR_OK, wrong[i].fine);
+        arena_free(&a);
+    }
 }
 
 static void refuses(void)
 {
-    static const struct {
-        size_t at;
-        uint8_t value;
-        bool fine;
-    } wrong[] = {
+    static const struct wrong of_ordered[] = {
         {0, 0, false},     /* no values; more than rows; more than may be */
         {0, 10, false},    {2, 2, false},
         {4, 5, false},     /* common ones: all of them, and more */
@@ -69,21 +122,57 @@ static void refuses(void)
         {44, 1, true},     {46, 0xff, false}, /* a number that no value has */
         {45, 0xfa, true},  /* bits behind the numbers are not looked at */
     };
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        struct arena a = {0};
-        struct vector v;
-        uint8_t bytes[sizeof hand];
-        memcpy(bytes, hand, sizeof hand);
-        bytes[wrong[i].at] = wrong[i].value;
-        CU_ASSERT_EQUAL(decode(bytes, sizeof bytes, 9, &a, &v) == WEIR_OK, wrong[i].fine);
-        arena_free(&a);
+    static const struct wrong of_classes[] = {
+        {0, 0, false},     /* no values; more than rows; other than the classes have */
+        {0, 10, false},    {0, 1, false},
+        {4, 3, false},     {4, 255, false}, /* more classes than there may be; fewer */
+        {4, 1, false},     {5, 6, false}, /* a class of more values than there are */
+        {9, 5, false},     {13, 4, false}, {16, 255, false},
+        {FOUR_PLANES, 0x3c, true},      /* a row of another class; of the empty one */
+        {FOUR_PLANES, 0x39, false},     {FOUR_PLANES + 1, 3, false}, /* one past the rows */
+        {FOUR_PLANES + 3, 0x81, false}, {FOUR_PLANES + 4, 0x1c, false}, /* no such number */
+        {FOUR_PLANES + 4, 0x19, true},
+    };
+    refuses_each(CODEC_ORDERED, hand, sizeof hand, of_ordered,
+                 sizeof of_ordered / sizeof of_ordered[0]);
+    refuses_each(CODEC_CLASSES, four, sizeof four, of_classes,
+                 sizeof of_classes / sizeof of_classes[0]);
+}
+
+/* A number too large for its class, which with the values of the class before would wrap to a value
+ * of that: D is 65536, of which 40000 are of class 0, and a row of class 1 says 40000 of 25536. */
+static void refuses_what_wraps(void)
+{
+    enum { VALUES = 65536, FIRST = 40000, ROWS = VALUES + 1 };
+    struct buffer b = {0};
+    struct arena a = {0};
+    struct vector v;
+    buffer_put_u32le(&b, VALUES), buffer_put_u8(&b, 1), buffer_put_u32le(&b, FIRST);
+    for (uint32_t c = 0, count = FIRST; c < 2; c++, count = VALUES - FIRST) {
+        for (uint32_t i = 0; i < count; i += PACK_GROUP)
+            buffer_put_u32le(&b, 2 * i + c);
+        for (unsigned i = 0; i < 9; i++)
+            buffer_put_u8(&b, 0);
+        for (uint32_t i = 0; i < count; i += PACK_GROUP) { /* gaps of two bits: 0, then 2 each */
+            uint32_t n = count - i < PACK_GROUP ? count - i : PACK_GROUP;
+            buffer_put_u8(&b, 2), buffer_put_u8(&b, 0);
+            for (uint32_t at = 0; at < n; at += 4)
+                buffer_put_u8(&b, at ? 0xaa : 0xa8);
+        }
     }
-    for (size_t cut = 0; cut < sizeof hand; cut++) {
-        struct arena a = {0};
-        struct vector v;
-        CU_ASSERT_NOT_EQUAL(decode(hand, cut, 9, &a, &v), WEIR_OK);
-        arena_free(&a);
-    }
+    for (uint32_t row = 0; row < ROWS; row += 8)
+        buffer_put_u8(&b, row == 0);
+    for (uint32_t i = 0; i < ROWS - 1; i++)
+        buffer_put_u16le(&b, 0);
+    buffer_put_u16le(&b, 64); /* of class 1, of 15 bits */
+    CU_ASSERT_EQUAL_FATAL(decode(CODEC_CLASSES, b.bytes, b.length, ROWS, &a, &v), WEIR_OK);
+    CU_ASSERT_EQUAL(vector_u64(&v, 0), 129);
+    b.bytes[b.length - 1] = 0x63; /* 25408 + 64, below 25536 */
+    CU_ASSERT_EQUAL(decode(CODEC_CLASSES, b.bytes, b.length, ROWS, &a, &v), WEIR_OK);
+    CU_ASSERT_EQUAL(vector_u64(&v, 0), 2 * (25344 + 64) + 1);
+    b.bytes[b.length - 1] = 0x7f;
+    CU_ASSERT_NOT_EQUAL(decode(CODEC_CLASSES, b.bytes, b.length, ROWS, &a, &v), WEIR_OK);
+    buffer_free(&b), arena_free(&a);
 }
 
 /* ---- through the encoder ---- */
@@ -171,7 +260,7 @@ static void both_ways(const struct shape *s)
     CU_ASSERT_EQUAL_FATAL(block_open(bytes.bytes, bytes.length, &a, &block, NULL), WEIR_OK);
     CU_ASSERT_EQUAL(block_check(&block, &a, NULL), WEIR_OK);
     const struct block_column *c = block_find(&block, IANA(8));
-    CU_ASSERT_EQUAL_FATAL(c->codec, CODEC_ORDERED);
+    CU_ASSERT_EQUAL_FATAL(c->codec, CODEC_CLASSES);
     CU_ASSERT_EQUAL(block.head.version, 2);
     CU_ASSERT_EQUAL_FATAL(column_decode(c, NULL, &a, &v, NULL), WEIR_OK);
     uint32_t wrong = 0;
@@ -188,11 +277,12 @@ static void both_ways(const struct shape *s)
 }
 
 static const struct shape shapes[] = {
-    {70000, 20000, 3, 0x0a000000, 7, 0},  /* bits: 8 and 15 or so */
+    {70000, 20000, 3, 0x0a000000, 7, 0},  /* four classes */
     {70000, 20000, 3, 0x0a000000, 7, 3},  {70001, 1000, 0, 0xff000000, 9999, 0}, /* no classes */
     {70001, 9000, 0, 0, 70000, 5},       {5000, 900, 5, 0xc0000000, 9001, 0},
     {200000, 65000, 2, 1, 65000, 0},      {200000, 65000, 5, 0x7fffff00, 3, 7},
     {4097, 300, 2, 5, 12345, 2},
+    {150000, 400, 2, 77, 100000, 0},
 };
 
 static void columns(void)
@@ -336,7 +426,115 @@ static void loops_agree(void)
     }
 }
 
+/* Plain and AVX2, and both as told one row at a time. */
+static void loops_of_classes_agree(void)
+{
+    enum { ROWS = 1000, WORDS = (ROWS + 63) / 64 };
+    const struct kernels *sets[] = {&kernels_plain, kernels_have_avx2() ? &kernels_avx2
+                                                                        : &kernels_plain};
+    for (unsigned round = 0; round < 400; round++) {
+        static uint16_t parts[4][ROWS + MERGE_SLACK], merged[2][ROWS];
+        static uint64_t bits[4][WORDS + 1];
+        uint64_t planes[2][WORDS], care[WORDS], spread[2][WORDS] = {{0}};
+        uint32_t rows[2][4], want[4] = {0}, wrong = 0, count = ROWS - round % 70;
+        for (unsigned w = 0; w < WORDS; w++) {
+            planes[0][w] = round % 9 ? next() | (round % 4 == 1 ? next() : 0) : 0;
+            planes[1][w] = round % 11 ? next() & (round % 4 == 2 ? next() : UINT64_MAX) : 0;
+            care[w] = next() % 3;
+        }
+        for (unsigned c = 0; c < 4; c++)
+            for (unsigned i = 0; i < ROWS; i++) {
+                parts[c][i] = (uint16_t)next();
+                bits[c][i / 64] = i % 64 ? bits[c][i / 64] : next();
+            }
+        const uint64_t *const both[2] = {planes[0], round % 5 ? planes[1] : NULL};
+        const uint64_t *const two[2] = {planes[0], planes[1]};
+        const uint16_t *const from[4] = {parts[0], parts[1], parts[2], parts[3]};
+        const uint64_t *ranges[4];
+        for (unsigned c = 0; c < 4; c++)
+            ranges[c] = round >> c & 1 ? bits[c] : NULL;
+        for (unsigned k = 0; k < 2; k++) {
+            sets[k]->count4(both, WORDS, rows[k]);
+            sets[k]->merge4(two, from, count, merged[k]);
+            sets[k]->expand4(two, ranges, round % 3 ? care : NULL, WORDS, spread[k]);
+        }
+        for (uint32_t row = 0, at[4] = {0}; row < WORDS * 64; row++) {
+            unsigned low = planes[0][row / 64] >> (row % 64) & 1;
+            unsigned high = planes[1][row / 64] >> (row % 64) & 1, c = low | high << 1;
+            want[both[1] ? c : low]++;
+            if (row >= ROWS)
+                continue;
+            uint32_t i = at[c]++;
+            bool hit = ranges[c] && (bits[c][i / 64] >> (i % 64) & 1);
+            hit &= round % 3 == 0 || care[row / 64];
+            for (unsigned k = 0; k < 2; k++) {
+                wrong += row < count && merged[k][row] != parts[c][i];
+                wrong += (spread[k][row / 64] >> (row % 64) & 1) != hit;
+            }
+        }
+        CU_ASSERT_EQUAL(wrong, 0);
+        CU_ASSERT_EQUAL(memcmp(rows[0], want, sizeof want), 0);
+        CU_ASSERT_EQUAL(memcmp(rows[1], want, sizeof want), 0);
+    }
+}
+
+static void unpacking_agrees(void)
+{
+    static uint8_t packed[PACK_GROUP * 2 + PACK_SLACK];
+    for (unsigned bits = 0; bits <= 16; bits++) {
+        uint64_t numbers[PACK_GROUP];
+        uint16_t got[2][PACK_GROUP];
+        uint32_t wrong = 0;
+        for (unsigned i = 0; i < PACK_GROUP; i++)
+            numbers[i] = next() & ((1u << bits) - 1);
+        pack_bits(numbers, PACK_GROUP, bits, packed);
+        kernels_plain.unpack16(packed, bits, got[0]);
+        kernels_best()->unpack16(packed, bits, got[1]);
+        for (unsigned i = 0; i < PACK_GROUP; i++)
+            wrong += got[0][i] != numbers[i] || got[1][i] != numbers[i];
+        CU_ASSERT_EQUAL(wrong, 0);
+    }
+}
+
+/* ---- the choice of classes ---- */
+
+static void chosen(uint32_t ranks, const uint32_t *values, const uint64_t *rows,
+                   struct classes *out)
+{
+    uint32_t sum = 0, all = 0;
+    classes_choose(&(struct ranking){ranks, values, rows}, out);
+    for (uint32_t r = 0; r < ranks; r++)
+        all += values[r];
+    for (uint32_t c = 0; c < out->count; c++)
+        sum += out->values[c];
+    CU_ASSERT_EQUAL(sum, all);
+}
+
+static void choices(void)
+{
+    struct classes c;
+    chosen(1, (const uint32_t[]){1}, (const uint64_t[]){1000}, &c); /* one value */
+    CU_ASSERT_EQUAL(c.count, 1);
+    chosen(2, (const uint32_t[]){0, 65536}, (const uint64_t[]){0, 655360}, &c); /* all alike */
+    CU_ASSERT_EQUAL(c.count, 1);
+    /* One value has nearly all rows: no bits for its number. */
+    chosen(2, (const uint32_t[]){1, 60000}, (const uint64_t[]){900000, 60000}, &c);
+    CU_ASSERT_EQUAL(c.count, 2);
+    CU_ASSERT_EQUAL(c.values[0], 1);
+    /* Four kinds, each with a quarter of the rows. */
+    chosen(4, (const uint32_t[]){16, 256, 4096, 40000},
+           (const uint64_t[]){65536, 65536, 65536, 65536}, &c);
+    CU_ASSERT_EQUAL(c.count, 4);
+    CU_ASSERT_EQUAL(c.values[0], 16);
+    CU_ASSERT_EQUAL(c.values[1], 256);
+    CU_ASSERT_EQUAL(c.values[2], 4096);
+    CU_ASSERT_EQUAL(c.values[3], 40000);
+}
+
 UNIT_MAIN("block, dictionaries in order", {"by hand", by_hand}, {"refuses", refuses},
+          {"refuses what wraps", refuses_what_wraps},
           {"columns and ranges", columns}, {"runs", runs},
           {"version 1", plain_encoders_keep_version_1},
-          {"flips with true checksums", flips}, {"loops agree", loops_agree})
+          {"flips with true checksums", flips}, {"loops agree", loops_agree},
+          {"loops of classes agree", loops_of_classes_agree},
+          {"unpacking agrees", unpacking_agrees}, {"choices", choices})
