@@ -22,6 +22,11 @@
  * true/false, text (in quotes unless it is a plain word), octets as 0x and hex digits. Texts also
  * have "contains".
  *
+ * A number that a field can not have ("port 70000", "proto 294") is refused with what it can have,
+ * as nfdump does. An ELEMENT by its name is compared with any number, and any time: what is above
+ * or below all that it can be is greater or less, and equals none ("protocolIdentifier < 294" is
+ * every record that has one).
+ *
  * What is nfdump's (1.7) stays nfdump's: k m g t are 1000, 1000², …; "flags" with letters is "all
  * set", "not flags" with letters "none set", with a number "exactly these"; flags imply TCP,
  * icmp-type and icmp-code imply ICMP or ICMPv6; duration is in milliseconds, and what has none has

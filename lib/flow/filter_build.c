@@ -145,19 +145,21 @@ static uint32_t complement(const struct range *r, uint32_t n, struct range *out)
 }
 
 /* The numbers x for which `x compare v` holds, v being a range that stands for one value: the
- * numbers that print as it (a millisecond of an NTP timestamp), or none when inverted. */
+ * numbers that print as it (a millisecond of an NTP timestamp), or none when inverted. What is
+ * below all numbers ends before 0, at WIDE_MAX. */
 static bool range_of(enum compare compare, struct range v, bool inverted, struct range *out)
 {
+    bool below = inverted && v.low == 0;
     switch (compare) {
     case COMPARE_LT:
         *out = (struct range){0, v.low - 1};
         return v.low > 0;
     case COMPARE_LE:
         *out = (struct range){0, v.high};
-        return true;
+        return !below;
     case COMPARE_GT:
         *out = (struct range){v.high + 1, WIDE_MAX};
-        return v.high < WIDE_MAX;
+        return v.high < WIDE_MAX || below;
     case COMPARE_GE:
         *out = (struct range){v.low, WIDE_MAX};
         return true;

@@ -150,7 +150,8 @@ struct token {
 struct value {
     bool is_text;
     bool exact;    /* text: octets written as hex; trailing NULs count */
-    bool inverted; /* range: lies between two numbers of the element; equals none */
+    bool inverted; /* range: lies between two numbers of the element, or (from 0) below all; equals
+                      none */
     struct range
         range; /* IPv4 as mapped (::ffff:a.b.c.d) until a leaf of type ipv4Address is made */
     struct octets text;
@@ -166,6 +167,7 @@ struct parser {
     struct filter *filter;
     struct value *values; /* of the term being read */
     uint32_t value_count, value_room;
+    bool any_number; /* of an element: numbers that it can not be are compared all the same */
     uint32_t flags_node; /* the last "flags LETTERS", and its letters: see parse_flags_none() */
     uint64_t flags_mask;
     enum weir_status status;
@@ -242,7 +244,7 @@ bool value_is_address(const struct token *t);
 
 uint32_t parse_or(struct parser *p);
 uint32_t parse_term(struct parser *p);
-#define COUNTER_EXPECTED "a number (k, m, g, t: thousands)"
+#define COUNTER_EXPECTED "a number (0 to 18446744073709551615; k, m, g, t: thousands)"
 /* [compare] value, or "in [ values ]": into p->values. False: failed. */
 bool read_operand(struct parser *p, const struct want *want, enum compare *compare);
 bool read_element(struct parser *p, ie_key *key); /* p->now is an element's name; it stays there */

@@ -322,7 +322,10 @@ static uint32_t term_element(struct parser *p, ie_key key)
     struct want want = value_want_of(key);
     enum compare compare;
     lex_advance(p);
-    if (!read_operand(p, &want, &compare))
+    p->any_number = true;
+    bool read = read_operand(p, &want, &compare);
+    p->any_number = false;
+    if (!read)
         return 0;
     if (key == WEIR_SRC_IP)
         return compare_keys(p, source, 2, compare);

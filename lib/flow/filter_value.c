@@ -121,6 +121,13 @@ static void set_number(struct value *v, wide number)
     v->range = (struct range){number, number};
 }
 
+/* Less than every one. */
+static void set_below(struct value *v)
+{
+    v->inverted = true;
+    v->range = (struct range){0, WIDE_MAX};
+}
+
 static bool read_number(struct parser *p, const struct token *t, uint64_t most, struct value *v)
 {
     char text[NUMBER_TEXT_MOST + 1];
@@ -311,11 +318,12 @@ bool value_is_address(const struct token *t)
     return (t->kind == TOKEN_WORD) && read_address(NULL, t, 128, &v);
 }
 
-/* Milliseconds since 1970, written as a number, RFC 3339, or relative to now. */
+/* Milliseconds since 1970, before it less than 0; written as a number, RFC 3339, or relative to
+ * now. */
 static bool read_time(const struct token *t, int64_t *ms)
 {
     char text[NUMBER_TEXT_MOST + 1];
-    return copy_text(t, text) && time_parse(text, "filter", ms, NULL) == WEIR_OK && *ms >= 0;
+    return copy_text(t, text) && time_parse(text, "filter", ms, NULL) == WEIR_OK;
 }
 
 static bool read_milliseconds(struct parser *p, const struct token *t, uint64_t most,
@@ -326,7 +334,10 @@ static bool read_milliseconds(struct parser *p, const struct token *t, uint64_t 
         return true;
     if (!read_time(t, &ms))
         return false;
-    set_number(v, (uint64_t)ms);
+    if (ms < 0)
+        set_below(v);
+    else
+        set_number(v, (uint64_t)ms);
     return true;
 }
 
@@ -338,12 +349,17 @@ static bool read_seconds(struct parser *p, const struct token *t, uint64_t most,
         return true;
     if (!read_time(t, &ms))
         return false;
+    if (ms < 0) {
+        set_below(v);
+        return true;
+    }
     v->inverted = ms % 1000 != 0;
     v->range = (struct range){((uint64_t)ms + 999) / 1000, (uint64_t)ms / 1000};
     return true;
 }
 
-/* The NTP timestamps of one millisecond; of era 0, which ends in 2036. */
+/* The NTP timestamps of one millisecond; of era 0, which ends in 2036: what is later is above all,
+ * what is before 1900 below. */
 static bool read_ntp(struct parser *p, const struct token *t, uint64_t most, struct value *v)
 {
     int64_t ms;
@@ -351,11 +367,15 @@ static bool read_ntp(struct parser *p, const struct token *t, uint64_t most, str
     (void)most;
     if (!read_time(t, &ms))
         return false;
-    wide since_1900 = (wide)(uint64_t)ms + (wide)NTP_TO_UNIX_SECONDS * 1000;
+    if (ms < -(int64_t)NTP_TO_UNIX_SECONDS * 1000) {
+        set_below(v);
+        return true;
+    }
+    wide since_1900 = (wide)(uint64_t)(ms + (int64_t)NTP_TO_UNIX_SECONDS * 1000);
     wide low = ((since_1900 << 32) + 999) / 1000,
          high = (((since_1900 + 1) << 32) + 999) / 1000 - 1;
     v->range = (struct range){low, high};
-    return high <= UINT64_MAX;
+    return true;
 }
 
 static bool read_string(struct parser *p, const struct token *t, uint64_t most, struct value *v)
@@ -421,20 +441,53 @@ static const reader readers[] = {
     [VALUE_OCTETS] = read_octets,
 };
 
+/* ---- numbers that no value of an element can be ---- */
+
+/* Digits with what may stand before and behind them; past 128 bits it is as large as can be. */
+static bool parse_wide(const char *text, wide *out)
+{
+    wide n = 0, factor;
+    bool over = false;
+    if (*text < '0' || *text > '9')
+        return false;
+    for (; *text >= '0' && *text <= '9'; text++)
+        over |= __builtin_mul_overflow(n, (wide)10, &n) ||
+                __builtin_add_overflow(n, (wide)(*text - '0'), &n);
+    factor = *text ? factor_of(*text++) : 1;
+    over |= __builtin_mul_overflow(n, factor, &n);
+    *out = over ? WIDE_MAX : n;
+    return factor && !*text;
+}
+
+/* A record compared with such a number is less or greater, whatever the element's width. */
+static bool read_beyond(const struct token *t, unsigned kind, struct value *v)
+{
+    const unsigned kinds = 1u << VALUE_NUMBER | 1u << VALUE_SIGNED | 1u << VALUE_BOOLEAN |
+                           1u << VALUE_PROTOCOL | 1u << VALUE_TAG | 1u << VALUE_SECONDS |
+                           1u << VALUE_MILLISECONDS | 1u << VALUE_NTP | 1u << VALUE_OCTETS;
+    const wide half = (wide)1 << 63; /* signed numbers are in order from here */
+    char text[NUMBER_TEXT_MOST + 1];
+    wide n;
+    if (!(kinds >> kind & 1) || t->kind != TOKEN_WORD || !copy_text(t, text))
+        return false;
+    bool minus = text[0] == '-';
+    if (!parse_wide(text + minus, &n))
+        return false;
+    if (minus && n > 0)
+        set_below(v);
+    else
+        set_number(v, kind == VALUE_SIGNED && n < WIDE_MAX - half ? n + half : n);
+    return true;
+}
+
 /* ---- what an element's type wants ---- */
 
-#define ANY_NUMBER                                                                                 \
-    {                                                                                              \
-        VALUE_NUMBER, UINT64_MAX, "a number"                                                       \
-    }
-#define ANY_OCTETS                                                                                 \
-    {                                                                                              \
-        VALUE_OCTETS, UINT64_MAX, "a quoted text, 0x and hex digits, or a number"                  \
-    }
-#define ANY_SIGNED                                                                                 \
-    {                                                                                              \
-        VALUE_SIGNED, UINT64_MAX, "a number"                                                       \
-    }
+/* clang-format off */
+#define ANY_NUMBER {VALUE_NUMBER, UINT64_MAX, "a number"}
+#define ANY_SIGNED {VALUE_SIGNED, UINT64_MAX, "a number"}
+#define ANY_OCTETS \
+    {VALUE_OCTETS, UINT64_MAX, "a quoted text, 0x and hex digits, or a number"}
+/* clang-format on */
 static const struct want wants[IE_TYPE_COUNT] = {
     [IE_OCTET_ARRAY] = ANY_OCTETS,
     [IE_UNSIGNED8] = ANY_NUMBER,
@@ -450,7 +503,7 @@ static const struct want wants[IE_TYPE_COUNT] = {
     [IE_BOOLEAN] = {VALUE_BOOLEAN, 255, "true or false"},
     [IE_MAC_ADDRESS] = {VALUE_MAC, 0, "a MAC address (00:00:5e:00:53:01)"},
     [IE_STRING] = {VALUE_STRING, 0, "a text"},
-    [IE_SECONDS] = {VALUE_SECONDS, UINT32_MAX, "a time (RFC 3339, now-15m, or seconds since 1970)"},
+    [IE_SECONDS] = {VALUE_SECONDS, UINT64_MAX, "a time (RFC 3339, now-15m, or seconds since 1970)"},
     [IE_MILLISECONDS] = {VALUE_MILLISECONDS, UINT64_MAX,
                          "a time (RFC 3339, now-15m, or milliseconds since 1970)"},
     [IE_MICROSECONDS] = {VALUE_NTP, 0, "a time (RFC 3339, now-15m, or milliseconds since 1970)"},
@@ -475,8 +528,7 @@ enum ie_type value_type_of(ie_key key)
 struct want value_want_of(ie_key key)
 {
     if (key == IANA(4))
-        return (struct want){VALUE_PROTOCOL, UINT8_MAX,
-                             "a protocol (tcp, udp, icmp … or 0 to 255)"};
+        return (struct want){VALUE_PROTOCOL, UINT8_MAX, "a protocol (tcp, icmp … or a number)"};
     if (key == WEIR_SRC_TAG || key == WEIR_DST_TAG)
         return (struct want){VALUE_TAG, UINT32_MAX, "the name of a known tag, or a number"};
     return wants[value_type_of(key)];
@@ -524,7 +576,8 @@ bool value_read(struct parser *p, const struct want *want)
     struct value v = {0};
     if (p->now.kind != TOKEN_WORD && p->now.kind != TOKEN_TEXT)
         return fail_value(p, want);
-    if (!readers[want->kind](p, &p->now, want->most, &v))
+    if (!readers[want->kind](p, &p->now, want->most, &v) &&
+        !(p->any_number && read_beyond(&p->now, want->kind, &v)))
         return fail_value(p, want);
     if (!value_room(p))
         return false;

@@ -357,6 +357,7 @@ static void test_selections(void)
 static const struct {
     const char *filter, *message;
 } errors[] = {
+#define COUNTER "a number (0 to 18446744073709551615; k, m, g, t: thousands)"
 #define TERM                                                                                       \
     "a term such as 'src ip 192.0.2.1', 'port 443', 'proto tcp', or the name of an "               \
     "information element"
@@ -403,8 +404,8 @@ static const struct {
     {"vlan 1/2", "column 6: found '1/2', expected a VLAN number (0 to 65535)"},
     {"mac 00:11:22:33:44", "column 5: found '00:11:22:33:44', expected a MAC address "
                            "(00:00:5e:00:53:01)"},
-    {"bytes > 1.5m", "column 9: found '1.5m', expected a number (k, m, g, t: thousands)"},
-    {"bytes > 20000000t", "column 9: found '20000000t', expected a number (k, m, g, t: thousands)"},
+    {"bytes > 1.5m", "column 9: found '1.5m', expected " COUNTER},
+    {"bytes > 20000000t", "column 9: found '20000000t', expected " COUNTER},
     {"bytes contains 5", "column 7: found 'contains', expected '=', '!=', '<', '<=', '>' or '>=', "
                          "since this is not a text"},
     {"flags ZZ", "column 7: found 'ZZ', expected TCP flags (letters of ASRPFUX, or a number)"},
