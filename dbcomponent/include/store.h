@@ -101,7 +101,8 @@ struct totals_request {
                                exporter: LEN bits of each family's own address).
                                srcIP is the IPv4 address, as mapped, unless that is 0.0.0.0 beside
                                an IPv6 one */
-    size_t by_count;        /* 0: one row, the sum */
+    size_t by_count;        /* 0 without step_ms: one row, the sum, be it zero. Else rows are those
+                               that some record made: a key or a bin without traffic has none */
     const char *filter;     /* flow/filter.h; NULL or "": all */
     struct interval when;   /* by flow end; from < to */
     int64_t step_ms;        /* > 0: one row per key and time bin, bins aligned to when.from_ms;

@@ -244,10 +244,11 @@ static bool write_rows(const struct ranking *r, struct totals *out)
     return true;
 }
 
-/* Without keys and bins there is one row even when nothing matched: the sum of nothing. */
+/* Without keys and bins there is one row even when nothing matched: the sum of nothing. One bin is
+ * a bin too. */
 static bool write_empty(struct question *q, struct totals *out)
 {
-    if (out->row_count || q->key_count || q->layout.bin >= 0)
+    if (out->row_count || q->key_count || q->request->step_ms > 0)
         return true;
     out->rows = arena_zero(out->memory, sizeof *out->rows);
     if (!out->rows)

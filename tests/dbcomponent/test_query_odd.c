@@ -110,6 +110,37 @@ static void ends_of_ranges(void)
     close_store();
 }
 
+/* Without a step the sum of nothing is a row; a bin with nothing in it is none, be it the only
+ * one. */
+static void nothing_matched(void)
+{
+    const struct interval hour = {0, 3600000};
+    const char *by[] = {"exporter"};
+    open_store();
+    for (int source = SOURCE_AUTO; source <= SOURCE_BLOCKS; source++) {
+        const struct totals_request asked[] = {
+            {.when = hour},
+            {.when = hour, .step_ms = 3600000},
+            {.when = hour, .step_ms = 60000},
+            {.when = hour, .step_ms = INT64_MAX},
+            {.when = hour, .step_ms = 3600000, .percentile = 95},
+            {.when = hour, .by = by, .by_count = 1},
+            {.when = hour, .by = by, .by_count = 1, .step_ms = 3600000},
+        };
+        for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+            struct totals_request r = asked[i];
+            r.source = (enum answer_source)source;
+            struct totals t = ask(r);
+            CU_ASSERT_EQUAL(t.row_count, i == 0);
+            CU_ASSERT_EQUAL(t.groups, i == 0);
+            CU_ASSERT_EQUAL(t.account.raw.flows, 0);
+            CU_ASSERT_EQUAL(t.percentile_count, i == 4);
+            totals_free(&t);
+        }
+    }
+    close_store();
+}
+
 /* The same element as 4 octets in one block and as octets of another length in the next. */
 static void widths_that_differ(void)
 {
@@ -291,4 +322,4 @@ static void sums_past_the_top(void)
 
 UNIT_MAIN("query odd", {"sums past the top", sums_past_the_top}, {"odd rates", odd_rates},
           {"ends of ranges", ends_of_ranges}, {"widths that differ", widths_that_differ},
-          {"columns that lie", columns_that_lie})
+          {"columns that lie", columns_that_lie}, {"nothing matched", nothing_matched})
