@@ -306,7 +306,7 @@ uint64_t *groups_add_one(struct groups *g, const uint64_t *words, const struct c
 {
     uint64_t *record;
     if (g->cells) {
-        record = &g->cells[words[0]].octets;
+        record = (uint64_t *)(void *)&g->cells[words[0]]; /* see the assertion below */
     } else {
         if (!make_room(g, 1))
             return NULL;
