@@ -50,9 +50,11 @@ enum weir_status connections_new(struct server *s, struct weir_error *error)
 
 void connections_free(struct server *s)
 {
-    for (uint32_t i = 0; s->table && i < s->settings.connections_most; i++)
+    for (uint32_t i = 0; s->table && i < s->settings.connections_most; i++) {
+        aside_free(s, &s->table[i]);
         if (s->table[i].fd >= 0)
             close(s->table[i].fd);
+    }
     free(s->table);
     free(s->free_list);
     s->table = NULL;
@@ -84,7 +86,8 @@ static bool arm(struct server *s, struct connection *c, enum connection_state st
     uint64_t generation = (atomic_load(&c->word) >> 8) + 1;
     uint64_t word = word_of(generation, state | ARMING);
     int fd = c->fd; /* from the store below on, *c may be another's */
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT};
+    struct epoll_event event = {
+        .events = (state == SENDING ? EPOLLOUT : EPOLLIN | EPOLLRDHUP) | EPOLLONESHOT};
     event.data.u64 = (generation << 32) | ((uint64_t)(c - s->table) + EVENT_CONNECTION);
     atomic_store(&c->deadline_ms, serve_now_ms() + limit_ms);
     atomic_store(&c->word, word);
@@ -127,7 +130,7 @@ struct connection *connection_claim(struct server *s, uint64_t event, enum conne
     struct connection *c = &s->table[index];
     uint64_t word = atomic_load(&c->word);
     *was = (enum connection_state)(state_of(word) & ~ARMING);
-    if ((uint32_t)(word >> 8) != (uint32_t)(event >> 32) || (*was != WAITING && *was != DRAINING))
+    if ((uint32_t)(word >> 8) != (uint32_t)(event >> 32) || *was == FREE || *was == BUSY)
         return NULL;
     return move(c, word, BUSY) ? c : NULL;
 }
@@ -144,6 +147,7 @@ void connection_close(struct server *s, struct connection *c)
     uint64_t generation = atomic_load(&c->word) >> 8;
     close(c->fd);
     c->fd = -1;
+    aside_free(s, c);
     atomic_fetch_sub(&s->counters.connections, 1);
     atomic_store(&c->word, word_of(generation + 1, FREE));
     give_slot(s, c);
@@ -156,7 +160,7 @@ void connections_sweep(struct server *s)
         struct connection *c = &s->table[i];
         uint64_t word = atomic_load(&c->word);
         unsigned state = state_of(word);
-        if ((state != WAITING && state != DRAINING) || atomic_load(&c->deadline_ms) > now)
+        if (state == FREE || state >= BUSY || atomic_load(&c->deadline_ms) > now)
             continue;
         if (move(c, word, BUSY)) {
             atomic_fetch_add(&s->counters.timeouts, 1);

@@ -74,14 +74,15 @@ int db_query(struct soap *soap, struct totals_request *request, struct totals *o
                             .fd = exchange->fd,
                             .may_leave = exchange->head->minor > 0,
                             .next_us = clock_monotonic_us() + SHORT_US};
-    request->unwanted = is_unwanted;
-    request->unwanted_context = &asking;
     int result = check_interval(soap, request->when.from_ms, request->when.to_ms);
     if (result != SOAP_OK)
         return result;
+    request->unwanted = is_unwanted;
+    request->unwanted_context = &asking;
     enum weir_status status = store_totals(settings->store, request, out, &error);
     int slot = atomic_load(&asking.slot);
     request->unwanted = NULL;
+    request->unwanted_context = NULL;
     if (slot == SLOT_TAKEN)
         sem_post(&asking.services->queries);
     if (status == WEIR_OK)
@@ -122,6 +123,18 @@ static int read_aggregate(struct soap *soap, const struct _db__Aggregate *q,
     return SOAP_OK;
 }
 
+/* About what the rows take as XML, rather more than less. */
+static uint64_t answer_octets(const struct totals *t)
+{
+    uint64_t row = 350, texts = 0;
+    for (size_t k = 0; k < t->key_count; k++)
+        row += 100 + strlen(t->keys[k].name);
+    for (size_t i = 0; i < t->row_count; i++)
+        for (size_t k = 0; k < t->key_count; k++)
+            texts += t->rows[i].keys[k].width ? 0 : t->rows[i].keys[k].text.length;
+    return (t->row_count + t->percentile_count) * row + 2 * texts;
+}
+
 int __db__Aggregate(struct soap *soap, struct _db__Aggregate *q,
                     struct _db__AggregateResponse *answer)
 {
@@ -135,17 +148,20 @@ int __db__Aggregate(struct soap *soap, struct _db__Aggregate *q,
     if (result != SOAP_OK)
         return result;
     uint32_t most = services_of(soap)->settings.rows_most;
+    size_t rows = totals.row_count + totals.percentile_count;
     if (totals.row_count > most || totals.percentile_count > most)
         result =
             fault_make(soap, WEIR_ELIMIT, "by",
                        "the answer has %zu rows: expected at most %u; ask for top, fewer keys or a "
                        "longer step",
                        totals.row_count, most);
+    else if (rows > ROWS_CHUNKED &&
+             !exchange_reserve(caller_of(soap)->exchange, answer_octets(&totals)))
+        result = fault_make(soap, WEIR_EBUSY, NULL, "too many long answers at a time; try again");
     else
         result = answer_rows(soap, &totals, request.step_ms > 0, answer);
     /* Only HTTP/1.1 knows chunks. */
-    if (totals.row_count + totals.percentile_count > ROWS_CHUNKED &&
-        caller_of(soap)->exchange->head->minor > 0)
+    if (rows > ROWS_CHUNKED && caller_of(soap)->exchange->head->minor > 0)
         soap_set_omode(soap, SOAP_IO_CHUNK);
     totals_free(&totals);
     return result;

@@ -14,11 +14,9 @@
 #define DRAIN_MS      5000
 #define KEPT_CAPACITY (8u << 20) /* a worker's buffer grown past this is given back */
 #define RUN_MOST      32         /* requests served in a row before others have their turn */
-#define SLOWEST       8192       /* octets a second of a large request or answer, at least */
 #define BULK_WAIT_MS  20
 #define PATIENCE_US                                                                                \
     100000 /* how long a client may let us wait with an answer before it counts as slow */
-#define SLOW_WAIT_MS  100
 #define SLICE_MS      200 /* how long a stop may go unnoticed while waiting for a peer */
 
 /* Waits for the peer; false: it stalled until `until_us`, or the server stops and we were reading.
@@ -39,18 +37,21 @@ static bool wait_for(struct server *s, int fd, short events, uint64_t until_us)
 
 /* ---- answering ---- */
 
-/* Waits until the client takes more; false: it is too slow. One that makes us wait takes a slot, so
- * that clients who do not read, or only now and then, leave workers for the rest. */
+/* One that makes us wait takes a slot, so that clients who do not read, or only now and then, leave
+ * workers for the rest. False: there is none. */
+static bool may_wait(struct exchange *x)
+{
+    if (!x->slow && x->waited_us >= PATIENCE_US)
+        x->slow = serve_slot(&x->server->slow, SLOW_WAIT_MS);
+    return x->slow || x->waited_us < PATIENCE_US;
+}
+
+/* Waits until the client takes more; false: it is too slow. */
 static bool wait_to_write(struct exchange *x)
 {
-    uint64_t begun = clock_monotonic_us(), stall_us = (uint64_t)x->server->settings.stall_ms * 1000;
-    uint64_t until = x->first_write_us + stall_us + x->written * 1000000 / SLOWEST;
+    uint64_t begun = clock_monotonic_us();
+    uint64_t until = write_limit_us(x->server, x->first_write_us, x->written);
     until = x->write_until_us < until ? x->write_until_us : until;
-    if (!x->slow && x->waited_us >= PATIENCE_US) {
-        if (!serve_slot(&x->server->slow, SLOW_WAIT_MS))
-            return false;
-        x->slow = true;
-    }
     uint64_t patience = x->slow ? until : begun + PATIENCE_US;
     bool ready = wait_for(x->server, x->fd, POLLOUT, patience < until ? patience : until);
     uint64_t now = clock_monotonic_us();
@@ -64,6 +65,8 @@ bool exchange_write(struct exchange *x, const void *bytes, size_t length)
     uint64_t stall_us = (uint64_t)x->server->settings.stall_ms * 1000;
     if (!x->first_write_us)
         x->first_write_us = clock_monotonic_us();
+    if (x->aside.length)
+        return !x->broken && aside_put(x, bytes, length);
     while (length && !x->broken) {
         ssize_t n = send(x->fd, at, length, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n > 0) {
@@ -75,6 +78,8 @@ bool exchange_write(struct exchange *x, const void *bytes, size_t length)
             continue;
         } else if (n < 0 && errno != EAGAIN) {
             x->broken = true;
+        } else if (!may_wait(x)) {
+            return aside_put(x, at, length);
         } else if (!wait_to_write(x)) {
             x->broken = true;
         }
@@ -119,7 +124,7 @@ void exchange_refuse(struct exchange *x, int status, const char *why)
 
 /* The peer may still be sending; closing now would reset the connection and take our answer with
  * it. */
-static void leave(struct worker *w, struct connection *c)
+void exchange_leave(struct worker *w, struct connection *c)
 {
     shutdown(c->fd, SHUT_WR);
     connection_arm(w->server, c, DRAINING, DRAIN_MS);
@@ -157,6 +162,11 @@ static void wait_in_kernel(struct worker *w, struct connection *c, size_t octets
         limit = c->request_since_ms + settings->request_ms - now;
     }
     connection_arm(w->server, c, WAITING, limit > 0 ? limit : 0);
+}
+
+void exchange_wait(struct worker *w, struct connection *c)
+{
+    wait_in_kernel(w, c, 1);
 }
 
 static bool buffer_room(struct worker *w, size_t size)
@@ -262,11 +272,25 @@ static struct exchange exchange_on(struct worker *w, struct connection *c,
     };
 }
 
-static void exchange_end(struct exchange *x)
+/* True: the connection stays, and is still ours. */
+static bool exchange_end(struct worker *w, struct connection *c, struct exchange *x)
 {
     if (x->slow)
-        sem_post(&x->server->slow);
+        sem_post(&w->server->slow);
     x->slow = false;
+    atomic_fetch_sub(&w->server->aside, x->reserved);
+    x->reserved = 0;
+    if (x->broken) {
+        aside_drop(x);
+        connection_close(w->server, c);
+    } else if (x->aside.length) {
+        aside_begin(w, c, x);
+    } else if (x->keep) {
+        return true;
+    } else {
+        exchange_leave(w, c);
+    }
+    return false;
 }
 
 static void refuse(struct worker *w, struct connection *c, const struct http_head *head, int status,
@@ -274,19 +298,20 @@ static void refuse(struct worker *w, struct connection *c, const struct http_hea
 {
     struct exchange x = exchange_on(w, c, head);
     exchange_refuse(&x, status, why);
-    exchange_end(&x);
-    leave(w, c);
+    (void)exchange_end(w, c, &x);
 }
 
-static void send_continue(struct worker *w, struct connection *c, const struct http_head *head)
+/* False: it could not be sent, and the connection is gone. */
+static bool send_continue(struct worker *w, struct connection *c, const struct http_head *head)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     if (!head->expects_continue || c->continued)
-        return;
-    struct exchange x = exchange_on(w, c, head);
+        return true;
     c->continued = true;
-    exchange_write(&x, go_on, sizeof go_on - 1);
-    exchange_end(&x);
+    if (send(c->fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof go_on - 1)
+        return true;
+    connection_close(w->server, c);
+    return false;
 }
 
 /* The message is in w->in, whole. True: the connection stays, and is still ours. */
@@ -299,18 +324,11 @@ static bool answer(struct worker *w, struct connection *c, const struct http_hea
     x.body_length = total - head->length;
     x.keep = head->keep_alive && !atomic_load(&w->server->stopping);
     atomic_fetch_add(&w->server->counters.requests, 1);
-    w->server->handler.answer(w->state, &x);
-    exchange_end(&x);
-    buffer_trim(w);
     c->continued = false;
     c->request_since_ms = 0;
-    if (x.keep && !x.broken)
-        return true;
-    if (x.broken)
-        connection_close(w->server, c);
-    else
-        leave(w, c);
-    return false;
+    w->server->handler.answer(w->state, &x);
+    buffer_trim(w);
+    return exchange_end(w, c, &x);
 }
 
 /* Reads a large request that is framed by its length. */
@@ -353,9 +371,9 @@ static bool large(struct worker *w, struct connection *c, const struct http_head
         refuse(w, c, head, 503, "too many large requests at a time; try again");
         return false;
     }
-    send_continue(w, c, head);
-    bool kept = head->transfer_coding.length ? run_chunked(w, c, head->length, most)
-                                             : run_large(w, c, total);
+    bool kept = send_continue(w, c, head) &&
+                (head->transfer_coding.length ? run_chunked(w, c, head->length, most)
+                                              : run_large(w, c, total));
     sem_post(&w->server->bulk);
     return kept;
 }
@@ -398,9 +416,8 @@ static bool run_one(struct worker *w, struct connection *c, bool peer_done)
         connection_close(w->server, c);
         return false;
     }
-    if (status == HTTP_DONE)
-        send_continue(w, c, &head);
-    wait_in_kernel(w, c, total);
+    if (status != HTTP_DONE || send_continue(w, c, &head))
+        wait_in_kernel(w, c, total);
     return false;
 }
 
@@ -410,5 +427,5 @@ void exchange_run(struct worker *w, struct connection *c, uint32_t events)
     for (int i = 0; i < RUN_MOST; i++)
         if (!run_one(w, c, peer_done))
             return;
-    wait_in_kernel(w, c, 1);
+    exchange_wait(w, c);
 }

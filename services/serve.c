@@ -182,6 +182,8 @@ static void dispatch(struct worker *w, const struct epoll_event *event)
         struct connection *c = connection_claim(s, event->data.u64, &was);
         if (c && was == DRAINING)
             exchange_drain(w, c);
+        else if (c && was == SENDING)
+            aside_send(w, c);
         else if (c)
             exchange_run(w, c, event->events);
     }

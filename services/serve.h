@@ -5,7 +5,8 @@
  * when the whole request is there: until then its octets stay in the kernel (MSG_PEEK, and
  * SO_RCVLOWAT says when to wake), so a slow sender holds up no one. Requests larger than
  * REQUEST_SMALL are read by the worker itself; only some workers do that at a time, the others keep
- * answering. Likewise only some wait for clients that do not take their answers as they come.
+ * answering. Likewise only some wait for clients that do not take their answers as they come; what
+ * the others of those clients do not take is put aside, and leaves when they do.
  *
  * Everything is bounded: connections (the longest idle gives way), heads (http_head.h), bodies (the
  * handler says), and the time for each step. */
@@ -13,6 +14,7 @@
 #define WEIR_SERVE_H
 
 #include "base/address.h"
+#include "base/buffer.h"
 #include "base/status.h"
 #include "http_head.h"
 #include <semaphore.h>
@@ -37,14 +39,21 @@ struct exchange {
     uint64_t write_until_us; /* moves on with progress */
     uint64_t first_write_us, written, waited_us;
     bool slow; /* it holds a slot of those whose client is slow */
+    uint64_t reserved;   /* octets that may be put aside, of what all together may */
+    struct buffer aside; /* there was none: from here on the answer goes here, not to the client */
     struct server *server;
 };
 
-/* Writes all of it, or sets x->broken and returns false. */
+/* Writes all of it (or puts it aside: the client has it later), or sets x->broken and returns
+ * false. */
 bool exchange_write(struct exchange *x, const void *bytes, size_t length);
 /* A whole answer. `type` may have parameters. HEAD requests get the head only. */
 void exchange_reply(struct exchange *x, int status, const char *type, const void *body,
                     size_t length);
+/* Before a long answer, of about so many octets at most: makes sure that it comes to its end also
+ * when its client is slow. False: neither memory nor a worker's wait can be had, and it should not
+ * be begun. */
+bool exchange_reserve(struct exchange *x, uint64_t octets);
 /* An error as one line of text. */
 void exchange_refuse(struct exchange *x, int status, const char *why);
 
@@ -69,7 +78,8 @@ struct serve_settings {
     uint32_t workers;   /* threads */
     uint32_t bulk;      /* of them, how many may read large bodies at a time */
     uint32_t slow; /* how many may wait for clients that are slow to take their answers; bulk + slow
-                      < workers. A slow client past them loses its connection */
+                      < workers */
+    uint64_t aside_most; /* octets of answers for slow clients past them, of all together */
     uint32_t connections_most;
     int64_t idle_ms;    /* between two requests */
     int64_t request_ms; /* from the first octet of a request to its last (small ones) */
@@ -90,7 +100,8 @@ enum weir_status server_new(const struct serve_settings *settings,
 uint16_t server_port(const struct server *s);
 const struct serve_counters *server_counters(const struct server *s);
 enum weir_status server_start(struct server *s, struct weir_error *error);
-/* Finishes the requests being answered, closes all connections, ends the threads. */
+/* Finishes the requests being answered, closes all connections (what was put aside is not sent any
+ * more), ends the threads. */
 void server_stop(struct server *s);
 void server_free(struct server *s);
 

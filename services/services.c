@@ -13,6 +13,7 @@
 #define IDLE_MS     60000
 #define REQUEST_MS  10000
 #define STALL_MS    10000
+#define ASIDE_MOST  (UINT64_C(64) << 20) /* answers that clients take slowly */
 #define BLOCK_MOST  (UINT64_C(64) << 20)
 #define OTHER_MOST  (UINT64_C(4) << 20)
 #define DEADLINE_MS 60000
@@ -160,6 +161,7 @@ static enum weir_status open_server(struct services *s, struct weir_error *error
         .workers = settings->workers,
         .bulk = half ? half : 1,
         .slow = half > 2 ? half - 1 : 1,
+        .aside_most = ASIDE_MOST,
         .connections_most = settings->connections_most,
         .idle_ms = settings->idle_ms,
         .request_ms = REQUEST_MS,

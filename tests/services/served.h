@@ -97,7 +97,7 @@ static int ask(const char *operation)
     return status;
 }
 
-static bool says(const char *text)
+static inline bool says(const char *text)
 {
     bool found = strstr(answer, text) != NULL;
     if (!found)
