@@ -7,9 +7,9 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-/* WAITING, SENDING and DRAINING connections are armed in epoll and owned by whoever moves them to BUSY
- * first: the worker that gets the event, or the sweeper whose clock ran out. BUSY ones belong to
- * that thread. */
+/* WAITING, SENDING and DRAINING connections are armed in epoll and owned by whoever moves them to
+ * BUSY first: the worker that gets the event, or the sweeper whose clock ran out. BUSY ones belong
+ * to that thread. */
 enum connection_state { FREE, WAITING, SENDING, DRAINING, BUSY };
 /* Added to one of them while epoll is being told: an event may claim it already, a clock
  * may not, or it would close a fd that is about to be named to epoll. */
