@@ -59,6 +59,8 @@ int weird_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* One line that is drawn over itself while work goes on; nothing when stderr is no terminal. */
 void progress_draw(const char *what, uint64_t done, uint64_t all, uint64_t start_us);
+/* The same of a word whose output is long: not when that goes to a terminal, too. */
+void progress_draw_beside_output(const char *what, uint64_t done, uint64_t all, uint64_t start_us);
 void progress_clear(void);
 /* The same as a store_progress. */
 struct progress {

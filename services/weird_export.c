@@ -133,7 +133,7 @@ static const struct format {
 static void draw(void *context, uint64_t done, uint64_t all)
 {
     const struct export *e = context;
-    progress_draw("exporting", done, all, e->start_us);
+    progress_draw_beside_output("exporting", done, all, e->start_us);
 }
 
 static enum weir_status json_line(void *context, const char *text, size_t length)
@@ -152,7 +152,8 @@ static enum weir_status export_as(const struct weird_settings *s, struct store *
 {
     const struct interval when = {s->from_ms, s->to_ms};
     if (!format) {
-        enum weir_status status = store_records(store, s->filter, when, json_line, e, e->error);
+        enum weir_status status =
+            store_records(store, s->filter, when, json_line, draw, e, e->error);
         return status == WEIR_OK ? flush(e) : status;
     }
     const struct scan_request request = {.filter = s->filter, .when = when,

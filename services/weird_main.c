@@ -215,18 +215,31 @@ void weird_key_folder(const struct weird_settings *s, char out[KEY_FOLDER_SIZE])
 
 static bool drawn;
 
+#define DRAW_US 50000 /* between two pictures: the eye wants no more, and each is a system call */
+
 void progress_draw(const char *what, uint64_t done, uint64_t all, uint64_t start_us)
 {
-    if (!isatty(STDERR_FILENO) || all == 0)
+    static uint64_t last_us;
+    uint64_t now_us = clock_monotonic_us();
+    if ((drawn && now_us - last_us < DRAW_US) || all == 0 || !isatty(STDERR_FILENO))
         return;
+    if (done > all)
+        done = all;
     int cells = (int)(30 * done / all);
-    double seconds = (double)(clock_monotonic_us() - start_us) / 1e6;
-    double left = done ? seconds * (double)(all - done) / (double)done : 0;
-    fprintf(stderr, "\r%s [%.*s%.*s] %3d %%  %.0f s left   ", what, cells,
-            "##############################", 30 - cells, "..............................",
-            (int)(100 * done / all), left);
+    fprintf(stderr, "\r%s [%.*s%.*s] %3d %%  ", what, cells, "##############################",
+            30 - cells, "..............................", (int)(100 * done / all));
+    if (done)
+        fprintf(stderr, "%.0f s left   ",
+                (double)(now_us - start_us) / 1e6 * (double)(all - done) / (double)done);
     fflush(stderr);
+    last_us = now_us;
     drawn = true;
+}
+
+void progress_draw_beside_output(const char *what, uint64_t done, uint64_t all, uint64_t start_us)
+{
+    if (!isatty(STDOUT_FILENO))
+        progress_draw(what, done, all, start_us);
 }
 
 void progress_clear(void)

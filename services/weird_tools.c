@@ -7,7 +7,14 @@
 
 static enum weir_status print_line(void *context, const char *text, size_t length)
 {
-    return fwrite(text, 1, length, context) == length ? WEIR_OK : WEIR_EIO;
+    (void)context;
+    return fwrite(text, 1, length, stdout) == length ? WEIR_OK : WEIR_EIO;
+}
+
+static void draw_beside(void *context, uint64_t done, uint64_t all)
+{
+    const struct progress *p = context;
+    progress_draw_beside_output(p->what, done, all, p->start_us);
 }
 
 int weird_records(struct weird_settings *s, int operands, char **operand)
@@ -15,11 +22,14 @@ int weird_records(struct weird_settings *s, int operands, char **operand)
     struct weir_error error = {0};
     struct store *store;
     struct interval when = {s->from_ms, s->to_ms};
+    struct progress work = {"writing", clock_monotonic_us()};
     if (operands > 0)
         return weird_usage("records: '%s' is too much", operand[0]);
     if (store_open(s->data, STORE_READ_ONLY, &store, &error) != WEIR_OK)
         return weird_complain(&error, 1);
-    enum weir_status status = store_records(store, s->filter, when, print_line, stdout, &error);
+    enum weir_status status =
+        store_records(store, s->filter, when, print_line, draw_beside, &work, &error);
+    progress_clear();
     if (status == WEIR_EIO && !error.message[0]) /* print_line() has no words */
         status = weir_fail(&error, WEIR_EIO, NULL, "cannot write: %s", strerror(errno));
     store_close(store);

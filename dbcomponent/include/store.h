@@ -78,6 +78,10 @@ enum weir_status store_checkpoints(struct store *s, const uint8_t collector[16],
                                    struct account_checkpoint **out, size_t *count,
                                    struct weir_error *error);
 
+/* How much of a long call is done, 0 <= done <= all, in units that only their ratio is meant of; from
+ * the calling thread. Wherever one is taken it may be NULL. */
+typedef void (*store_progress)(void *context, uint64_t done, uint64_t all);
+
 /* ---- questions ---- */
 enum measure { MEASURE_OCTETS, MEASURE_PACKETS, MEASURE_FLOWS };
 /* AUTO: roll-ups where they answer exactly; where only the interval's ends are not whole minutes,
@@ -246,7 +250,8 @@ void account_answer_free(struct account_answer *a);
  * `line` gets each with its newline; a result other than WEIR_OK ends the walk and is returned. */
 typedef enum weir_status (*store_line)(void *context, const char *text, size_t length);
 enum weir_status store_records(struct store *s, const char *filter, struct interval when,
-                               store_line line, void *context, struct weir_error *error);
+                               store_line line, store_progress progress, void *context,
+                               struct weir_error *error);
 
 /* Stored flow records as columns, block by block, in the order they were stored: for exports. One
  * consistent state from begin to end. A result other than WEIR_OK of either function ends the walk
@@ -261,7 +266,7 @@ struct scan_request {
      * and is valid until this returns. */
     enum weir_status (*rows)(void *context, const struct frame *frame, const uint64_t *selected,
                              uint32_t count);
-    void (*progress)(void *context, uint64_t done, uint64_t all); /* in blocks; may be NULL */
+    store_progress progress;
     void *context;
 };
 enum weir_status store_scan(struct store *s, const struct scan_request *request,
@@ -395,9 +400,8 @@ struct upkeep_report {
 /* Everything that is due, at once: retention, merging of small blocks (which are sorted and packed
  * more densely), coarser roll-ups, checkpoints of long ago (store_checkpoints()), space back to the
  * file system. Records, account, roll-ups and what was acknowledged stay the same. Others may use
- * the store meanwhile; can be killed at any moment. `progress` may be NULL. What was done before an
- * error is in the report. */
-typedef void (*store_progress)(void *context, uint64_t done, uint64_t all);
+ * the store meanwhile; can be killed at any moment. `progress` is told of each step anew. What was
+ * done before an error is in the report. */
 enum weir_status store_upkeep(struct store *s, const struct upkeep_settings *settings,
                               store_progress progress, void *context, struct upkeep_report *report,
                               struct weir_error *error);

@@ -17,10 +17,12 @@ static enum weir_status copy(struct sql *from, struct sql *to, store_progress pr
     if (!b)
         return sql_fail(to, sqlite3_errcode(to->db), error);
     int code;
-    while ((code = sqlite3_backup_step(b, STEP_PAGES)) == SQLITE_OK)
-        if (progress)
+    do {
+        code = sqlite3_backup_step(b, STEP_PAGES);
+        if (progress && (code == SQLITE_OK || code == SQLITE_DONE))
             progress(context, (uint64_t)(sqlite3_backup_pagecount(b) - sqlite3_backup_remaining(b)),
                      (uint64_t)sqlite3_backup_pagecount(b));
+    } while (code == SQLITE_OK);
     int ended = sqlite3_backup_finish(b);
     if (sql_checked(from, SQLITE_OK) != SQLITE_OK)
         return sql_fail(from, SQLITE_IOERR, error);

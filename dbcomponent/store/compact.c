@@ -187,8 +187,7 @@ static enum weir_status compact_kind(struct upkeep *u, enum record_kind kind,
          * it. */
         if (status == WEIR_OK && n - from > 1 && u->settings.retain_octets)
             status = upkeep_retain(u, error);
-        if (u->progress)
-            u->progress(u->context, i + n, count);
+        upkeep_progress(u, i + n, count);
     }
     return status;
 }

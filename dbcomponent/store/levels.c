@@ -235,8 +235,10 @@ enum weir_status upkeep_levels(struct upkeep *u, struct weir_error *error)
         int64_t *starts;
         size_t count;
         status = list_missing(u, level, &starts, &count, error);
-        for (size_t i = 0; status == WEIR_OK && i < count && !upkeep_stopped(u);)
+        for (size_t i = 0; status == WEIR_OK && i < count && !upkeep_stopped(u);) {
             status = make_some(u, level, starts + i, count - i, &i, error);
+            upkeep_progress(u, i, count);
+        }
     }
     return status;
 }

@@ -252,7 +252,7 @@ static enum weir_status write_block(struct writing *w, int64_t id)
 }
 
 /* Flow and option blocks, merged into the order they were stored in. */
-static enum weir_status write_blocks(struct writing *w, struct reader *r)
+static enum weir_status write_blocks(struct writing *w, struct reader *r, store_progress progress)
 {
     struct arena a = {0};
     struct stored_block *blocks[2];
@@ -265,13 +265,16 @@ static enum weir_status write_blocks(struct writing *w, struct reader *r)
         int kind = at[0] == counts[0] ||
                    (at[1] < counts[1] && blocks[1][at[1]].rowid < blocks[0][at[0]].rowid);
         status = write_block(w, blocks[kind][at[kind]++].rowid);
+        if (status == WEIR_OK && progress)
+            progress(w->context, at[0] + at[1], counts[0] + counts[1]);
     }
     arena_free(&a);
     return status;
 }
 
 enum weir_status store_records(struct store *s, const char *filter, struct interval when,
-                               store_line line, void *context, struct weir_error *error)
+                               store_line line, store_progress progress, void *context,
+                               struct weir_error *error)
 {
     struct reader *r;
     struct filter *parsed = NULL;
@@ -293,7 +296,7 @@ enum weir_status store_records(struct store *s, const char *filter, struct inter
         w->line = line;
         w->context = context;
         w->error = error;
-        status = write_blocks(w, r);
+        status = write_blocks(w, r, progress);
         arena_free(&w->arena);
         buffer_free(&w->out);
         filter_free(parsed);

@@ -377,6 +377,11 @@ enum weir_status upkeep_give_back(struct upkeep *u, struct weir_error *error)
         status = give_slice(u, error);
         if (status == WEIR_OK)
             status = measure(u, &now, error);
+        if (status == WEIR_OK) {
+            uint64_t given = (uint64_t)(start - now.pages);
+            int64_t left = surplus(u, &now);
+            upkeep_progress(u, given, given + (uint64_t)(left > 0 ? left : 0));
+        }
     }
     if (status == WEIR_OK && start > now.pages) {
         u->report.octets_given_back += (uint64_t)((start - now.pages) * now.page);

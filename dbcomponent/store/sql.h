@@ -183,6 +183,9 @@
       " WHERE resolution_ms = ?1 AND period_ms >= ?2 AND period_ms <= ?3")                         \
     X(SQL_ROLLUP_PERIODS,                                                                          \
       "SELECT DISTINCT period_ms FROM rollup WHERE resolution_ms = ?1 AND tier <= 60 ORDER BY 1")  \
+    X(SQL_VERIFY_STEPS,                                                                            \
+      "SELECT (SELECT count(*) FROM block INDEXED BY block_time) + (SELECT count(*) FROM"          \
+      " (SELECT DISTINCT resolution_ms, period_ms FROM rollup WHERE tier <= 60))")                 \
     X(SQL_ROLLUP_STATUS, "SELECT coalesce(sum(groups), 0) FROM rollup")                            \
     X(SQL_ACCOUNT_FIND,                                                                            \
       "SELECT " ACCOUNT_SQL_ALL ", seal = seal(" ACCOUNT_SQL_ALL ") FROM account"                  \

@@ -30,6 +30,12 @@ struct upkeep {
     void *context;
 };
 
+static inline void upkeep_progress(const struct upkeep *u, uint64_t done, uint64_t all)
+{
+    if (u->progress)
+        u->progress(u->context, done, all);
+}
+
 static inline bool upkeep_stopped(const struct upkeep *u)
 {
     return u->stop && atomic_load(u->stop);

@@ -28,6 +28,7 @@ struct verifying {
     store_difference differs;
     store_progress progress;
     void *context;
+    uint64_t done, all; /* blocks, and starts of roll-ups of every resolution */
     uint64_t differences;
 };
 
@@ -58,6 +59,13 @@ static enum weir_status tell(struct verifying *v, enum weir_status status,
     return status;
 }
 
+static void step(struct verifying *v)
+{
+    v->done++;
+    if (v->progress)
+        v->progress(v->context, v->done < v->all ? v->done : v->all, v->all);
+}
+
 /* All integers of a one-column query, in the arena. */
 static enum weir_status numbers(struct sql *sql, enum sql_statement which, int64_t parameter,
                                 struct arena *a, int64_t **out, size_t *count,
@@ -69,7 +77,26 @@ static enum weir_status numbers(struct sql *sql, enum sql_statement which, int64
     return query_numbers(&q, a, out, count, error);
 }
 
+/* The one number of a query. */
+static enum weir_status sum_of(struct sql *sql, enum sql_statement which, uint64_t *sum,
+                               struct weir_error *error)
+{
+    struct query q = query_start(sql, which);
+    *sum = query_row(&q) ? query_u64(&q, 0) : 0;
+    return query_end(&q, error);
+}
+
 /* ---- the file ---- */
+
+/* How much there is to do; it is told before the file as a whole is looked at, which may take long
+ * and says nothing meanwhile. */
+static enum weir_status plan_steps(struct verifying *v, struct weir_error *error)
+{
+    enum weir_status status = sum_of(v->sql, SQL_VERIFY_STEPS, &v->all, error);
+    if (status == WEIR_OK && v->progress && v->all)
+        v->progress(v->context, 0, v->all);
+    return status;
+}
 
 static enum weir_status check_file(struct verifying *v, struct weir_error *error)
 {
@@ -140,8 +167,7 @@ static enum weir_status check_blocks(struct verifying *v, struct weir_error *err
     for (size_t i = 0; status == WEIR_OK && i < count; i++) {
         status = tell(v, check_block(v, ids[i], &found), &found, error);
         sql_release_column(v->sql);
-        if (v->progress)
-            v->progress(v->context, i + 1, count);
+        step(v);
     }
     if (status != WEIR_OK)
         return status;
@@ -233,14 +259,6 @@ static enum weir_status check_deliveries(struct verifying *v, struct weir_error 
     return status == WEIR_OK ? ended : status;
 }
 
-static enum weir_status sum_of(struct sql *sql, enum sql_statement which, uint64_t *sum,
-                               struct weir_error *error)
-{
-    struct query q = query_start(sql, which);
-    *sum = query_row(&q) ? query_u64(&q, 0) : 0;
-    return query_end(&q, error);
-}
-
 /* Which delivery a row came with is forgotten when blocks are merged; that none was lost or
  * doubled is not. */
 static enum weir_status check_rows(struct verifying *v, struct weir_error *error)
@@ -324,6 +342,7 @@ static enum weir_status check_rollups(struct verifying *v, struct weir_error *er
         i += i < mine_count && mine[i] == period;
         j += j < theirs_count && theirs[j] == period;
         status = tell(v, check_period(v, period, &found), &found, error);
+        step(v);
     }
     return status;
 }
@@ -382,8 +401,10 @@ static enum weir_status check_levels(struct verifying *v, struct weir_error *err
         size_t count;
         struct weir_error found;
         status = numbers(v->sql, SQL_LEVELS, level_ms[level], &v->list, &starts, &count, error);
-        for (size_t i = 0; status == WEIR_OK && i < count; i++)
+        for (size_t i = 0; status == WEIR_OK && i < count; i++) {
             status = tell(v, check_slot(v, level, starts[i], &found), &found, error);
+            step(v);
+        }
     }
     return status;
 }
@@ -526,8 +547,8 @@ static enum weir_status check_catalogue(struct verifying *v, struct weir_error *
 /* ---- all of it ---- */
 
 static enum weir_status (*const steps[])(struct verifying *v, struct weir_error *error) = {
-    check_file, check_blocks, check_deliveries, check_rows, check_rollups, check_kept, check_levels,
-    check_account, check_checkpoints,
+    plan_steps,    check_file, check_blocks, check_deliveries, check_rows,
+    check_rollups, check_kept, check_levels, check_account,    check_checkpoints,
     check_catalogue,
 };
 

@@ -139,7 +139,7 @@ static void check(struct store *s, const char *filter, struct interval when, con
 {
     struct weir_error error = {0};
     forget();
-    CU_ASSERT_EQUAL(store_records(s, filter, when, keep_line, NULL, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_records(s, filter, when, keep_line, NULL, NULL, &error), WEIR_OK);
     if (strcmp(printed ? printed : "", text) != 0) {
         printf("\nprinted:\n%sexpected:\n%s", printed ? printed : "", text);
         CU_FAIL("other lines");
@@ -172,12 +172,13 @@ static void test_ends(void)
     struct store *s = make_store();
     struct weir_error error = {0};
     int lines = 0;
-    CU_ASSERT_EQUAL(store_records(s, NULL, INTERVAL_ALL, stop_after_two, &lines, &error),
+    CU_ASSERT_EQUAL(store_records(s, NULL, INTERVAL_ALL, stop_after_two, NULL, &lines, &error),
                     WEIR_ECANCELLED);
     CU_ASSERT_EQUAL(lines, 2);
-    CU_ASSERT_EQUAL(store_records(s, "proto", INTERVAL_ALL, keep_line, NULL, &error), WEIR_ESYNTAX);
+    CU_ASSERT_EQUAL(store_records(s, "proto", INTERVAL_ALL, keep_line, NULL, NULL, &error),
+                    WEIR_ESYNTAX);
     CU_ASSERT_STRING_EQUAL(error.field, "filter");
-    CU_ASSERT_EQUAL(store_records(s, NULL, (struct interval){5, 5}, keep_line, NULL, &error),
+    CU_ASSERT_EQUAL(store_records(s, NULL, (struct interval){5, 5}, keep_line, NULL, NULL, &error),
                     WEIR_EARGUMENT);
     store_close(s);
 }

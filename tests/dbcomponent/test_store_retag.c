@@ -117,7 +117,7 @@ static void test_retag(void)
     tags_of(true, &known);
     check_rollups(s, &known);
     lines = wrong = 0;
-    CU_ASSERT_EQUAL(store_records(s, NULL, INTERVAL_ALL, check_line, NULL, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_records(s, NULL, INTERVAL_ALL, check_line, NULL, NULL, &error), WEIR_OK);
     CU_ASSERT_EQUAL(lines, BLOCKS * ROWS);
     CU_ASSERT_EQUAL(wrong, 0);
     CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
@@ -162,7 +162,7 @@ static void test_merged_meanwhile(void)
     tags_of(true, &known);
     check_rollups(s, &known);
     lines = wrong = 0;
-    CU_ASSERT_EQUAL(store_records(s, NULL, INTERVAL_ALL, check_line, NULL, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_records(s, NULL, INTERVAL_ALL, check_line, NULL, NULL, &error), WEIR_OK);
     CU_ASSERT_EQUAL(lines, BLOCKS * ROWS);
     CU_ASSERT_EQUAL(wrong, 0);
     CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);

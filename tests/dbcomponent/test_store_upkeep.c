@@ -51,7 +51,7 @@ static struct sums sums_of(struct store *s)
 {
     struct sums sums = sums_between(s, INTERVAL_ALL, 0);
     struct weir_error error = {0};
-    CU_ASSERT_EQUAL(store_records(s, NULL, INTERVAL_ALL, sum_line, &sums, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_records(s, NULL, INTERVAL_ALL, sum_line, NULL, &sums, &error), WEIR_OK);
     return sums;
 }
 

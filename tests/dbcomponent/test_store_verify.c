@@ -271,7 +271,7 @@ static bool fingerprint(struct store *s, uint64_t sums[SUMS])
     struct reader *r;
     struct catalogue c;
     memset(sums, 0, SUMS * sizeof *sums);
-    bool fine = store_records(s, NULL, INTERVAL_ALL, print_line, &sums[0], NULL) == WEIR_OK;
+    bool fine = store_records(s, NULL, INTERVAL_ALL, print_line, NULL, &sums[0], NULL) == WEIR_OK;
     if (reader_open(s, &r, NULL) != WEIR_OK)
         return false;
     fine &= reader_rollups(r, INTERVAL_ALL, sum_rollup, &sums[1], NULL) == WEIR_OK;
