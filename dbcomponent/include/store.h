@@ -78,7 +78,7 @@ enum weir_status store_checkpoints(struct store *s, const uint8_t collector[16],
                                    struct account_checkpoint **out, size_t *count,
                                    struct weir_error *error);
 
-/* How much of a long call is done, 0 <= done <= all, in units that only their ratio is meant of; from
+/* How much of a long call is done, 0 <= done <= all; what they count is the call's own matter. From
  * the calling thread. Wherever one is taken it may be NULL. */
 typedef void (*store_progress)(void *context, uint64_t done, uint64_t all);
 
