@@ -25,7 +25,7 @@ BUILD_PACKAGES = gcc make pkg-config gsoap libgsoap-dev libpcap-dev libsqlite3-d
 DEMO_PACKAGES  = softflowd tcpdump
 CHECK_PACKAGES = $(DEMO_PACKAGES) libcunit1-dev python3 python3-zeep nfdump sqlite3 pmacct tshark \
                  binutils openssl
-BENCH_PACKAGES = nfdump python3 zstd libcunit1-dev
+BENCH_PACKAGES = nfdump python3 libcunit1-dev
 
 # ---- rooms ------------------------------------------------------------------------------------
 find_c       = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
@@ -65,8 +65,8 @@ UNITS     = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/test_*.c))
 REPLAYS   = $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRC))
 FUZZERS   = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzzers/%,$(FUZZ_SRC))
 
-.PHONY: all programs units style demo demo-run run check check-run asan layers bench bench-run install clean help \
-        setup setup-build setup-demo setup-bench fuzz fuzzers
+.PHONY: all programs units style demo demo-run run check check-run asan layers bench bench-100m bench-build install \
+        clean help setup setup-build setup-demo setup-bench fuzz fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -241,12 +241,17 @@ run:                                  ## the same, and leave it running
 	@$(MAKE) --no-print-directory -j$(JOBS) programs
 	@BUILD=$(BUILD) sh tests/demo.sh --stay
 
-bench:                                ## beside nfcapd and nfdump, in one run
+bench:                                ## beside nfdump, DuckDB, ClickHouse and SQLite, in one run; about 25 minutes
+	@$(MAKE) --no-print-directory bench-build
+	@BUILD=$(BUILD) sh bench/bench.sh
+bench-100m:                           ## sizes and questions of a hundred million flows
+	@$(MAKE) --no-print-directory bench-build
+	@BUILD=$(BUILD) sh bench/bench.sh scale
+bench-build:
 	@$(MAKE) --no-print-directory setup-bench
 	@$(MAKE) --no-print-directory -j$(JOBS) programs
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/decode_bench $(BUILD)/replay $(BUILD)/soap_load \
 	    $(BUILD)/tests/dbcomponent/bench_year
-	@BUILD=$(BUILD) sh bench/bench.sh
 
 install: all                          ## into PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/weir
@@ -260,6 +265,6 @@ clean:                                ## remove build/
 	rm -rf build
 
 help:                                 ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -13,17 +13,11 @@ WEIR_BENCH_TRAFFIC ("v5 v9 ipfix mixed"). Where the time goes: PROFILE.md.
 import json
 import math
 import os
-import pathlib
-import re
-import select
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import time
 
-BUILD = pathlib.Path(os.environ.get("BUILD", "build")).resolve()
+import nfdump_peer
+from common import BUILD, Weird, folder_of, goals, options, progress, run
+
 FLOWS = int(os.environ.get("WEIR_BENCH_UDP_FLOWS", "6000000"))
 RECEIVERS = os.environ.get("WEIR_BENCH_RECEIVERS", "").split() or [None, "1"]
 TRAFFIC = os.environ.get("WEIR_BENCH_TRAFFIC", "v5 v9 ipfix mixed").split()
@@ -37,61 +31,28 @@ class Traffic:
     def __init__(self, name, folder):
         self.name, self.capture = name, folder / f"{name}.pcap"
         exporters = [] if name == "mixed" else [f"{name},name={name}-{n}" for n in range(4)]
-        out = subprocess.run([BUILD / "weirgen", "--pcap", self.capture, "--flows", str(FLOWS), "--duration", "1h",
-                              *exporters], check=True, capture_output=True).stdout
+        out = run(BUILD / "weirgen", "--pcap", self.capture, "--flows", FLOWS, "--duration", "1h", *exporters)
         self.sent = [e["sent"] for e in json.loads(out)["exporters"]]
         self.records = sum(s["records"] for s in self.sent)
 
     def send(self, port, rate):
         """Flows a second that it came to."""
-        out = subprocess.run([BUILD / "replay", self.capture, f"127.0.0.1:{port}", str(FLOWS), str(int(rate))],
-                             check=True, capture_output=True).stdout
+        out = run(BUILD / "replay", self.capture, f"127.0.0.1:{port}", FLOWS, int(rate))
         return FLOWS / json.loads(out)["seconds"]
 
 
-def free_port():
-    import socket
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def ended(process):
-    """CPU seconds of a process that was told to end."""
-    process.send_signal(signal.SIGTERM)
-    _, _, usage = os.wait4(process.pid, 0)
-    process.returncode = 0
-    return usage.ru_utime + usage.ru_stime
-
-
-def started(*options):
-    process = subprocess.Popen([str(a) for a in [BUILD / "weird", "--http", "127.0.0.1:0", *options]],
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    ready, _, _ = select.select([process.stdout], [], [], 30)
-    line = process.stdout.readline().decode() if ready else ""
-    if not line.startswith("ready"):
-        process.kill()
-        sys.exit("bench: weird did not get ready")
-    return process, dict(p.split("=") for p in line.split()[1:])
-
-
-class Weird:
+class Weir:
     def __init__(self, receivers):
-        self.receivers = receivers
+        self.words = ["--receive-buffer", BUFFER] + (["--receivers", receivers] if receivers else [])
         self.name = "weird" + (f" --receivers {receivers}" if receivers else " (as it comes)")
 
     def step(self, folder, traffic, rate):
         """(flows lost, flows/s it came to, CPU a flow)"""
-        any_port = "127.0.0.1:0"
-        process, where = started("--data", folder, "--netflow", any_port, "--sflow", any_port, "--ipfix", any_port,
-                                 "--receive-buffer", BUFFER,
-                                 *(["--receivers", self.receivers] if self.receivers else []))
-        rate = traffic.send(int(where["netflow"].rsplit(":", 1)[1]), rate)
-        cpu = ended(process)
-        process, where = started("--data", folder, "--roles", "db")
-        answer = json.loads(subprocess.run([BUILD / "weir", "--url", "http://" + where["http"], "account", "--format",
-                                            "json"], check=True, capture_output=True).stdout)
-        ended(process)
+        with Weird(folder, *self.words) as weird:
+            rate = traffic.send(int(weird.where["netflow"].rsplit(":", 1)[1]), rate)
+            cpu = weird.stop()
+        with Weird(folder, "--roles", "db") as weird:
+            answer = json.loads(run(BUILD / "weir", "--url", weird.url, "account", "--format", "json"))
         self.account = answer["account"]
         return traffic.records - self.account["received"]["records"], rate, cpu / traffic.records
 
@@ -101,18 +62,12 @@ class Nfcapd:
         self.name, self.flags = name, flags
 
     def step(self, folder, traffic, rate):
-        port = free_port()
-        folder.mkdir()
-        command = ["nfcapd", "-w", folder, "-p", port, "-b", "127.0.0.1", "-B", BUFFER, "-t", 3600, *self.flags]
-        process = subprocess.Popen([str(a) for a in command], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        time.sleep(0.5)
-        rate = traffic.send(port, rate)
-        time.sleep(0.5)
-        cpu = ended(process)
-        summary = subprocess.run(["nfdump", "-R", folder, "-I"], capture_output=True, text=True).stdout
-        kept = sum(int(n) for n in re.findall(r"^Flows:\s*(\d+)", summary, re.M))
-        return traffic.records - kept, rate, cpu / traffic.records
+        came_to = []
+        cpu = nfdump_peer.hear_once(folder, lambda port, rate: came_to.append(traffic.send(port, rate)), rate,
+                                    self.flags, BUFFER)
+        return traffic.records - nfdump_peer.kept(folder), came_to[0], cpu / traffic.records
+
+PEERS = [Nfcapd("nfcapd", []), Nfcapd("nfcapd LZ4", ["-y"])]
 
 
 class Search:
@@ -127,6 +82,7 @@ class Search:
     def step(self, base, traffic):
         rate = math.sqrt(self.held * self.lost)
         for _ in range(TRIES):
+            progress(f"{traffic.name}: {self.peer.name} at {rate:,.0f} flows/s")
             shutil.rmtree(base / "step", ignore_errors=True)
             lost, came_to, cpu = self.peer.step(base / "step", traffic, rate)
             if lost == 0:
@@ -156,39 +112,45 @@ def account_past_the_limit(search, base, traffic):
     else:
         truth, told = lost, said[0]
     unit = {"v9": "datagrams", "mixed": "datagrams dropped by the kernel"}.get(traffic.name, "records")
+    goals.verdict(truth == told, f"{traffic.name}, {search.peer.name}: the account past the limit is not exact")
     verdict = "exact" if truth == told else f"WRONG: {truth:,} were lost"
     print(f"{search.peer.name:<28}past its limit lost {lost:,} flows; its account says {told:,} {unit}: {verdict}")
-    return truth == told
 
 
 def measure(traffic, base):
-    searches = [Search(p) for p in [*(Weird(n) for n in RECEIVERS), Nfcapd("nfcapd", []), Nfcapd("nfcapd LZ4", ["-y"])]]
+    searches = [Search(p) for p in [*(Weir(n) for n in RECEIVERS), *PEERS]]
     while any(s.open() for s in searches):
         for s in searches:
             if s.open():
                 s.step(base, traffic)
+    progress("")
     print(f"\n{traffic.name + ': highest UDP rate, none lost':<40}{'flows/s':>12}{'ns CPU/flow':>13}   above it",
           flush=True)
     for s in searches:
         print(f"{s.peer.name:<40}{s.held:>12,.0f}{s.cpu * 1e9:>13,.0f}   {s.note}", flush=True)
-    return all([account_past_the_limit(s, base, traffic) for s in searches if isinstance(s.peer, Weird)])
+    ours = max(s.held for s in searches if isinstance(s.peer, Weir))
+    theirs = max([s.held for s in searches if isinstance(s.peer, Nfcapd)], default=0)
+    if theirs:  # bisection ends within CLOSE of the limit
+        word = goals.at_least(ours / theirs * CLOSE, 1, f"{traffic.name}, highest UDP rate beside nfcapd's best")
+        print(f"{'the better of both':<40}{ours / theirs:>12.2f} x nfcapd's better one, to {CLOSE - 1:.0%}: {word}")
+    for s in searches:
+        if isinstance(s.peer, Weir):
+            account_past_the_limit(s, base, traffic)
 
 
 def main():
-    base = pathlib.Path(tempfile.mkdtemp(prefix="weir-bench-udp-"))
-    try:
-        exact = True
+    given = options(__doc__)
+    if not nfdump_peer.there():
+        print("nfcapd is left out: apt-get install nfdump")
+        PEERS.clear()
+    with folder_of(given) as base:
         for name in TRAFFIC:
             traffic = Traffic(name, base)
-            exact = measure(traffic, base) and exact
+            measure(traffic, base)
             traffic.capture.unlink()
-    finally:
-        shutil.rmtree(base, ignore_errors=True)
-    if not exact:
-        sys.exit("bench: an account was not exact")
+        shutil.rmtree(base / "step", ignore_errors=True)
+    goals.finish()
 
 
 if __name__ == "__main__":
-    if not shutil.which("nfcapd"):
-        sys.exit("bench: nfcapd is not installed (Debian package nfdump)")
     main()

@@ -1,7 +1,7 @@
 """ClickHouse as a peer of the benchmark: Debian's server (package clickhouse-server) on loopback, the same records.
 
-The server runs from a folder of its own, is asked over HTTP, and ends with the object. Records come from
-`weird export --format csv` through a table of texts into a MergeTree of the narrowest fitting types, sorted by exporter
+The server runs from a folder of its own, is asked over HTTP, and ends with the object. Records come as CSV
+(table.py) through a table of texts into a MergeTree of the narrowest fitting types, sorted by exporter
 and time, its parts merged into one. Compression is the server's setting (LZ4 or ZSTD; this release, 18.16, has none a
 column). Run alone:
 
@@ -20,6 +20,11 @@ import time
 import urllib.error
 import urllib.request
 
+import table
+from common import MEMORY, free_port, show, size
+
+NAME = "ClickHouse"
+HOW_TO_GET = "apt-get install clickhouse-server"
 SERVER = "/usr/sbin/clickhouse-server"
 CONFIG = """<yandex>
 <logger><level>warning</level><log>{folder}/log</log><errorlog>{folder}/errors</errorlog></logger>
@@ -31,42 +36,32 @@ CONFIG = """<yandex>
 <uncompressed_cache_size>0</uncompressed_cache_size><timezone>UTC</timezone>
 <compression><case><min_part_size>0</min_part_size><min_part_size_ratio>0</min_part_size_ratio>
 <method>{method}</method></case></compression>
+<merge_tree><old_parts_lifetime>1</old_parts_lifetime></merge_tree>
 </yandex>"""
-USERS = """<yandex><profiles><default><max_memory_usage>8000000000</max_memory_usage><max_threads>1</max_threads>
-<max_bytes_before_external_group_by>0</max_bytes_before_external_group_by></default></profiles>
+USERS = """<yandex><profiles><default><max_memory_usage>{memory}</max_memory_usage><max_threads>1</max_threads>
+<max_bytes_before_external_group_by>{spill}</max_bytes_before_external_group_by></default></profiles>
 <users><default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile>
 <quota>default</quota></default></users><quotas><default></default></quotas></yandex>"""
 
-# name in the CSV, name and type in the table, how a text becomes it
-COLUMNS = [("octets", "octets", "UInt64"), ("packets", "packets", "UInt64"), ("sourceIPv4Address", "src", "IPv4"),
-           ("destinationIPv4Address", "dst", "IPv4"), ("sourceTransportPort", "sport", "UInt16"),
-           ("destinationTransportPort", "dport", "UInt16"), ("protocolIdentifier", "proto", "UInt8"),
-           ("ipClassOfService", "tos", "UInt8"), ("tcpControlBits", "flags", "UInt16"),
-           ("ingressInterface", "input", "UInt32"), ("egressInterface", "output", "UInt32"),
-           ("ipNextHopIPv4Address", "next_hop", "IPv4"), ("bgpSourceAsNumber", "src_as", "UInt32"),
-           ("bgpDestinationAsNumber", "dst_as", "UInt32"), ("flowStart", "first_ms", "Int64"),
-           ("flowEnd", "last_ms", "Int64"), ("exporter", "exporter", "String"), ("domain", "domain", "UInt32")]
+TYPES = {"u8": "UInt8", "u16": "UInt16", "u32": "UInt32", "u64": "UInt64", "i64": "Int64", "ipv4": "UInt32",
+         "ipv6": "FixedString(16)", "text": "String"}
 
 
 def there():
     return os.access(SERVER, os.X_OK)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class ClickHouse:
     def __init__(self, folder, method="lz4"):
         self.folder = pathlib.Path(folder)
-        self.http = free_port()
+        self.http = free_port(socket.SOCK_STREAM)
         for name in ("data", "tmp", "schemas"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        (self.folder / "config.xml").write_text(CONFIG.format(folder=self.folder, http=self.http, tcp=free_port(),
-                                                              inter=free_port(), method=method))
-        (self.folder / "users.xml").write_text(USERS)
+        (self.folder / "config.xml").write_text(CONFIG.format(folder=self.folder, http=self.http,
+                                                              tcp=free_port(socket.SOCK_STREAM),
+                                                              inter=free_port(socket.SOCK_STREAM), method=method))
+        (self.folder / "users.xml").write_text(USERS.format(memory=MEMORY, spill=MEMORY // 2))
+        show([SERVER, f"--config-file={self.folder}/config.xml"])
         self.process = subprocess.Popen([SERVER, f"--config-file={self.folder}/config.xml"], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(300):
@@ -82,13 +77,14 @@ class ClickHouse:
 
     def ask(self, sql, data=b""):
         """Rows of texts. SQL in the address, data (bytes, or a file) in the body."""
+        show(f"ClickHouse: {sql}")
         from urllib.parse import urlencode
         where = f"http://127.0.0.1:{self.http}/?" + urlencode({"query": sql})
         request = urllib.request.Request(where, data=data or b" ")
         if hasattr(data, "read"):
             request.add_header("Transfer-Encoding", "chunked")
         try:
-            with urllib.request.urlopen(request, timeout=600) as answer:
+            with urllib.request.urlopen(request, timeout=3600) as answer:
                 return [line.split("\t") for line in answer.read().decode().splitlines()]
         except urllib.error.HTTPError as error:
             raise RuntimeError(error.read().decode()[:300]) from error
@@ -102,45 +98,57 @@ class ClickHouse:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(30)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(30)
 
 
-def convert(name, kind):
-    if kind == "IPv4":
-        return f"if({name} = '', toUInt32(0), IPv4StringToNum({name}))"
-    return name if kind == "String" else f"to{kind}OrZero({name})"
+def value_of(column):
+    if column.kind == "ipv4":
+        return f"if({column.name} = '', toUInt32(0), IPv4StringToNum({column.name}))"
+    if column.kind == "ipv6":
+        return f"toFixedString(unhex({column.name}), 16)"
+    return column.name if column.kind == "text" else f"to{TYPES[column.kind]}OrZero({column.name})"
 
 
-def load(db, csv):
-    with open(csv, "rb") as file:
+def create(db, columns):
+    db.ask("CREATE TABLE flow (" + ", ".join(f"{c.peer} {TYPES[c.kind]}" for c in columns)
+           + f") ENGINE = MergeTree PARTITION BY tuple() ORDER BY ({', '.join(order(columns))})")
+    (db.folder / "empty").write_text(str(files(db.folder)))
+
+
+def order(columns):
+    return [c.peer for name in ("exporter", "flowEnd") for c in columns if c.name == name]
+
+
+def add(db, columns, path):
+    """Rows of a CSV file; its columns are `columns`, in an order of its own."""
+    with open(path, "rb") as file:
         header = file.readline().decode().strip().split(",")
         db.ask("CREATE TABLE text (" + ", ".join(f"{name} String" for name in header) + ") ENGINE = Log")
         db.ask("INSERT INTO text FORMAT CSV", file)
-    columns = (f"{name} {'UInt32' if kind == 'IPv4' else kind}" for _, name, kind in COLUMNS)
-    db.ask("CREATE TABLE flow (" + ", ".join(columns)
-           + ") ENGINE = MergeTree PARTITION BY tuple() ORDER BY (exporter, last_ms)")
-    db.ask("INSERT INTO flow SELECT " + ", ".join(convert(name, kind) for name, _, kind in COLUMNS) + " FROM text")
+    db.ask("INSERT INTO flow SELECT " + ", ".join(map(value_of, columns)) + " FROM text")
     db.ask("DROP TABLE text")
+
+
+def finish(db):
+    """Its parts are merged into one, and what was merged is gone."""
     db.ask("OPTIMIZE TABLE flow FINAL")
+    for _ in range(600):
+        if len(db.ask("SELECT name FROM system.parts WHERE table = 'flow'")) <= 1:
+            return
+        time.sleep(1)
 
 
-def peer(folder, export):
-    """A server whose folder has the records; export(path) writes the CSV when it has not. None: not installed."""
-    if not there():
-        return None
-    db = ClickHouse(folder)
-    if ["flow"] not in db.ask("SHOW TABLES"):
-        export(pathlib.Path(folder) / "flows.csv")
-        load(db, pathlib.Path(folder) / "flows.csv")
-        (pathlib.Path(folder) / "flows.csv").unlink()
-    return db
+def octets(folder):
+    """(of all files of the table, of them when it was empty)"""
+    empty = folder / "empty"
+    return files(folder), int(empty.read_text()) if empty.exists() else 0
 
 
-def octets(db):
-    return int(db.ask("SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND table = 'flow'")[0][0])
+def files(folder):
+    return size(folder / "data/data/default/flow") + size(folder / "data/metadata/default/flow.sql")
 
 
 def of_duckdb(sql):
@@ -170,9 +178,11 @@ def main():
     folder = tempfile.mkdtemp(prefix="weir-clickhouse-")
     db = ClickHouse(folder, sys.argv[2] if len(sys.argv) > 2 else "lz4")
     try:
-        load(db, sys.argv[1])
+        create(db, table.FLOW)
+        add(db, table.FLOW, sys.argv[1])
+        finish(db)
         rows = int(db.ask("SELECT count() FROM flow")[0][0])
-        print(f"{rows:,} flows, {octets(db) / rows:.2f} octets a flow")
+        print(f"{rows:,} flows, {files(db.folder) / rows:.2f} octets a flow")
         net = os.environ.get("WEIR_BENCH_NETS", "10.1.0.0/16,10.2.0.0/16").split(",")
         for name, sql in duckdb_peer.questions(net[0], net[1], 0, os.environ.get("WEIR_BENCH_HOST", "10.1.0.1")):
             wall, cpu, answer = best_of(db, of_duckdb(sql))

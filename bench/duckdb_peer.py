@@ -1,9 +1,9 @@
 """DuckDB as a peer of the benchmark: its C library by ctypes, one thread, the same records.
 
 The library is that of the npm package @duckdb/node-bindings-linux-x64, installed into
-build/peers/; without npm there is no DuckDB in the table, and the bench says so. Records come from
-`weird export --format csv` into a table of the narrowest fitting types in a database file; addresses
-are UINTEGER, which is the best DuckDB has for them. Run alone:
+build/peers/; without npm there is no DuckDB in the table, and the bench says so. Records come as
+CSV (table.py) into a table of the narrowest fitting types in a database file; IPv4 addresses
+are UINTEGER, those of IPv6 UUID, which is the best DuckDB has for them. Run alone:
 
     bench/duckdb_peer.py DATABASE CSV|- [THREADS]     load (unless -), then time the questions
 """
@@ -15,7 +15,12 @@ import subprocess
 import sys
 import time
 
+import table
+from common import MEMORY, show
+
 PACKAGE = "@duckdb/node-bindings-linux-x64"
+NAME = "DuckDB"
+HOW_TO_GET = f"apt-get install npm; then npm install --prefix build/peers --ignore-scripts {PACKAGE} (the bench tries it)"
 
 
 class Result(ctypes.Structure):
@@ -37,7 +42,7 @@ def library(cache):
 
 
 class DuckDB:
-    def __init__(self, so, database, threads=1):
+    def __init__(self, so, database, threads=1, memory=MEMORY):
         self.c = ctypes.CDLL(str(so))
         self.c.duckdb_value_varchar.restype = ctypes.c_void_p
         self.c.duckdb_result_error.restype = ctypes.c_char_p
@@ -48,8 +53,10 @@ class DuckDB:
             raise RuntimeError(f"DuckDB can not open {database}")
         self.c.duckdb_connect(self.database, ctypes.byref(self.connection))
         self.ask(f"SET threads = {threads}")
+        self.ask(f"SET memory_limit = '{memory}B'")
 
     def ask(self, sql):
+        show(f"DuckDB: {sql}")
         result = Result()
         try:
             if self.c.duckdb_query(self.connection, sql.encode(), ctypes.byref(result)):
@@ -73,22 +80,29 @@ class DuckDB:
         self.c.duckdb_close(ctypes.byref(self.database))
 
 
-def number_of(column):
-    return " + ".join(f"split_part({column}, '.', {i + 1})::UINTEGER * {256 ** (3 - i)}::UINTEGER" for i in range(4))
+TYPES = {"u8": "UTINYINT", "u16": "USMALLINT", "u32": "UINTEGER", "u64": "UBIGINT", "i64": "BIGINT", "ipv4": "UINTEGER",
+         "ipv6": "UUID", "text": "VARCHAR"}
 
 
-def load(db, path):
-    """The table `flow`, in the order the records were stored."""
-    db.ask(f"""CREATE OR REPLACE TABLE flow AS SELECT
-        octets::UBIGINT AS octets, packets::UBIGINT AS packets,
-        ({number_of('sourceIPv4Address')})::UINTEGER AS src, ({number_of('destinationIPv4Address')})::UINTEGER AS dst,
-        sourceTransportPort::USMALLINT AS sport, destinationTransportPort::USMALLINT AS dport,
-        protocolIdentifier::UTINYINT AS proto, ipClassOfService::UTINYINT AS tos, tcpControlBits::USMALLINT AS flags,
-        ingressInterface::UINTEGER AS input, egressInterface::UINTEGER AS output,
-        ipNextHopIPv4Address AS next_hop, bgpSourceAsNumber::UINTEGER AS src_as,
-        bgpDestinationAsNumber::UINTEGER AS dst_as,
-        flowStart::BIGINT AS first_ms, flowEnd::BIGINT AS last_ms, exporter, domain::UINTEGER AS domain
-        FROM read_csv('{path}', header = true, all_varchar = true)""")
+def value_of(column):
+    if column.kind == "ipv4":
+        return " + ".join(f"split_part(\"{column.name}\", '.', {i + 1})::UINTEGER * {256 ** (3 - i)}::UINTEGER"
+                          for i in range(4))
+    return f'"{column.name}"::{TYPES[column.kind]}'
+
+
+def create(db, columns):
+    db.ask("CREATE OR REPLACE TABLE flow (" + ", ".join(f"{c.peer} {TYPES[c.kind]}" for c in columns) + ")")
+    db.ask("CHECKPOINT")
+
+
+def add(db, columns, path):
+    """Rows of a CSV file, in their order."""
+    db.ask("INSERT INTO flow SELECT " + ", ".join(map(value_of, columns))
+           + f" FROM read_csv('{path}', header = true, all_varchar = true)")
+
+
+def finish(db):
     db.ask("CHECKPOINT")
 
 
@@ -134,7 +148,9 @@ def main():
         sys.exit("DuckDB is not there: npm can not install it")
     db = DuckDB(so, sys.argv[1], int(sys.argv[3]) if len(sys.argv) > 3 else 1)
     if sys.argv[2] != "-":
-        load(db, sys.argv[2])
+        create(db, table.FLOW)
+        add(db, table.FLOW, sys.argv[2])
+        finish(db)
     net = os.environ.get("WEIR_BENCH_NETS", "10.1.0.0/16,10.2.0.0/16").split(",")
     tos, host = os.environ.get("WEIR_BENCH_TOS", "0"), os.environ.get("WEIR_BENCH_HOST", "10.1.0.1")
     for name, sql in questions(net[0], net[1], tos, host):

@@ -1,226 +1,197 @@
-"""The questions of the store, by scans of raw blocks (roll-ups off): Weir, nfdump and DuckDB on the same
+"""The questions of the store, by scans of raw blocks (roll-ups off): Weir, nfdump, DuckDB and ClickHouse on the same
 records, in one run, one thread each; and Weir once more with two.
 
 Six questions: two networks; one ToS; the ten largest source addresses; a matrix of /16 x /16; one host;
-distinct 5-tuples. Beside DuckDB (in this process): CPU of the engines. Beside nfdump: wall of whole
-programs, from start to end, `weir totals` (which asks a running weird) and `nfdump` (which reads with
-as many threads as it likes). Each the best of ROUNDS. Answers of all three are compared and a
-difference fails the run.
-
-DuckDB comes from npm (duckdb_peer.py) and is left out where npm has none; ClickHouse is Debian's server
-(clickhouse_peer.py; one thread, its CPU to 10 ms), left out where it is not installed.
-Environment: WEIR_BENCH_FLOWS (10000000), WEIR_BENCH_DATA (a weird data
-folder, a folder of nfcapd's and a DuckDB file to use again).
+distinct 5-tuples. Beside DuckDB (in this process) and ClickHouse: CPU of the engines. Beside nfdump (which reads LZ4,
+with as many threads as it likes): wall of whole programs, from start to end, `weir totals` (which asks a
+running weird) and `nfdump`. All the best of three runs, files in the page cache; but ClickHouse's CPU, which can be read
+to 10 ms only, the mean of three, and a run of nfdump's that takes longer than 20 s is not repeated. Every
+engine may use 8 GiB for a question; one that needs more has no figure. Answers are compared and a difference fails the run.
 """
 import json
 import math
-import os
-import pathlib
 import re
-import resource
-import select
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import clickhouse_peer  # noqa: E402
-import duckdb_peer  # noqa: E402
+import clickhouse_peer
+import dataset
+import duckdb_peer
+import nfdump_peer
+from common import BUILD, MEMORY, ROUNDS, Weird, fail, folder_of, goals, measured, options, progress, size
 
-BUILD = pathlib.Path(os.environ.get("BUILD", "build")).resolve()
-FLOWS = int(os.environ.get("WEIR_BENCH_FLOWS", "10000000"))
-ROUNDS = 5
-SHAPE = ["--flows", str(FLOWS), "--duration", "1h", "--seed", "7", "--start", "2026-01-01T00:00:00Z"]
 TUPLE = "sourceIPv4Address,destinationIPv4Address,sourceTransportPort,destinationTransportPort,protocolIdentifier"
+BESIDE_NFDUMP, BESIDE_DUCKDB, MEAN_BESIDE_DUCKDB = 10, 1, 2
 
-
-def run(*command, **options):
-    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **options)
-    if done.returncode:
-        sys.exit(f"questions: {command[0]} exited {done.returncode}")
-    return done.stdout.decode()
-
-
-# ---- the same records three times ----
-
-def prepare(base):
-    capture = base / "flows.pcap"
-    if not (base / "truth.json").exists():
-        truth = json.loads(run(BUILD / "weirgen", "--pcap", capture, *SHAPE))
-        (base / "truth.json").write_text(json.dumps(truth))
-    if not (base / "weir").exists():
-        report = json.loads(run(BUILD / "weird", "import", "--data", base / "weir", capture))
-        if report["records"] != FLOWS:
-            sys.exit(f"questions: weird kept {report['records']} of {FLOWS} flows")
-        if "compact" in run(BUILD / "weird", "--help"):
-            run(BUILD / "weird", "compact", "--data", base / "weir")
-    capture.unlink(missing_ok=True)
-    if not (base / "nf").exists():
-        hear(base / "nf")
-    so = duckdb_peer.library(BUILD / "peers")
-    if so and not (base / "duck.db").exists():
-        export(base, base / "flows.csv")
-        db = duckdb_peer.DuckDB(so, base / "duck.db", 2)
-        duckdb_peer.load(db, base / "flows.csv")
-        db.close()
-        (base / "flows.csv").unlink()
-    return json.loads((base / "truth.json").read_text()), so
-
-
-def export(base, path):
-    with open(path, "wb") as out:
-        subprocess.run([BUILD / "weird", "export", "--data", base / "weir", "--format", "csv"], stdout=out, check=True)
-
-
-def hear(folder):
-    """nfcapd hears all of it, at half the rate until it loses nothing."""
-    rate = 600000
-    while rate > 50000:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        nfcapd = subprocess.Popen(["nfcapd", "-w", folder, "-p", str(port), "-b", "127.0.0.1",
-                                   "-B", str(1 << 30), "-t", "3600", "-y"],
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(1)
-        run(BUILD / "weirgen", "--udp", f"127.0.0.1:{port}", "--rate", rate, *SHAPE)
-        time.sleep(2)
-        nfcapd.send_signal(signal.SIGTERM)
-        nfcapd.wait(60)
-        kept = sum(int(n) for n in re.findall(r"^Flows:\s*(\d+)", run("nfdump", "-R", folder, "-I"), re.M))
-        if kept == FLOWS:
-            return
-        rate //= 2
-    sys.exit("questions: nfcapd loses flows at every rate that was tried")
-
-
-# ---- asking ----
 
 class Weir:
-    def __init__(self, data, threads):
-        free = "127.0.0.1:0"
-        self.process = subprocess.Popen([BUILD / "weird", "--data", data, "--http", free, "--netflow", free,
-                                         "--sflow", free, "--ipfix", free, "--threads", str(threads),
-                                         "--query-memory", "4G"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        ready, _, _ = select.select([self.process.stdout], [], [], 60)
-        line = self.process.stdout.readline().decode() if ready else ""
-        if not line.startswith("ready"):
-            self.process.kill()
-            sys.exit("questions: weird did not get ready")
-        self.url = "http://" + dict(p.split("=") for p in line.split()[1:])["http"]
+    """A weird with so many threads that answers questions."""
 
-    def ask(self, words):
+    def __init__(self, data, threads):
+        self.server = Weird(data, "--threads", threads, "--query-memory", MEMORY)
+
+    def ask(self, words, rounds=ROUNDS):
         """((wall, CPU, wall of the whole program), answer)"""
         best, answer = (math.inf, math.inf, math.inf), None
-        for _ in range(ROUNDS):
-            start = time.monotonic()
-            out = run(BUILD / "weir", "--url", self.url, "totals", "--source", "blocks", "--format", "json", *words)
-            whole = time.monotonic() - start
+        for _ in range(rounds):
+            whole, _, out = measured([BUILD / "weir", "--url", self.server.url, "totals", "--source", "blocks",
+                                      "--format", "json", *words])
             answer = json.loads(out)
-            now = (answer["elapsedMicroseconds"] / 1e6, answer["cpuMicroseconds"] / 1e6, whole)
-            best = tuple(map(min, best, now))
+            best = tuple(map(min, best, (answer["elapsedMicroseconds"] / 1e6, answer["cpuMicroseconds"] / 1e6, whole)))
         return best, answer
 
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(60)
 
-
-def ask_nfdump(folder, words):
-    best, out = (math.inf, math.inf), ""
-    for _ in range(2):
-        start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        out = run("nfdump", "-R", folder, "-N", *words)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        best = (min(best[0], time.monotonic() - start), min(best[1], cpu))
-    return best, out
-
-
-def questions(truth, host):
-    first, second = (tag["prefixes"][0] for tag in truth["tags"][:2])
-    two = f"src net {first} and dst net {second}"
-    sql = duckdb_peer.questions(first, second, 0, host)
-    ours = [["--filter", two], ["--filter", "tos 0"], ["--by", "sourceIPv4Address", "--top", "10"],
+def questions(first, second, host):
+    """(name, words of weir totals, words of nfdump, SQL of DuckDB)"""
+    ours = [["--filter", f"src net {first} and dst net {second}"], ["--filter", "tos 0"],
+            ["--by", "sourceIPv4Address", "--top", "10"],
             ["--by", "sourceIPv4Address/16,destinationIPv4Address/16", "--top", "10"], ["--filter", f"host {host}"],
             ["--by", TUPLE, "--top", "1"]]
-    theirs = [["-o", "null", two], ["-o", "null", "tos 0"], ["-q", "-s", "srcip/bytes", "-n", "10", "-o", "csv"],
-              ["-q", "-A", "srcip4/16,dstip4/16", "-O", "bytes", "-n", "10", "-o", "fmt:%byt", "ipv4"],
-              ["-o", "null", f"host {host}"],
-              ["-q", "-A", "srcip,dstip,srcport,dstport,proto", "-O", "bytes", "-n", "1", "-o", "fmt:%byt"]]
+    theirs = nfdump_peer.questions(first, second, 0, host)
+    sql = duckdb_peer.questions(first, second, 0, host)
     return [(name, *rest) for (name, query), *rest in zip(sql, ours, theirs, [q for _, q in sql])]
 
 
-def same_answer(name, ours, theirs, duck):
-    rows = ours["rows"]
-    if name == "distinct 5-tuples":
-        return not duck or int(duck[0][0]) == ours["groups"]
-    octets = [r["octets"] for r in rows]
-    total = re.search(r"total bytes: (\d+)", theirs)
-    return (not duck or [int(r[0] or 0) for r in duck] == octets) and (not total or int(total.group(1)) == octets[0])
+def compare(name, ours, told, who):
+    """Fails when rows of a database are not Weir's answer."""
+    expected = [ours["groups"]] if name == "distinct 5-tuples" else [row["octets"] for row in ours["rows"]]
+    if [int(row[0] or 0) for row in told] != expected:
+        fail(f"{name}: the answers differ: {ours['rows'][:2]}, {who}: {told[:2]}")
+
+
+def compare_nfdump(name, ours, out):
+    total = re.search(r"total bytes: (\d+)", out)
+    if total and int(total.group(1)) != ours["rows"][0]["octets"]:
+        fail(f"{name}: the answers differ: {ours['rows'][:2]}, nfdump: {out[-200:]}")
 
 
 def mean(ratios):
-    return math.exp(sum(math.log(r) for r in ratios) / len(ratios))
+    return math.exp(sum(map(math.log, ratios)) / len(ratios))
+
+
+# ---- one engine after another ----
+
+def ask_weir(data, asked, threads):
+    weir = Weir(data, threads)
+    try:
+        found = []
+        for name, words, _, _ in asked:
+            progress(f"weir, {threads} thread(s): {name}")
+            found.append(weir.ask(words))
+        return found
+    finally:
+        weir.server.stop()
+
+
+def busiest(data):
+    """The third of the source addresses with the most octets: a host that has flows, not the most."""
+    weir = Weir(data, 2)
+    try:
+        return weir.ask(["--by", "sourceIPv4Address", "--top", "3"], 1)[1]["rows"][2]["sourceIPv4Address"]
+    finally:
+        weir.server.stop()
+
+
+def ask_nfdump(data_set, asked, answers):
+    """(wall, CPU) a question; None for a question that its memory did not do for; no list without nfdump."""
+    if not nfdump_peer.there():
+        print("nfdump is left out: apt-get install nfdump")
+        return None
+    folder = dataset.nfdump(data_set)
+    found = []
+    for (name, _, words, _), answer in zip(asked, answers):
+        progress(f"nfdump: {name}")
+        wall, cpu, out = nfdump_peer.best_of(folder, words, ROUNDS)
+        if out is None:
+            print(f"nfdump, {name}: failed with {MEMORY >> 30} GiB of address space")
+            found.append(None)
+            continue
+        compare_nfdump(name, answer, out)
+        found.append((wall, cpu))
+    return found
+
+
+def ask_database(db, peer, dialect, asked, answers):
+    """(wall, CPU) a question; no list without the engine."""
+    if not db:
+        print(f"{peer.NAME} is left out: {peer.HOW_TO_GET}")
+        return None
+    found = []
+    try:
+        for (name, _, _, sql), answer in zip(asked, answers):
+            progress(f"{peer.NAME}: {name}")
+            try:
+                wall, cpu, told = peer.best_of(db, dialect(sql), ROUNDS)
+            except RuntimeError as error:
+                if "memory" not in str(error).lower():
+                    raise
+                print(f"{peer.NAME}, {name}: {error}")
+                found.append(None)
+                continue
+            compare(name, answer, told, peer.NAME)
+            found.append((wall, cpu))
+    finally:
+        db.close()
+    return found
+
+
+# ---- the table ----
+
+def ms(seconds):
+    return f"{seconds * 1e3:,.{1 if seconds < 0.01 else 0}f}"
+
+
+def beside(name, engine, ratio, goal):
+    """A ratio, and whether it is what is wanted."""
+    if ratio is None:
+        return f"{'-':>15}"
+    word = goals.at_least(ratio, goal, f"{name}, times as fast as {engine}") if goal else ""
+    return f"{f'{ratio:.2f} {word}':>15}"
+
+
+def print_engines(asked, ours, both, nf, duck, house):
+    print(f"{'ms of CPU (of wall)':<26}{'weir':>16}{'2 threads':>11}{'speed-up':>10}{'whole':>8}{'nfdump':>20}"
+          f"{'DuckDB':>18}{'ClickHouse':>18}")
+    for i, (name, *_) in enumerate(asked):
+        (wall, cpu, whole), (two, _, _) = ours[i], both[i][0]
+        cells = "".join(f"{f'{ms(e[i][1])} ({ms(e[i][0])})' if e and e[i] else '-':>{width}}"
+                        for e, width in ((nf, 20), (duck, 18), (house, 18)))
+        print(f"{name:<26}{f'{ms(cpu)} ({ms(wall)})':>16}{f'({ms(two)})':>11}{wall / two:>10.2f}{ms(whole):>8}{cells}")
+
+
+def print_ratios(asked, ours, nf, duck, house):
+    print(f"\n{'Weir is so many times':<26}{'x nfdump':>15}{'x DuckDB':>15}{'x ClickHouse':>15}   wanted: "
+          f"{BESIDE_NFDUMP} x nfdump, {BESIDE_DUCKDB} x DuckDB, of the mean {MEAN_BESIDE_DUCKDB}")
+    columns = (("nfdump", nf, lambda i: nf[i][0] / ours[i][2], BESIDE_NFDUMP, None),
+               ("DuckDB", duck, lambda i: duck[i][1] / ours[i][1], BESIDE_DUCKDB, MEAN_BESIDE_DUCKDB),
+               ("ClickHouse", house, lambda i: max(house[i][1], 0.01) / ours[i][1], None, None))
+    ratios = {engine: [of(i) if e and e[i] else None for i in range(len(asked))] for engine, e, of, _, _ in columns}
+    for i, (name, *_) in enumerate(asked):
+        print(f"{name:<26}" + "".join(beside(name, engine, ratios[engine][i], goal)
+                                      for engine, _, _, goal, _ in columns))
+    means = {engine: mean([r for r in each if r]) if any(each) else None for engine, each in ratios.items()}
+    print(f"{'geometric mean':<26}" + "".join(beside("geometric mean", engine, means[engine], goal)
+                                              for engine, _, _, _, goal in columns))
 
 
 def main():
-    kept = os.environ.get("WEIR_BENCH_DATA")
-    base = pathlib.Path(kept or tempfile.mkdtemp(prefix="weir-questions-"))
-    base.mkdir(exist_ok=True)
-    truth, so = prepare(base)
-    one = Weir(base / "weir", 1)
-    _, busiest = one.ask(["--by", "sourceIPv4Address", "--top", "3"])
-    host = busiest["rows"][2]["sourceIPv4Address"]
-    rows, house = [], clickhouse_peer.peer(base / "ch", lambda path: export(base, path))
-    for name, ours, theirs, sql in questions(truth, host):
-        ours_best, answer = one.ask(ours)
-        theirs_best, out = ask_nfdump(base / "nf", theirs)
-        db = duckdb_peer.DuckDB(so, base / "duck.db") if so else None
-        duck_wall, duck_cpu, duck = duckdb_peer.best_of(db, sql, ROUNDS) if db else (None, None, None)
-        if db:
-            db.close()
-        if not same_answer(name, answer, out, duck):
-            sys.exit(f"questions: {name}: the answers differ: {answer['rows'][:2]}, {duck}, {out[-200:]}")
-        house_cpu = None
-        if house:
-            _, house_cpu, told = clickhouse_peer.best_of(house, clickhouse_peer.of_duckdb(sql), ROUNDS)
-            if not same_answer(name, answer, out, told):
-                sys.exit(f"questions: {name}: ClickHouse differs: {answer['rows'][:2]}, {told[:2]}")
-        rows.append((name, ours_best, theirs_best, (duck_wall, duck_cpu), ours, house_cpu))
-    one.stop()
-    if house:
-        house.close()
-    two = Weir(base / "weir", 2)
-    print(f"\n{FLOWS:,} flows, raw blocks, best of {ROUNDS}; ms of CPU (ms of wall); "
-          "whole programs' wall beside nfdump")
-    print(f"{'question':<26}{'weir':>16}{'whole':>8}{'2 threads':>12}{'nfdump':>18}{'DuckDB':>18}{'x nfdump':>10}{'x DuckDB':>10}"
-          f"{'ClickHouse':>12}{'x it':>7}")
-    for name, (wall, cpu, whole), (nf_wall, nf_cpu), (duck_wall, duck_cpu), words, house_cpu in rows:
-        (both, _, _), _ = two.ask(words)
-        duck = f"{duck_cpu * 1e3:.0f} ({duck_wall * 1e3:.0f})" if so else "-"
-        print(f"{name:<26}{f'{cpu * 1e3:.0f} ({wall * 1e3:.0f})':>16}{f'{whole * 1e3:.0f}':>8}{f'({both * 1e3:.0f})':>12}"
-              f"{f'{nf_cpu * 1e3:.0f} ({nf_wall * 1e3:.0f})':>18}{duck:>18}{nf_wall / whole:>10.1f}"
-              f"{f'{duck_cpu / cpu:.2f}' if so else '-':>10}{f'{house_cpu * 1e3:.0f}' if house else '-':>12}"
-              f"{f'{house_cpu / cpu:.1f}' if house else '-':>7}", flush=True)
-    two.stop()
-    print(f"geometric mean: {mean([r[2][0] / r[1][2] for r in rows]):.1f} x nfdump (wall)"
-          + (f", {mean([r[3][1] / r[1][1] for r in rows]):.2f} x DuckDB (CPU)" if so else "")
-          + (f", {mean([r[5] / r[1][1] for r in rows]):.2f} x ClickHouse" if house else ""))
-    duck = f", DuckDB {(base / 'duck.db').stat().st_size / FLOWS:.2f}" if so else ""
-    print(f"bytes a flow: weir {size(base / 'weir') / FLOWS:.2f}, nfdump LZ4 {size(base / 'nf') / FLOWS:.2f}{duck}")
-    if not kept:
-        shutil.rmtree(base)
+    given = options(__doc__)
+    with folder_of(given) as base:
+        data_set = dataset.Generated(base, given.flows)
+        data = data_set.weir()
+        first, second = (tag["prefixes"][0] for tag in data_set.truth()["tags"][:2])
+        asked = questions(first, second, busiest(data))
+        ours, answers = zip(*ask_weir(data, asked, 1))
+        both = ask_weir(data, asked, 2)
+        dataset.load(data_set, ["duck.db", "ch-lz4"])
+        nf = ask_nfdump(data_set, asked, answers)
+        duck = ask_database(dataset.duckdb(data_set), duckdb_peer, str, asked, answers)
+        house = ask_database(dataset.clickhouse(data_set), clickhouse_peer, clickhouse_peer.of_duckdb, asked, answers)
+        progress("")
+        print(f"\n{data_set.name}, raw blocks of {size(data) / given.flows:.2f} octets a flow, one thread, best of "
+              f"{ROUNDS}; `whole`: wall of the whole program weir")
+        print_engines(asked, ours, both, nf, duck, house)
+        print_ratios(asked, ours, nf, duck, house)
+    goals.finish()
 
 
-def size(folder):
-    return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
-
-
-main()
+if __name__ == "__main__":
+    main()

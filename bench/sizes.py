@@ -1,167 +1,122 @@
-"""Octets a flow on disk: Weir (as it comes, and compacted), nfdump (LZ4, BZ2, and what zstd would make of its
-file), DuckDB, ClickHouse (LZ4, ZSTD), and SQLite with a row a flow. The same records of weirgen's for all.
+"""Octets a flow on disk: Weir (as it comes, and compacted), nfdump (LZ4, BZ2, and what zstd would make of its file:
+nfdump_peer.py), DuckDB, ClickHouse (LZ4, ZSTD), and SQLite with a row a flow; the same records for all.
 
-Weir keeps every field that came and its own (36 columns); nfdump what its format has; the other three the 18 columns of
-duckdb_peer.py. Debian's nfdump has no zstd: its uncompressed file is compressed by the program zstd, level 3, in
-blocks of 1 MiB, which are nfdump's own; the CPU seconds beside it are zstd's alone. Fails when Weir needs more
-than GOALS times a peer's octets. Peers that are not installed are left out, and that is said.
-
-Environment: WEIR_BENCH_FLOWS (10000000), WEIR_BENCH_FOLDER (a temporary one; 500 octets a flow).
+Data sets: --flows of weirgen's, and the corpus's largest traces (../shared/corpus or $CORPUS; or --capture FILE). Weir
+keeps every field that came and its own (36 columns for weirgen's); nfdump what its format has; the other three the
+columns that table.py names. Traces are small, and an empty store of some engines is larger than all their flows:
+for them every engine's files are also counted less an empty store of the same engine (of SQLite's files, so
+of Weir's: octets in use, as whole pages would hide the flows). A goal is missed where Weir needs more than GOALS times
+a peer's octets, counted either way. Peers that are not installed are left out, and that is said.
 """
-import csv
-import itertools
-import os
 import pathlib
-import re
-import shutil
-import signal
-import socket
-import sqlite3
-import subprocess
-import sys
-import tempfile
-import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import clickhouse_peer  # noqa: E402
-import duckdb_peer  # noqa: E402
+import clickhouse_peer
+import dataset
+import duckdb_peer
+import nfdump_peer
+from common import BUILD, empty, folder_of, goals, in_use, options, progress, remove, run, size
 
-BUILD = pathlib.Path(os.environ.get("BUILD", "build")).resolve()
-FLOWS = int(os.environ.get("WEIR_BENCH_FLOWS", "10000000"))
-SHAPE = ["--flows", str(FLOWS), "--duration", "1h", "--seed", "7", "--start", "2026-01-01T00:00:00Z"]
-SQLITE_ROWS = 1000000  # of the same: enough to know
 GOALS = {"nfdump zstd": 0.7, "DuckDB": 0.6, "ClickHouse LZ4": 0.6, "ClickHouse ZSTD": 0.6}
+BZ2_FLOWS = 10000000  # of a larger set; its blocks are compressed one by one, so more would say the same
 
 
-def run(*command, **options):
-    done = subprocess.run([str(c) for c in command], stdout=options.pop("stdout", subprocess.PIPE),
-                          stderr=subprocess.DEVNULL, check=False, **options)
-    if done.returncode:
-        sys.exit(f"sizes: {command[0]} exited {done.returncode}")
-    return (done.stdout or b"").decode()
+def weir(data_set):
+    folder, nothing = data_set.weir(), empty(data_set.folder / "empty")
+    run(BUILD / "weird", "compact", "--data", nothing)
+    none = in_use(nothing / "weir.db")
+    remove(nothing)
+    yield "Weir, compacted", size(folder), in_use(folder / "weir.db") - none
+    octets, used = dataset.as_it_comes(data_set)
+    yield "Weir, as it comes", octets, used - none
 
 
-def size(folder):
-    return sum(f.stat().st_size for f in pathlib.Path(folder).rglob("*") if f.is_file())
-
-
-def weir(base):
-    capture = base / "flows.pcap"
-    run(BUILD / "weirgen", "--pcap", capture, *SHAPE)
-    run(BUILD / "weird", "import", "--data", base / "weir", capture)
-    yield "Weir, as it comes", size(base / "weir")
-    run(BUILD / "weird", "compact", "--data", base / "weir")
-    yield "Weir, compacted", size(base / "weir")
-    capture.unlink()
-
-
-def hear(folder):
-    """nfcapd hears all of it, at half the rate until it loses nothing; uncompressed."""
-    rate = 600000
-    while rate > 50000:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        nfcapd = subprocess.Popen(["nfcapd", "-w", folder, "-p", str(port), "-b", "127.0.0.1", "-B", str(1 << 30),
-                                   "-t", "3600"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(1)
-        run(BUILD / "weirgen", "--udp", f"127.0.0.1:{port}", "--rate", rate, *SHAPE)
-        time.sleep(2)
-        nfcapd.send_signal(signal.SIGTERM)
-        nfcapd.wait(60)
-        if sum(int(n) for n in re.findall(r"^Flows:\s*(\d+)", run("nfdump", "-R", folder, "-I"), re.M)) == FLOWS:
-            return
-        rate //= 2
-    sys.exit("sizes: nfcapd loses flows at every rate that was tried")
-
-
-def zstd(path):
-    """Octets that zstd makes of the file, and its CPU seconds by its own bench."""
-    out = subprocess.run(["zstd", "-b3", "-e3", "-i0", "-B1048576", path], capture_output=True, text=True, check=False)
-    found = re.findall(r":\s*(\d+) ->\s*(\d+) .*?([\d.]+) MB/s", (out.stdout + out.stderr).replace("\r", "\n"))
-    return (int(found[-1][1]), int(found[-1][0]) / 1e6 / float(found[-1][2])) if found else None
-
-
-def nfdump(base):
-    if not shutil.which("nfcapd"):
-        print("nfdump is left out: not installed")
+def nfdump(data_set):
+    if not nfdump_peer.there():
+        print("nfdump is left out: apt-get install nfdump")
         return
-    hear(base / "nf")
-    for name, flag in (("nfdump LZ4", "-y"), ("nfdump BZ2", "-j")):
-        run("nfdump", "-R", base / "nf", flag, "-w", base / "nf.out")
-        yield name, (base / "nf.out").stat().st_size
-        (base / "nf.out").unlink()
-    made = zstd(next((base / "nf").iterdir())) if shutil.which("zstd") else None
+    why = data_set.why_not_nfdump() if isinstance(data_set, dataset.Trace) else ""
+    if why:
+        print(f"nfdump is left out: {why}")
+        return
+    folder, some = dataset.nfdump(data_set), min(data_set.flows, BZ2_FLOWS)
+    plain, out, nothing = data_set.folder / "nf", data_set.folder / "nf.out", data_set.folder / "nothing"
+    nfdump_peer.hear_once(nothing, lambda port, rate: None, 0, [])
+    none = size(nothing)
+    remove(nothing)
+    octets = nfdump_peer.written(folder, [], plain)
+    yield "nfdump, plain", octets, octets - none
+    octets = nfdump_peer.written(plain, ["-y"], out)
+    yield "nfdump LZ4", octets, octets - none
+    out.unlink()
+    octets = nfdump_peer.written(plain, ["-j", "-c", some], out) * data_set.flows // some
+    yield f"nfdump BZ2{f', of the first {some // 1000000} M' if some < data_set.flows else ''}", octets, octets - none
+    out.unlink()
+    made = nfdump_peer.zstd(plain)
+    plain.unlink()
     if made:
-        yield "nfdump zstd", made[0]
-        print(f"zstd -3 of nfcapd's file: {made[1]:.2f} CPU s")
+        yield "nfdump zstd", made[0], made[0] - none
     else:
-        print("nfdump's file by zstd is left out: the program zstd is not installed")
-    shutil.rmtree(base / "nf")
+        print("nfdump zstd is left out: apt-get install libzstd1")
 
 
-def sqlite(path, table):
-    names = [name for name, _, _ in clickhouse_peer.COLUMNS]
-    db = sqlite3.connect(path)
-    db.execute("PRAGMA journal_mode = OFF")
-    kinds = ("TEXT" if "Address" in name or name == "exporter" else "INTEGER" for name in names)
-    db.execute("CREATE TABLE flow (" + ", ".join(f"{name} {kind}" for name, kind in zip(names, kinds)) + ")")
-    with open(table, newline="", encoding="ascii") as file:
-        rows = csv.reader(file)
-        header = next(rows)
-        at = [header.index(name) for name in names]
-        db.executemany(f"INSERT INTO flow VALUES ({', '.join('?' * len(names))})",
-                       ([row[i] for i in at] for row in itertools.islice(rows, SQLITE_ROWS)))
-    db.commit()
-    count = db.execute("SELECT count(*) FROM flow").fetchone()[0]
-    db.close()
-    return path.stat().st_size * FLOWS // count
-
-
-def databases(base):
-    table = base / "flows.csv"
-    with open(table, "wb") as out:
-        run(BUILD / "weird", "export", "--data", base / "weir", "--format", "csv", stdout=out)
-    yield "SQLite, a row a flow", sqlite(base / "rows.db", table)
-    so = duckdb_peer.library(BUILD / "peers")
-    if so:
-        db = duckdb_peer.DuckDB(so, base / "duck.db", 2)
-        duckdb_peer.load(db, table)
+def databases(data_set):
+    octets, count, rows = dataset.sqlite(data_set)
+    yield "SQLite, a row a flow", octets * data_set.flows // count, rows * data_set.flows // count
+    dataset.load(data_set)
+    if (data_set.folder / "duck.db").exists():
+        path = data_set.folder / "empty.db"
+        db = duckdb_peer.DuckDB(duckdb_peer.library(BUILD / "peers"), path)
+        duckdb_peer.create(db, data_set.columns)
         db.close()
-        yield "DuckDB", (base / "duck.db").stat().st_size
+        octets = size(data_set.folder / "duck.db")
+        yield "DuckDB", octets, octets - size(path)
+        path.unlink()
     else:
-        print("DuckDB is left out: npm can not install it")
+        print(f"DuckDB is left out: {duckdb_peer.HOW_TO_GET}")
     for method in ("lz4", "zstd") if clickhouse_peer.there() else ():
-        db = clickhouse_peer.ClickHouse(base / method, method)
-        clickhouse_peer.load(db, table)
-        octets = clickhouse_peer.octets(db)
-        db.close()
-        shutil.rmtree(base / method)
-        yield f"ClickHouse {method.upper()}", octets
+        octets, none = clickhouse_peer.octets(data_set.folder / f"ch-{method}")
+        yield f"ClickHouse {method.upper()}", octets, octets - none
     if not clickhouse_peer.there():
-        print("ClickHouse is left out: not installed")
+        print(f"ClickHouse is left out: {clickhouse_peer.HOW_TO_GET}")
+
+
+def ratio(name, ours, theirs, what):
+    goal = GOALS.get(name)
+    if not goal or theirs <= 0:
+        return f"{f'{ours / theirs:.2f}' if theirs > 0 else '-':>8}{'':>16}"
+    word = goals.at_most(ours / theirs, goal, f"{what}, beside {name}")
+    return f"{ours / theirs:>8.2f}{f'<= {goal} {word}':>16}"
+
+
+def table(data_set):
+    progress(data_set.name)
+    found = [*weir(data_set), *nfdump(data_set), *databases(data_set)]
+    small = isinstance(data_set, dataset.Trace)
+    progress("")
+    print(f"\n{data_set.name}\n{'octets a flow':<28}{'files':>9}{'Weir/it':>8}{'':>16}"
+          + (f"{'less empty':>12}{'Weir/it':>8}" if small else ""))
+    _, ours, our_flows = found[0]
+    for name, octets, flows in found:
+        line = f"{name:<28}{octets / data_set.flows:>9.2f}{ratio(name, ours, octets, data_set.name)}"
+        if small:
+            line += f"{flows / data_set.flows:>12.2f}"
+            line += ratio(name, our_flows, flows, f"{data_set.name}, less empty stores")
+        print(line.rstrip(), flush=True)
+    if small and data_set.not_held():
+        print(f"nfdump has no place for {', '.join(data_set.not_held())}")
 
 
 def main():
-    kept = os.environ.get("WEIR_BENCH_FOLDER")
-    base = pathlib.Path(kept or tempfile.mkdtemp(prefix="weir-sizes-"))
-    missed = []
-    try:
-        found = dict(itertools.chain(weir(base), nfdump(base), databases(base)))
-    finally:
-        if not kept:
-            shutil.rmtree(base)
-    ours = found["Weir, compacted"]
-    print(f"\n{FLOWS:,} flows of weirgen's\n{'octets a flow':<28}{'':>8}{'Weir / it':>12}{'wanted':>10}")
-    for name, octets in found.items():
-        goal = GOALS.get(name)
-        print(f"{name:<28}{octets / FLOWS:>8.2f}{ours / octets:>12.2f}{f'<= {goal}' if goal else '':>10}")
-        if goal and ours > goal * octets:
-            missed.append(name)
-    if missed:
-        sys.exit("sizes: more than wanted beside " + ", ".join(missed))
+    given = options(__doc__, capture={"nargs": "+", "type": pathlib.Path, "help": "captures, in place of the corpus's"},
+                    only={"choices": ("generated", "traces"), "help": "only these data sets"})
+    with folder_of(given) as base:
+        if given.only != "traces":
+            table(dataset.Generated(base, given.flows))
+        if given.only != "generated":
+            for trace in dataset.traces(base, given.capture):
+                table(trace)
+                remove(trace.folder)
+    goals.finish()
 
 
 if __name__ == "__main__":
