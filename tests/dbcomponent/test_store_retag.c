@@ -93,6 +93,36 @@ static enum weir_status check_line(void *context, const char *text, size_t lengt
     return WEIR_OK;
 }
 
+static void append_all(struct store *s)
+{
+    enum store_outcome outcome;
+    for (size_t b = 0; b < BLOCKS; b++) {
+        struct buffer block = fixture_block(all[b], ROWS, 1, b + 1);
+        CU_ASSERT_EQUAL(store_append(s, block.bytes, block.length, &outcome, NULL), WEIR_OK);
+        buffer_free(&block);
+    }
+}
+
+static void add_tags(struct store *s)
+{
+    add_tag(s, 11, "BA", "10.0.0.0/16", 0);
+    add_tag(s, 12, "BA-lab", "10.0.1.0/24", 0);
+    add_tag(s, 13, "PE", "10.1.0.0/17", 0);
+}
+
+/* Roll-ups and records have the tags that plain reading gives them. */
+static void check_tagged(struct store *s)
+{
+    struct pair known;
+    tags_of(true, &known);
+    check_rollups(s, &known);
+    lines = wrong = 0;
+    CU_ASSERT_EQUAL(store_records(s, NULL, INTERVAL_ALL, check_line, NULL, NULL, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(lines, BLOCKS * ROWS);
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+}
+
 static void test_retag(void)
 {
     struct store *s = fixture_open(fixture_folder());
@@ -100,27 +130,16 @@ static void test_retag(void)
     enum store_outcome outcome;
     struct pair known;
     uint64_t changed;
-    for (size_t b = 0; b < BLOCKS; b++) {
+    for (size_t b = 0; b < BLOCKS; b++)
         fixture_flows(all[b], ROWS, b + 1, FIXTURE_TIME + (int64_t)b * 20 * MINUTE_MS,
                       3 * MINUTE_MS);
-        struct buffer block = fixture_block(all[b], ROWS, 1, b + 1);
-        CU_ASSERT_EQUAL(store_append(s, block.bytes, block.length, &outcome, &error), WEIR_OK);
-        buffer_free(&block);
-    }
+    append_all(s);
     tags_of(false, &known);
     check_rollups(s, &known);
-    add_tag(s, 11, "BA", "10.0.0.0/16", 0);
-    add_tag(s, 12, "BA-lab", "10.0.1.0/24", 0);
-    add_tag(s, 13, "PE", "10.1.0.0/17", 0);
+    add_tags(s);
     CU_ASSERT_EQUAL(store_retag(s, NULL, NULL, &changed, &error), WEIR_OK);
     CU_ASSERT_EQUAL(changed, BLOCKS);
-    tags_of(true, &known);
-    check_rollups(s, &known);
-    lines = wrong = 0;
-    CU_ASSERT_EQUAL(store_records(s, NULL, INTERVAL_ALL, check_line, NULL, NULL, &error), WEIR_OK);
-    CU_ASSERT_EQUAL(lines, BLOCKS * ROWS);
-    CU_ASSERT_EQUAL(wrong, 0);
-    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    check_tagged(s);
     CU_ASSERT_EQUAL(store_retag(s, NULL, NULL, &changed, &error), WEIR_OK);
     CU_ASSERT_EQUAL(changed, 0); /* nothing is left to do */
     /* A block that comes afterwards is rolled up with the others. */
@@ -146,26 +165,12 @@ static void test_merged_meanwhile(void)
 {
     struct store *s = fixture_open(fixture_folder());
     struct weir_error error = {0};
-    enum store_outcome outcome;
-    struct pair known;
     uint64_t changed;
-    for (size_t b = 0; b < BLOCKS; b++) {
-        struct buffer block = fixture_block(all[b], ROWS, 1, b + 1);
-        CU_ASSERT_EQUAL(store_append(s, block.bytes, block.length, &outcome, &error), WEIR_OK);
-        buffer_free(&block);
-    }
-    add_tag(s, 11, "BA", "10.0.0.0/16", 0);
-    add_tag(s, 12, "BA-lab", "10.0.1.0/24", 0);
-    add_tag(s, 13, "PE", "10.1.0.0/17", 0);
+    append_all(s);
+    add_tags(s);
     CU_ASSERT_EQUAL(store_retag(s, merge_all, s, &changed, &error), WEIR_OK);
     CU_ASSERT_EQUAL(changed, BLOCKS / 2 + 1);
-    tags_of(true, &known);
-    check_rollups(s, &known);
-    lines = wrong = 0;
-    CU_ASSERT_EQUAL(store_records(s, NULL, INTERVAL_ALL, check_line, NULL, NULL, &error), WEIR_OK);
-    CU_ASSERT_EQUAL(lines, BLOCKS * ROWS);
-    CU_ASSERT_EQUAL(wrong, 0);
-    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    check_tagged(s);
     store_close(s);
 }
 
