@@ -74,7 +74,9 @@ export WEIR_BENCH_FOLDER="$folder/data" WEIR_BENCH_MISSED="$folder/missed"
 year() { # from roll-ups of minutes alone, then with the coarser ones that upkeep makes
     printf '\nmatrix of 3 x 3 tags from roll-ups, a flow a pair, protocol and minute; wanted: <= 10 ms with the coarser ones\n'
     mkdir -p "$folder/year"
-    "$BUILD/tests/dbcomponent/bench_year" "$folder/year" 3 >"$folder/year.out" || return 2
+    "$BUILD/tests/dbcomponent/bench_year" "$folder/year" 3 >"$folder/year.out" &
+    trap 'kill $!; wait $!; exit 143' TERM
+    wait $! || return 2
     rm -rf "$folder/year"
     awk -v missed="$WEIR_BENCH_MISSED" '
         !(/ flows .* ms$/ || /^minutes|^upkeep/) { next }
@@ -103,7 +105,7 @@ part() {
     esac
     script=$1
     shift
-    /usr/bin/python3 "$here/$script" "$@"
+    exec /usr/bin/python3 "$here/$script" "$@" # a signal to the part is one to the script
 }
 
 for part in $WEIR_BENCH_PARTS; do
