@@ -38,7 +38,7 @@ for part in $WEIR_BENCH_PARTS; do
     total=$((total + minutes))
     printf '%-10s about %3d min   %s\n' "$part" "$minutes" "${line#* }"
 done
-need=$((scaled * 4))
+need=$((scaled * 3))
 room=$(($(df -Pk "${TMPDIR:-/tmp}" | awk 'NR == 2 { print $4 }') / 1048576))
 echo "$WEIR_BENCH_FLOWS flows of weirgen's; about $total minutes"
 echo "up to $need GB of ${TMPDIR:-/tmp}, where $room GB are free; all of it is given back"
