@@ -9,6 +9,9 @@
 #include "store/merge.h"
 #include "store/upkeep.h"
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #define MERGE_FAN 16u
 #define FAIR 4u
@@ -195,5 +198,14 @@ static enum weir_status compact_kind(struct upkeep *u, enum record_kind kind,
 enum weir_status upkeep_compact(struct upkeep *u, struct weir_error *error)
 {
     enum weir_status status = compact_kind(u, RECORD_FLOW, error);
-    return status == WEIR_OK ? compact_kind(u, RECORD_OPTIONS, error) : status;
+    if (status == WEIR_OK)
+        status = compact_kind(u, RECORD_OPTIONS, error);
+    if (u->merger) { /* hundreds of MB, which the steps that follow shall not add theirs to */
+        merger_free(u->merger);
+        u->merger = NULL;
+#ifdef __GLIBC__
+        malloc_trim(0);
+#endif
+    }
+    return status;
 }

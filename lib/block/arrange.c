@@ -373,7 +373,9 @@ static bool find_order(struct arranger *s)
                                       s->rows,         s->first_rows,
                                       s->keys,         s->column_count,
                                       s->of,           &s->dictionary};
-    return order_rows(&s->unordered, &s->made, &s->scratch, &s->order);
+    bool fine = order_rows(&s->unordered, &s->made, &s->scratch, &s->order);
+    arena_free(&s->scratch); /* much more than what columns need, beside which it would stay */
+    return fine;
 }
 
 static bool fill(struct arranger *s)
