@@ -24,7 +24,7 @@ import time
 BUILD = pathlib.Path(os.environ.get("BUILD", "build")).resolve()
 NAME = pathlib.Path(sys.argv[0]).stem
 ROUNDS = 3  # of everything that decides a ratio, for all alike: sizes once, times the best, ingest the median
-MEMORY = 8 << 30  # octets that every engine may use for a question; nfdump, which has no such option: of address space
+MEMORY = 8 << 30  # octets that every engine may use for a question; of nfdump, which has no such option: nfdump_peer.py
 SEED = ["--duration", "1h", "--seed", "7", "--start", "2026-01-01T00:00:00Z"]
 ANY_PORT = [word for name in ("--http", "--netflow", "--sflow", "--ipfix") for word in (name, "127.0.0.1:0")]
 verbose = False

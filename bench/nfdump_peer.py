@@ -5,19 +5,22 @@ compression, in blocks of 1 MiB, which are nfdump's own, each by libzstd at leve
 """
 import ctypes
 import math
+import os
 import re
 import resource
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 
-from common import MEMORY, empty, ended, fail, free_port, measured, progress, run, show
+from common import empty, ended, fail, free_port, measured, progress, run, show
 
 FIRST_RATE, LEAST_RATE = 600000, 30000
 BLOCK = 1 << 20
 LEVEL = 3
-LONG = 20  # seconds; what takes longer is not repeated
+LONG, LONGEST = 20, 400  # seconds: what takes longer is not repeated; is ended
+MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4 * 3  # octets of address space
 
 # What nfdump 1.7 has a place for, by information element.
 HOLDS = set("""octetDeltaCount packetDeltaCount postOctetDeltaCount postPacketDeltaCount protocolIdentifier
@@ -105,11 +108,13 @@ def written(path, words, out):
 # ---- asking ----
 
 def limited():
+    """It keeps all that it groups in memory; and where it gets no more, threads of it wait for ever."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    signal.alarm(LONGEST)
 
 
 def best_of(folder, words, rounds):
-    """(wall seconds of the whole program, CPU seconds, its output); None for all of them when its memory did not do."""
+    """(wall seconds of the whole program, CPU seconds, its output); None for all of them where memory or LONGEST did not do."""
     wall, cpu, out = math.inf, math.inf, None
     for _ in range(rounds):
         one_wall, one_cpu, out = measured(["nfdump", "-R", folder, "-N", *words], may_fail=True, preexec_fn=limited)

@@ -5,8 +5,9 @@ Six questions: two networks; one ToS; the ten largest source addresses; a matrix
 distinct 5-tuples. Beside DuckDB (in this process) and ClickHouse: CPU of the engines. Beside nfdump (which reads LZ4,
 with as many threads as it likes): wall of whole programs, from start to end, `weir totals` (which asks a
 running weird) and `nfdump`. All the best of three runs, files in the page cache; but ClickHouse's CPU, which can be read
-to 10 ms only, the mean of three, and a run of nfdump's that takes longer than 20 s is not repeated. Every
-engine may use 8 GiB for a question; one that needs more has no figure. Answers are compared and a difference fails the run.
+to 10 ms only, the mean of three, and a run of nfdump's that takes longer than 20 s is not repeated. Every engine may use
+8 GiB for a question, nfdump three quarters of the memory; one that needs more has no figure. Answers are compared and a
+difference fails the run.
 """
 import json
 import math
@@ -101,7 +102,7 @@ def ask_nfdump(data_set, asked, answers):
         progress(f"nfdump: {name}")
         wall, cpu, out = nfdump_peer.best_of(folder, words, ROUNDS)
         if out is None:
-            print(f"nfdump, {name}: failed with {MEMORY >> 30} GiB of address space")
+            print(f"nfdump, {name}: failed with {nfdump_peer.MEMORY >> 30} GiB of address space in {nfdump_peer.LONGEST} s")
             found.append(None)
             continue
         compare_nfdump(name, answer, out)
