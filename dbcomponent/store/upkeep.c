@@ -90,7 +90,7 @@ static void *keep_up(void *context)
         if (status != WEIR_OK && status != told)
             log_error("store", "upkeep goes on later: %s", error.message);
         told = status;
-        finish(&k->work); /* a merger has tens of MB, and is seldom wanted */
+        finish(&k->work); /* what a round needs is seldom wanted */
         rest(k);
     }
     return NULL;
