@@ -89,6 +89,9 @@ int weird_import(struct weird_settings *s, int operands, char **operand)
     if (s->compact && (status == WEIR_OK || report.files_refused) &&
         weird_tidy(s, state.store, &upkeep, &error) != WEIR_OK)
         code = weird_complain(&error, 1);
-    store_close(state.store);
+    if (s->compact && code == 0)
+        store_put_away(state.store);
+    else
+        store_close(state.store);
     return code;
 }

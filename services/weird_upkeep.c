@@ -38,7 +38,10 @@ int weird_compact(struct weird_settings *s, int operands, char **operand)
     enum weir_status status = weird_tidy(s, store, &report, &error);
     if (status == WEIR_OK)
         status = store_status(store, &state, &error);
-    store_close(store);
+    if (status == WEIR_OK)
+        state.file_octets = store_put_away(store);
+    else
+        store_close(store);
     if (status != WEIR_OK)
         return weird_complain(&error, 1);
     printf("{\"merged\":%" PRIu64 ",\"made\":%" PRIu64 ",\"removed\":%" PRIu64

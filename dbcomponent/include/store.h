@@ -33,6 +33,12 @@ enum store_mode { STORE_CREATE, STORE_READ_ONLY };
 enum weir_status store_open(const char *data, enum store_mode mode, struct store **out,
                             struct weir_error *error);
 void store_close(struct store *s);
+/* Closes a store that nobody will write to for a while, and makes its file as small as it can be:
+ * one of a megabyte or less shrinks to a third or a tenth, if nobody else has it open and there
+ * is room for a second one beside it; else it stays as it is. Who opens it to write undoes that,
+ * in some milliseconds; can be killed at any moment. Octets of the file, 0: it can not be looked
+ * at. */
+uint64_t store_put_away(struct store *s);
 
 /* Scans are a sixth faster when the store's file is mapped into memory. But a mapped file that
  * something else makes shorter, or whose disk fails, is a SIGBUS to the thread that reads it, and

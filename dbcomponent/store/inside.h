@@ -82,6 +82,22 @@ enum weir_status folder_make(const char *data, const char *file, struct weir_err
 /* The file, which is ours, and those beside it are not for every user of the machine. */
 void folder_close_to_others(const char *file);
 
+/* page_size.c: octets of a page of a store that is written to. A small one that is put away has
+ * smaller ones. */
+#define PAGE_OCTETS 8192
+/* Gives a small store (others: nothing happens) small pages, or a store large ones. If that can not
+ * be, because somebody else has it open, or for want of space or permission, the file stays as it
+ * is, and that is all right. This process may not have it open. */
+void pages_make_small(const char *path);
+void pages_make_large(const char *path);
+/* Has this connection's file, whose writer comes now, pages of another size, or of unknown
+ * checksums? */
+bool pages_are_wrong(struct sql *sql);
+/* Is there a journal beside the file, of somebody who changes its pages, or died in that? */
+bool pages_journal(const char *path);
+/* Then undoes what he did, if he died, for those who open the file only to read can not. */
+void pages_roll_back(const char *path);
+
 /* reader.c: a reader that is not pooled any more. */
 void reader_free(struct reader *r);
 

@@ -67,19 +67,30 @@ static int log_grown(void *context, sqlite3 *db, const char *name, int frames)
     return SQLITE_OK;
 }
 
+/* Looks first: nothing is written to a file that is not ours, or is newer than we are. */
+static enum weir_status open_checked(struct store *s, bool *empty, struct weir_error *error)
+{
+    struct sql *sql = &s->writer;
+    int64_t version = 0;
+    enum weir_status status =
+        sql_open(sql, s->path, s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
+    if (status == WEIR_OK)
+        status = store_check_file(sql, &version, empty, error);
+    if (status == WEIR_OK && sqlite3_db_readonly(sql->db, "main") == 1)
+        status = weir_fail(error, WEIR_EDENIED, "data", "%s: not writable", s->path);
+    return status;
+}
+
 static enum weir_status open_writer(struct store *s, struct weir_error *error)
 {
     struct sql *sql = &s->writer;
-    enum weir_status status =
-        sql_open(sql, s->path, s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
-    if (status != WEIR_OK)
-        return status;
-    int64_t version = 0;
     bool empty = false;
-    /* Look first: nothing is written to a file that is not ours, or is newer than we are. */
-    status = store_check_file(sql, &version, &empty, error);
-    if (status == WEIR_OK && sqlite3_db_readonly(sql->db, "main") == 1)
-        status = weir_fail(error, WEIR_EDENIED, "data", "%s: not writable", s->path);
+    enum weir_status status = open_checked(s, &empty, error);
+    if (status == WEIR_OK && !empty && pages_are_wrong(sql)) {
+        sql_close(sql);
+        pages_make_large(s->path);
+        status = open_checked(s, &empty, error);
+    }
     if (status == WEIR_OK)
         folder_close_to_others(s->path);
     if (status == WEIR_OK && empty)
@@ -123,7 +134,7 @@ static enum weir_status open_immutable(struct store *s, struct sql *sql, struct 
     struct stat log;
     if (asprintf(&s->uri, "%s-wal", s->path) < 0)
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory");
-    bool logged = stat(s->uri, &log) == 0 && log.st_size > 0;
+    bool logged = (stat(s->uri, &log) == 0 && log.st_size > 0) || pages_journal(s->path);
     free(s->uri);
     s->uri = NULL;
     if (logged)
@@ -163,6 +174,7 @@ static enum weir_status open_reading(struct store *s, struct weir_error *error)
                          s->path)
                    : weir_fail(error, WEIR_EIO, "data", "there is no store at %s: %s", s->path,
                                strerror(errno));
+    pages_roll_back(s->path);
     enum weir_status status = sql_open(&sql, s->path, s->path, SQLITE_OPEN_READONLY, error);
     if (status != WEIR_OK)
         return status;
@@ -228,6 +240,20 @@ void store_close(struct store *s)
     free(s->path);
     free(s->uri);
     free(s);
+}
+
+uint64_t store_put_away(struct store *s)
+{
+    struct stat file;
+    char *path = strdup(s->path);
+    /* What is short of its end is left alone. */
+    bool whole = s->writer.db && !was_cut(s);
+    store_close(s);
+    if (path && whole)
+        pages_make_small(path);
+    uint64_t octets = path && stat(path, &file) == 0 ? (uint64_t)file.st_size : 0;
+    free(path);
+    return octets;
 }
 
 /* ---- writing ---- */
