@@ -229,7 +229,8 @@ static enum weir_status encode(struct deliver *d, const struct block_id *id, str
     if (status != WEIR_OK)
         return status;
     return block_encode_columns(d->encoder, id, batch_kind(job->batch), arranged.columns,
-                                arranged.count, arranged.rows, &job->account, block, error);
+                                arranged.count, arranged.rows, &arranged.feed, &job->account, block,
+                                error);
 }
 
 static void encode_job(struct deliver *d, struct pool_job *job, struct buffer *block)

@@ -130,7 +130,7 @@ struct decoding {
     struct arena *arena;
 };
 
-static uint32_t place_of(const struct block_record *b, ie_key key)
+uint32_t block_place(const struct block_record *b, ie_key key)
 {
     uint32_t low = 0, high = b->count;
     while (low < high) {
@@ -146,7 +146,7 @@ static uint32_t place_of(const struct block_record *b, ie_key key)
 bool block_bounds(void *context, ie_key key, struct column_bounds *out)
 {
     const struct block_record *b = context;
-    uint32_t place = place_of(b, key);
+    uint32_t place = block_place(b, key);
     *out = (struct column_bounds){.key = key};
     if (place != UINT32_MAX)
         column_bounds_of(&b->columns[place], out);
@@ -168,7 +168,7 @@ static enum weir_status decode_at(struct decoding *d, uint32_t place, struct wei
     if (!c->bytes)
         status = block_column_load(d->sql, d->block->head.rowid, place, c, d->arena, error);
     if (status == WEIR_OK && c->base) {
-        uint32_t other = place_of(d->block, c->base);
+        uint32_t other = block_place(d->block, c->base);
         if (other == UINT32_MAX)
             return weir_fail(error, WEIR_EMALFORMED, "",
                              "a column is relative to one that is not there");
@@ -194,7 +194,7 @@ enum weir_status block_decode(struct sql *sql, struct block_record *b, const ie_
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory for block %lld",
                          (long long)b->head.rowid);
     for (size_t i = 0; status == WEIR_OK && i < (keys ? count : b->count); i++) {
-        uint32_t place = keys ? place_of(b, keys[i]) : (uint32_t)i;
+        uint32_t place = keys ? block_place(b, keys[i]) : (uint32_t)i;
         if (place != UINT32_MAX)
             status = decode_at(&d, place, error);
     }

@@ -200,7 +200,7 @@ enum weir_status upkeep_compact(struct upkeep *u, struct weir_error *error)
     enum weir_status status = compact_kind(u, RECORD_FLOW, error);
     if (status == WEIR_OK)
         status = compact_kind(u, RECORD_OPTIONS, error);
-    if (u->merger) { /* hundreds of MB, which the steps that follow shall not add theirs to */
+    if (u->merger) { /* some 100 MB, which the steps that follow shall not add theirs to */
         merger_free(u->merger);
         u->merger = NULL;
 #ifdef __GLIBC__

@@ -128,6 +128,8 @@ struct block_record {
 /* WEIR_ECORRUPT names the block: a seal, a head or the order of columns is wrong. */
 enum weir_status block_record_read(struct sql *sql, int64_t id, struct arena *a,
                                    struct block_record *out, struct weir_error *error);
+/* Where the block has the column; UINT32_MAX: it has none. */
+uint32_t block_place(const struct block_record *b, ie_key key);
 /* Loads the bytes of column `place` into memory from `a`. */
 enum weir_status block_column_load(struct sql *sql, int64_t id, uint32_t place,
                                    struct block_column *c, struct arena *a,

@@ -18,22 +18,26 @@ struct element {
 struct merger {
     struct block_encoder *encoder;
     struct arranger *arranger;
-    struct arena arena;   /* of one merge: what is read; then the block's columns */
+    struct arena arena;   /* of one merge: directories; then the block's columns */
     struct arena kept_arena;
-    struct arena scratch; /* bytes that are only compared */
+    struct arena scratch; /* a family that is decoded; bytes that are only compared */
     struct buffer bytes;
     struct element elements[BATCH_COLUMNS_MOST]; /* of all blocks, sorted by key */
     uint32_t element_count;
     struct block_column kept[BATCH_COLUMNS_MOST]; /* unchanged ones, sorted by key, from
                                                      kept_arena */
     uint32_t kept_count;
-    ie_key merged[BATCH_COLUMNS_MOST]; /* the others */
+    struct column_bounds merged[BATCH_COLUMNS_MOST]; /* the others */
     uint32_t merged_count;
+    ie_key family[BATCH_COLUMNS_MOST];
+    /* By place in a block: the columns that stand on it, itself included, as a list that ends with
+     * NO_PLACE. */
+    uint16_t first_member[BATCH_COLUMNS_MOST], next_member[BATCH_COLUMNS_MOST];
 };
+#define NO_PLACE UINT16_MAX
 
 struct source { /* the blocks that are merged, one after the other */
     struct block_record *blocks;
-    struct frame *frames;
     size_t count;
     uint32_t rows;
 };
@@ -156,10 +160,30 @@ static enum weir_status read_heads(struct merger *m, struct sql *sql, const int6
     return status;
 }
 
-/* Finds the columns that stay, and decodes the others. One at least is merged: what every block
- * has. */
-static enum weir_status read_columns(struct merger *m, struct sql *sql, struct source *s,
-                                     struct weir_error *error)
+/* ---- columns ---- */
+
+/* What all blocks say of a column. */
+static struct column_bounds bounds_of(const struct source *s, const struct element *e)
+{
+    struct column_bounds all = {
+        .key = e->key, .width = e->width, .any = true, .all_present = true, .least = UINT64_MAX};
+    for (size_t i = 0; i < s->count; i++) {
+        uint32_t place = block_place(&s->blocks[i], e->key);
+        if (place == UINT32_MAX) {
+            all.all_present = false;
+            continue;
+        }
+        const struct block_column *c = &s->blocks[i].columns[place];
+        all.all_present &= c->present_rows == c->rows;
+        all.least = c->least < all.least ? c->least : all.least;
+        all.most = c->most > all.most ? c->most : all.most;
+    }
+    return all;
+}
+
+/* Finds the columns that stay, and the others: one at least, which every block has. */
+static enum weir_status find_merged(struct merger *m, struct sql *sql, struct source *s,
+                                    struct weir_error *error)
 {
     enum weir_status status = WEIR_OK;
     m->kept_count = m->merged_count = 0;
@@ -172,14 +196,73 @@ static enum weir_status read_columns(struct merger *m, struct sql *sql, struct s
         if (found)
             m->kept_count++;
         else
-            m->merged[m->merged_count++] = key;
+            m->merged[m->merged_count++] = bounds_of(s, &m->elements[i]);
     }
-    arena_reset(&m->scratch);
-    for (size_t i = 0; status == WEIR_OK && i < s->count; i++)
-        status = block_decode(sql, &s->blocks[i], m->merged, m->merged_count, &m->arena,
-                              &s->frames[i], error);
     return status;
 }
+
+/* The column that this one stands on in the end; itself, most often. */
+static uint32_t root_of(const struct block_record *b, uint32_t place)
+{
+    uint32_t at = place;
+    for (uint32_t steps = 0; b->columns[at].base && steps < b->count; steps++) {
+        uint32_t base = block_place(b, b->columns[at].base);
+        if (base == UINT32_MAX)
+            return at;
+        at = base;
+    }
+    return at;
+}
+
+/* Parts the block's merged columns by what they stand on. */
+static void find_families(struct merger *m, const struct block_record *b)
+{
+    for (uint32_t i = 0; i < b->count; i++)
+        m->first_member[i] = NO_PLACE;
+    for (uint32_t i = m->merged_count; i-- > 0;) {
+        uint32_t place = block_place(b, m->merged[i].key);
+        if (place == UINT32_MAX)
+            continue;
+        uint32_t root = root_of(b, place);
+        m->next_member[place] = m->first_member[root];
+        m->first_member[root] = (uint16_t)place;
+    }
+}
+
+/* A family of columns is decoded together, laid, and forgotten. */
+static enum weir_status lay_block(struct merger *m, struct sql *sql, struct block_record *b,
+                                  uint32_t first, struct weir_error *error)
+{
+    enum weir_status status = WEIR_OK;
+    find_families(m, b);
+    for (uint32_t i = 0; status == WEIR_OK && i < b->count; i++) {
+        struct frame frame;
+        uint32_t count = 0;
+        for (uint16_t place = m->first_member[i]; place != NO_PLACE; place = m->next_member[place])
+            m->family[count++] = b->columns[place].key;
+        if (!count)
+            continue;
+        arena_reset(&m->scratch);
+        status = block_decode(sql, b, m->family, count, &m->scratch, &frame, error);
+        if (status == WEIR_OK)
+            status = arranger_lay(m->arranger, first, &frame, error);
+    }
+    return status;
+}
+
+static enum weir_status lay_blocks(struct merger *m, struct sql *sql, struct source *s,
+                                   struct weir_error *error)
+{
+    uint32_t first = 0;
+    enum weir_status status =
+        arranger_start(m->arranger, s->rows, m->merged, m->merged_count, error);
+    for (size_t i = 0; status == WEIR_OK && i < s->count; first += s->blocks[i++].head.rows)
+        status = lay_block(m, sql, &s->blocks[i], first, error);
+    arena_free(&m->scratch); /* what comes now needs other memory */
+    return status;
+}
+
+/* ---- the block ---- */
 
 /* Merged columns and those that stayed, by key. */
 static enum weir_status join_columns(struct merger *m, const struct block *made,
@@ -207,7 +290,8 @@ static enum weir_status encode(struct merger *m, const struct arranged *arranged
     buffer_clear(&m->bytes);
     enum weir_status status =
         block_encode_columns(m->encoder, &id, (enum record_kind)out->head.kind, arranged->columns,
-                             arranged->count, arranged->rows, NULL, &m->bytes, error);
+                             arranged->count, arranged->rows, &arranged->feed, NULL, &m->bytes,
+                             error);
     arena_reset(&m->arena);
     if (status == WEIR_OK)
         status = block_open(m->bytes.bytes, m->bytes.length, &m->arena, &block, error);
@@ -224,15 +308,15 @@ enum weir_status merger_merge(struct merger *m, struct sql *sql, const int64_t *
     arena_reset(&m->kept_arena);
     merger_start(m);
     s.blocks = arena_zero(&m->arena, (count + 1) * sizeof *s.blocks);
-    s.frames = arena_zero(&m->arena, (count + 1) * sizeof *s.frames);
-    if (!s.frames || !s.blocks)
+    if (!s.blocks)
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory to merge blocks");
     enum weir_status status = read_heads(m, sql, ids, seals, &s, out, error);
     if (status == WEIR_OK)
-        status = read_columns(m, sql, &s, error);
+        status = find_merged(m, sql, &s, error);
+    if (status == WEIR_OK)
+        status = lay_blocks(m, sql, &s, error);
     sql_release_column(sql);
     if (status == WEIR_OK)
-        status =
-            arrange(m->arranger, s.frames, count, m->merged, m->merged_count, &arranged, error);
+        status = arranger_finish(m->arranger, &arranged, error);
     return status == WEIR_OK ? encode(m, &arranged, out, error) : status;
 }

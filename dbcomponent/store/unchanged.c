@@ -4,19 +4,6 @@
 
 #define BYTES_MOST 17u /* of a constant, a codec in front of it */
 
-static uint32_t place_in(const struct block_record *b, ie_key key)
-{
-    uint32_t low = 0, high = b->count;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (b->columns[middle].key < key)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < b->count && b->columns[low].key == key ? low : UINT32_MAX;
-}
-
 /* By the directory alone: every row has it, and as many octets as a constant has. */
 static bool may_stay(const struct block_record *b, const struct block_column *c)
 {
@@ -24,7 +11,7 @@ static bool may_stay(const struct block_record *b, const struct block_column *c)
         return false;
     if (c->codec == CODEC_CONSTANT)
         return true;
-    uint32_t base = c->codec == CODEC_RELATIVE ? place_in(b, c->base) : UINT32_MAX;
+    uint32_t base = c->codec == CODEC_RELATIVE ? block_place(b, c->base) : UINT32_MAX;
     return base != UINT32_MAX && c->length == 1u + c->width &&
            b->columns[base].present_rows == b->columns[base].rows;
 }
@@ -49,7 +36,7 @@ enum weir_status unchanged_find(struct sql *sql, const struct block_record *bloc
 {
     *found = false;
     for (size_t i = 0; i < count; i++) {
-        uint32_t place = place_in(&blocks[i], key);
+        uint32_t place = block_place(&blocks[i], key);
         const struct block_column *c = place == UINT32_MAX ? NULL : &blocks[i].columns[place];
         if (!c || !may_stay(&blocks[i], c) || (i && !same_shape(c, out)))
             return WEIR_OK;

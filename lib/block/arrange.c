@@ -1,27 +1,35 @@
-/* arrange.c - see arrange.h. Neighbours: order.c says where each row goes; encode.c takes the
- * columns. */
+/* arrange.c - see arrange.h. Neighbours: lay.c holds the columns until order.c says where each row
+ * goes; encode.c takes them one after the other. */
 #include "block/arrange.h"
 #include "base/arena.h"
 #include "base/cursor.h"
+#include "block/lay.h"
 #include "block/order.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define LIKE_MOST 4u /* columns that are asked whether they have the same rows */
 
+struct slot { /* memory for a column that is filled */
+    void *at;
+    size_t size;
+    bool taken;
+};
+
 struct arranger {
-    struct arena made;    /* everything of one call */
+    struct arena made;    /* everything of one call but for slots */
     struct arena scratch; /* of one column; and of sorting */
-    const struct frame *frames; /* one after the other */
-    size_t count;
     uint32_t rows;
-    uint32_t *first_rows;     /* of each frame */
-    const struct vector **of; /* by column and frame, `count` for a column; NULL: the frame lacks
-                                 it */
-    struct unordered unordered;   /* all of that, for order.c */
-    struct dictionary dictionary; /* its own */
+    struct laid *laid;          /* by column */
+    struct vector *vectors;     /* theirs, for order.c */
+    const struct vector **of;
+    struct frame frame;
+    uint32_t first_row;
+    struct dictionary dictionary; /* order.c's */
     struct order order;
+    struct slot slots[BATCH_COLUMNS_MOST];
     struct column columns[BATCH_COLUMNS_MOST];
+    struct column_bounds bounds[BATCH_COLUMNS_MOST];
     ie_key keys[BATCH_COLUMNS_MOST]; /* of the columns */
     uint32_t column_count;
 };
@@ -35,98 +43,15 @@ void arranger_free(struct arranger *s)
 {
     if (!s)
         return;
+    for (size_t i = 0; i < BATCH_COLUMNS_MOST; i++)
+        free(s->slots[i].at);
     arena_free(&s->made);
     arena_free(&s->scratch);
     dictionary_free(&s->dictionary);
     free(s);
 }
 
-/* A column in each of the frames. */
-static const struct vector *const *vectors_of(const struct arranger *s, uint32_t column)
-{
-    return s->of + column * s->count;
-}
-
-/* ---- the frames' values one after the other, then in the order ---- */
-
-struct pair {
-    uint64_t low, high;
-};
-
-#define LAY(type)                                                                                  \
-    do {                                                                                           \
-        const type *restrict in = v->values;                                                       \
-        type *restrict out = to;                                                                   \
-        if (v->form == VECTOR_FLAT)                                                                \
-            memcpy(out, in, rows * sizeof *out);                                                   \
-        else if (v->form == VECTOR_DICTIONARY)                                                     \
-            for (uint32_t row = 0; row < rows; row++)                                              \
-                out[row] = in[codes[row]];                                                         \
-        else                                                                                       \
-            for (uint32_t row = 0; row < rows; row++)                                              \
-                out[row] = in[0];                                                                  \
-    } while (0)
-
-/* Of the width that the result has; rows that lack the element are zero, as they were. The octets
- * of width 0 stay where they were decoded. */
-static void lay(void *to, const struct vector *v)
-{
-    const uint16_t *restrict codes = v->codes;
-    const uint32_t rows = v->rows;
-    switch (v->width) {
-    case 0: LAY(struct octets); break;
-    case 1: LAY(uint8_t); break;
-    case 2: LAY(uint16_t); break;
-    case 4: LAY(uint32_t); break;
-    case 8: LAY(uint64_t); break;
-    default: LAY(struct pair); break;
-    }
-}
-
-#define WIDEN(type)                                                                                \
-    do {                                                                                           \
-        type *out = to;                                                                            \
-        for (uint32_t row = 0; row < v->rows; row++)                                               \
-            out[row] = (type)vector_u64(v, row);                                                   \
-    } while (0)
-
-static void lay_wider(void *to, const struct vector *v, uint8_t width)
-{
-    switch (width) {
-    case 2: WIDEN(uint16_t); break;
-    case 4: WIDEN(uint32_t); break;
-    default: WIDEN(uint64_t); break;
-    }
-}
-
-#define GATHER(type)                                                                               \
-    do {                                                                                           \
-        const type *restrict in = from;                                                            \
-        type *restrict out = to;                                                                   \
-        for (uint32_t i = 0; i < count; i++)                                                       \
-            out[i] = in[rows[i]];                                                                  \
-    } while (0)
-
-static void gather(void *to, const void *from, size_t size, const uint32_t *restrict rows,
-                   uint32_t count)
-{
-    switch (size) {
-    case 1: GATHER(uint8_t); break;
-    case 2: GATHER(uint16_t); break;
-    case 4: GATHER(uint32_t); break;
-    case 8: GATHER(uint64_t); break;
-    default: GATHER(struct pair); break;
-    }
-}
-_Static_assert(sizeof(struct octets) == sizeof(struct pair), "octets are moved as pairs");
-
-static bool is_whole(const struct arranger *s, const struct vector *const *of)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (!of[i] || of[i]->present)
-            return false;
-    return true;
-}
+/* ---- which rows have a column ---- */
 
 /* Eight octets that are 0 or 1 as eight bits. */
 static uint64_t bits_of(const uint8_t *has)
@@ -134,48 +59,33 @@ static uint64_t bits_of(const uint8_t *has)
     return load_le64(has) * UINT64_C(0x0102040810204080) >> 56;
 }
 
-static void mark_rows(uint8_t *restrict has, const struct vector *v)
+/* The other way: octet k takes bit k, which is made bit 7 of it, then bit 0. */
+static uint64_t octets_of(uint64_t bits)
 {
-    const uint64_t *restrict present = v->present;
-    const uint32_t rows = v->rows;
-    for (uint32_t row = 0; row < rows; row++)
-        has[row] = !present || (present[row / 64] >> (row % 64) & 1);
+    uint64_t apart = bits * UINT64_C(0x0101010101010101) & UINT64_C(0x8040201008040201);
+    return (apart + UINT64_C(0x7f7f7f7f7f7f7f7f)) >> 7 & UINT64_C(0x0101010101010101);
 }
 
-/* Which rows of the result have the element, for a column that some lack. False: no memory. */
-static bool mark(struct column *c, const struct arranger *s, const struct vector *const *of,
-                 struct arena *memory, struct arena *scratch)
+/* In their order; false: no memory. */
+static bool mark(struct arranger *s, struct column *c, const uint64_t *restrict present)
 {
     size_t words = ((size_t)s->rows + 63) / 64;
-    uint8_t *had = arena_zero(scratch, s->rows + 1), *has = arena_zero(scratch, words * 64 + 1);
-    c->present = arena_zero(memory, words * sizeof *c->present);
+    uint8_t *restrict had = arena_alloc(&s->scratch, words * 64 + 1);
+    uint8_t *restrict has = arena_zero(&s->scratch, words * 64 + 1);
+    const uint32_t *restrict rows = s->order.rows, count = s->rows;
+    c->present = arena_zero(&s->made, words * sizeof *c->present);
     if (!had || !has || !c->present)
         return false;
-    for (size_t i = 0; i < s->count; i++)
-        if (of[i])
-            mark_rows(had + s->first_rows[i], of[i]);
-    gather(has, had, 1, s->order.rows, s->rows);
+    for (uint32_t row = 0; row < count; row += 8) {
+        uint64_t octets = octets_of(present[row / 64] >> (row % 64) & 0xff);
+        memcpy(had + row, &octets, 8);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        has[i] = had[rows[i]];
     for (size_t w = 0; w < words; w++) {
         for (unsigned k = 0; k < 8; k++)
             c->present[w] |= bits_of(has + 64 * w + 8 * k) << 8 * k;
         c->present_rows += (uint32_t)__builtin_popcountll(c->present[w]);
-    }
-    return true;
-}
-
-static bool same_rows(const struct arranger *s, const struct vector *const *a,
-                      const struct vector *const *b)
-{
-    for (size_t i = 0; i < s->count; i++) {
-        if (!a[i] || !b[i]) {
-            if (a[i] != b[i])
-                return false;
-        } else if (!a[i]->present || !b[i]->present) {
-            if (a[i]->present != b[i]->present)
-                return false;
-        } else if (memcmp(a[i]->present, b[i]->present, (a[i]->rows + 63) / 64 * 8) != 0) {
-            return false;
-        }
     }
     return true;
 }
@@ -185,205 +95,246 @@ static bool same_rows(const struct arranger *s, const struct vector *const *a,
 static bool mark_like(struct arranger *s, uint32_t column)
 {
     struct column *c = &s->columns[column];
+    const uint64_t *present = s->laid[column].present;
     uint32_t tried = 0;
     for (uint32_t i = column; i-- > 0 && tried < LIKE_MOST;) {
         const struct column *other = &s->columns[i];
         if (!other->present)
             continue;
         tried++;
-        if (same_rows(s, vectors_of(s, column), vectors_of(s, i))) {
+        if (memcmp(present, s->laid[i].present, ((size_t)s->rows + 63) / 64 * 8) == 0) {
             c->present = other->present;
             c->present_rows = other->present_rows;
             return true;
         }
     }
-    return mark(c, s, vectors_of(s, column), &s->made, &s->scratch);
+    arena_reset(&s->scratch);
+    return mark(s, c, present);
 }
 
-/* All rows have the first one's value. */
-static bool is_constant(const struct vector *v)
+static bool mark_all(struct arranger *s)
 {
-    if (v->form == VECTOR_CONSTANT)
-        return true;
-    return v->form == VECTOR_FLAT && memcmp(v->values, (const uint8_t *)v->values + v->width,
-                                            (v->rows - 1) * (size_t)v->width) == 0;
-}
-
-/* The value that all rows of a whole column have: they need no sorting. NULL: none. */
-static const void *constant_of(const struct arranger *s, const struct column *c,
-                               const struct vector *const *of)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (c->width == 0 || of[i]->width != c->width || !of[i]->rows || !is_constant(of[i]) ||
-            memcmp(of[i]->values, of[0]->values, c->width) != 0)
-            return NULL;
-    return of[0]->values;
-}
-
-static void repeat(uint8_t *to, const void *value, size_t size, uint32_t rows)
-{
-    size_t done = size, all = rows * size;
-    memcpy(to, value, size);
-    for (; done < all; done *= 2)
-        memcpy(to + done, to, done < all - done ? done : all - done);
-}
-
-/* All rows of the frames, in a piece; NULL: no memory. */
-static const void *laid(struct arranger *s, const struct column *c, const struct vector *const *of)
-{
-    size_t size = c->width ? c->width : sizeof(struct octets);
-    if (s->count == 1 && of[0] && of[0]->form == VECTOR_FLAT)
-        return of[0]->values;
-    uint8_t *all = arena_alloc(&s->scratch, s->rows * size + 1);
-    for (size_t i = 0; all && i < s->count; i++) {
-        uint8_t *to = all + s->first_rows[i] * size;
-        if (!of[i])
-            memset(to, 0, s->frames[i].rows * size);
-        else if (of[i]->width == c->width)
-            lay(to, of[i]);
+    bool fine = true;
+    for (uint32_t i = 0; fine && i < s->column_count; i++) {
+        s->columns[i] = (struct column){.key = s->keys[i], .width = s->laid[i].width};
+        if (s->laid[i].present)
+            fine = mark_like(s, i);
         else
-            lay_wider(to, of[i], c->width);
+            s->columns[i].present_rows = s->rows;
     }
-    return all;
+    return fine;
+}
+
+/* ---- values, when they are wanted ---- */
+
+/* The smallest that is large enough, else a free one that is made larger. */
+static void *take_slot(struct arranger *s, size_t size)
+{
+    struct slot *best = NULL;
+    for (size_t i = 0; i < BATCH_COLUMNS_MOST; i++) {
+        struct slot *t = &s->slots[i];
+        bool enough = t->size >= size;
+        if (!t->taken && (!best || (enough && (best->size < size || t->size < best->size))))
+            best = t;
+        if (!t->at)
+            break; /* nor do those after it */
+    }
+    if (best && best->size < size) {
+        free(best->at);
+        best->at = aligned_alloc(64, (size + 63) / 64 * 64);
+        best->size = best->at ? size : 0;
+    }
+    if (!best || !best->at)
+        return NULL;
+    best->taken = true;
+    return best->at;
+}
+
+static void give_slot(struct arranger *s, const void *at)
+{
+    for (size_t i = 0; i < BATCH_COLUMNS_MOST; i++)
+        if (s->slots[i].at == at)
+            s->slots[i].taken = false;
 }
 
 /* What a span has in common is read once for all of it. */
-static void fill_spans(const struct arranger *s, const struct column *c,
-                       const struct vector *const *of)
+static void fill_spans(const struct arranger *s, const struct laid *l, uint8_t *to)
 {
     const struct order *o = &s->order;
-    uint8_t *to = c->values;
     for (uint32_t i = 0; i < o->span_count; i++) {
         uint32_t end = i + 1 < o->span_count ? o->spans[i + 1].at : s->rows;
-        size_t frame = frame_of(&s->unordered, o->spans[i].row);
-        uint32_t at = vector_index(of[frame], o->spans[i].row - s->first_rows[frame]);
-        repeat(to + o->spans[i].at * (size_t)c->width,
-               (const uint8_t *)of[frame]->values + at * (size_t)c->width, c->width,
-               end - o->spans[i].at);
+        laid_repeat(l, o->spans[i].row, end - o->spans[i].at,
+                    to + o->spans[i].at * (size_t)l->width);
     }
 }
 
-/* A whole column of one width. */
-static bool may_fill_spans(const struct arranger *s, const struct column *c,
-                           const struct vector *const *of)
+static bool fill(void *context, size_t column)
 {
-    bool may = s->order.span_count && c->width && order_keeps_together(c->key);
-    for (size_t i = 0; may && i < s->count; i++)
-        may = of[i]->width == c->width;
-    return may;
-}
-
-static bool fill_column(struct arranger *s, uint32_t column)
-{
+    struct arranger *s = context;
     struct column *c = &s->columns[column];
-    const struct vector *const *of = vectors_of(s, column);
-    size_t size = c->width ? c->width : sizeof(struct octets);
-    bool whole = is_whole(s, of);
-    c->present_rows = whole ? s->rows : 0;
-    c->values = arena_alloc(&s->made, s->rows * size);
+    const struct laid *l = &s->laid[column];
+    c->values = take_slot(s, s->rows * (c->width ? c->width : sizeof(struct octets)) + 1);
     if (!c->values)
         return false;
-    const void *constant = whole ? constant_of(s, c, of) : NULL, *all;
-    if (constant)
-        repeat(c->values, constant, size, s->rows);
-    else if (whole && may_fill_spans(s, c, of))
-        fill_spans(s, c, of);
-    else if ((all = laid(s, c, of)))
-        gather(c->values, all, size, s->order.rows, s->rows);
+    if (l->vector.form == VECTOR_CONSTANT)
+        laid_repeat(l, 0, s->rows, c->values);
+    else if (s->order.span_count && c->width && !l->present && order_keeps_together(c->key))
+        fill_spans(s, l, c->values);
     else
-        return false;
-    return whole || mark_like(s, column);
+        laid_gather(l, s->order.rows, s->rows, c->values);
+    return true;
 }
 
-/* ---- which elements there are ---- */
+static void drop(void *context, size_t column)
+{
+    struct arranger *s = context;
+    if (s->columns[column].values)
+        give_slot(s, s->columns[column].values);
+    s->columns[column].values = NULL;
+}
 
+/* ---- the whole ---- */
+
+static enum weir_status no_memory(const struct arranger *s, struct weir_error *error)
+{
+    return weir_fail(error, WEIR_ENOMEM, "", "out of memory to arrange %u rows", s->rows);
+}
+
+static bool start(struct arranger *s, uint32_t rows, size_t count)
+{
+    for (uint32_t i = 0; i < s->column_count; i++)
+        drop(s, i);
+    arena_reset(&s->made);
+    arena_reset(&s->scratch);
+    s->rows = rows;
+    s->column_count = (uint32_t)count;
+    s->laid = arena_zero(&s->made, (count + 1) * sizeof *s->laid);
+    s->vectors = arena_alloc(&s->made, (count + 1) * sizeof *s->vectors);
+    s->of = arena_alloc(&s->made, (count + 1) * sizeof *s->of);
+    return s->laid && s->vectors && s->of;
+}
+
+enum weir_status arranger_start(struct arranger *s, uint32_t rows,
+                                const struct column_bounds *columns, size_t count,
+                                struct weir_error *error)
+{
+    bool fine = start(s, rows, count);
+    for (size_t i = 0; fine && i < count; i++) {
+        s->keys[i] = columns[i].key;
+        fine = laid_start(&s->laid[i], &columns[i], order_reads_numbers(columns[i].key), rows,
+                          &s->made);
+    }
+    return fine ? WEIR_OK : no_memory(s, error);
+}
+
+/* Of sorted keys; the count when it is not there. */
 static uint32_t place_of(const struct arranger *s, ie_key key)
 {
     uint32_t low = 0, high = s->column_count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        if (s->columns[middle].key < key)
+        if (s->keys[middle] < key)
             low = middle + 1;
         else
             high = middle;
     }
-    return low;
+    return low < s->column_count && s->keys[low] == key ? low : s->column_count;
 }
 
-static bool is_column(const struct arranger *s, uint32_t place, ie_key key)
+enum weir_status arranger_lay(struct arranger *s, uint32_t first, const struct frame *frame,
+                              struct weir_error *error)
 {
-    return place < s->column_count && s->columns[place].key == key;
-}
-
-/* False: too many. */
-static bool add_column(struct arranger *s, ie_key key)
-{
-    uint32_t at = place_of(s, key);
-    if (is_column(s, at, key))
-        return true;
-    if (s->column_count == BATCH_COLUMNS_MOST)
-        return false;
-    memmove(s->columns + at + 1, s->columns + at, (s->column_count - at) * sizeof *s->columns);
-    s->columns[at] = (struct column){.key = key};
-    s->column_count++;
-    return true;
-}
-
-static bool add_columns(struct arranger *s, const ie_key *keys, size_t count)
-{
-    bool fine = true;
-    s->column_count = 0;
-    for (size_t i = 0; keys && fine && i < count; i++)
-        fine = add_column(s, keys[i]);
-    for (size_t i = 0; !keys && i < s->count; i++)
-        for (uint32_t k = 0; fine && k < s->frames[i].count; k++)
-            fine = add_column(s, s->frames[i].vectors[k].key);
-    return fine;
-}
-
-/* Gathers `of` and the widths. False: no memory. */
-static bool find_vectors(struct arranger *s)
-{
-    uint32_t rows = 0;
-    s->of = arena_zero(&s->made, (s->column_count * s->count + 1) * sizeof *s->of);
-    s->first_rows = arena_alloc(&s->made, (s->count + 1) * sizeof *s->first_rows);
-    if (!s->of || !s->first_rows)
-        return false;
-    for (size_t i = 0; i < s->count; rows += s->frames[i++].rows) {
-        s->first_rows[i] = rows;
-        for (uint32_t k = 0; k < s->frames[i].count; k++) {
-            const struct vector *v = &s->frames[i].vectors[k];
-            uint32_t at = place_of(s, v->key);
-            if (!is_column(s, at, v->key))
-                continue;
-            s->of[at * s->count + i] = v;
-            s->columns[at].width =
-                v->width > s->columns[at].width ? v->width : s->columns[at].width;
-        }
+    char name[IE_NAME_SIZE];
+    enum weir_status status = WEIR_OK;
+    arena_reset(&s->scratch);
+    for (uint32_t i = 0; status == WEIR_OK && i < frame->count; i++) {
+        const struct vector *v = &frame->vectors[i];
+        uint32_t at = place_of(s, v->key);
+        if (at < s->column_count)
+            status = laid_add(&s->laid[at], first, v, &s->made, &s->scratch);
+        if (status == WEIR_EMALFORMED)
+            return weir_fail(error, status, ie_key_print(v->key, name),
+                             "column %s: a value is not within its bounds", name);
     }
-    return true;
+    return status == WEIR_OK ? WEIR_OK : no_memory(s, error);
 }
 
 /* False: no memory. */
 static bool find_order(struct arranger *s)
 {
-    for (uint32_t i = 0; i < s->column_count; i++)
-        s->keys[i] = s->columns[i].key;
-    s->unordered = (struct unordered){s->frames,       s->count,
-                                      s->rows,         s->first_rows,
-                                      s->keys,         s->column_count,
-                                      s->of,           &s->dictionary};
-    bool fine = order_rows(&s->unordered, &s->made, &s->scratch, &s->order);
+    for (uint32_t i = 0; i < s->column_count; i++) {
+        laid_end(&s->laid[i]);
+        s->vectors[i] = s->laid[i].vector;
+        s->of[i] = &s->vectors[i];
+    }
+    s->frame = (struct frame){s->rows, s->column_count, s->vectors};
+    const struct unordered u = {&s->frame, 1,     s->rows,        &s->first_row, s->keys,
+                                s->column_count, s->of, &s->dictionary, s->laid};
+    arena_reset(&s->scratch);
+    bool fine = order_rows(&u, &s->made, &s->scratch, &s->order);
     arena_free(&s->scratch); /* much more than what columns need, beside which it would stay */
     return fine;
 }
 
-static bool fill(struct arranger *s)
+enum weir_status arranger_finish(struct arranger *s, struct arranged *out,
+                                 struct weir_error *error)
+{
+    if (!find_order(s) || !mark_all(s))
+        return no_memory(s, error);
+    *out = (struct arranged){s->columns, s->column_count, s->rows, {fill, drop, s}};
+    return WEIR_OK;
+}
+
+/* ---- of frames ---- */
+
+/* False: too many. */
+static bool add_key(struct arranger *s, ie_key key)
+{
+    uint32_t at = s->column_count;
+    if (place_of(s, key) < s->column_count)
+        return true;
+    if (at == BATCH_COLUMNS_MOST)
+        return false;
+    for (; at && s->keys[at - 1] > key; at--)
+        s->keys[at] = s->keys[at - 1];
+    s->keys[at] = key;
+    s->column_count++;
+    return true;
+}
+
+static bool add_keys(struct arranger *s, const struct frame *frames, size_t count,
+                     const ie_key *keys, size_t key_count)
 {
     bool fine = true;
+    for (size_t i = 0; keys && fine && i < key_count; i++)
+        fine = add_key(s, keys[i]);
+    for (size_t i = 0; !keys && i < count; i++)
+        for (uint32_t k = 0; fine && k < frames[i].count; k++)
+            fine = add_key(s, frames[i].vectors[k].key);
+    return fine;
+}
+
+/* Nobody knows what the values are: they may be anything. */
+static struct column_bounds bounds_of(const struct frame *frames, size_t count, ie_key key)
+{
+    struct column_bounds b = {.key = key, .all_present = true, .most = UINT64_MAX};
+    for (size_t i = 0; i < count; i++) {
+        const struct vector *v = frame_find(&frames[i], key);
+        b.all_present &= v && !v->present;
+        b.width = v && v->width > b.width ? v->width : b.width;
+    }
+    return b;
+}
+
+/* One frame's columns stay where they are. False: no memory, or they are not flat. */
+static bool borrow(struct arranger *s, const struct frame *f)
+{
+    bool fine = start(s, f->rows, s->column_count);
     for (uint32_t i = 0; fine && i < s->column_count; i++) {
-        arena_reset(&s->scratch);
-        fine = fill_column(s, i);
+        const struct vector *v = frame_find(f, s->keys[i]);
+        fine = v && v->form == VECTOR_FLAT;
+        if (fine)
+            laid_borrow(&s->laid[i], v);
     }
     return fine;
 }
@@ -392,17 +343,21 @@ enum weir_status arrange(struct arranger *s, const struct frame *frames, size_t 
                          const ie_key *keys, size_t key_count, struct arranged *out,
                          struct weir_error *error)
 {
-    arena_reset(&s->made);
-    arena_reset(&s->scratch);
-    s->frames = frames;
-    s->count = count;
-    s->rows = 0;
-    for (size_t i = 0; i < count; i++)
-        s->rows += frames[i].rows;
-    if (!add_columns(s, keys, key_count))
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < s->column_count; i++)
+        drop(s, i);
+    s->column_count = 0;
+    if (!add_keys(s, frames, count, keys, key_count))
         return weir_fail(error, WEIR_ELIMIT, "block", "more than %u columns", BATCH_COLUMNS_MOST);
-    if (!find_vectors(s) || !find_order(s) || !fill(s))
-        return weir_fail(error, WEIR_ENOMEM, "", "out of memory to arrange %u rows", s->rows);
-    *out = (struct arranged){s->columns, s->column_count, s->rows};
-    return WEIR_OK;
+    if (count == 1 && borrow(s, frames))
+        return arranger_finish(s, out, error);
+    for (size_t i = 0; i < count; i++)
+        rows += frames[i].rows;
+    for (uint32_t i = 0; i < s->column_count; i++)
+        s->bounds[i] = bounds_of(frames, count, s->keys[i]);
+    enum weir_status status = arranger_start(s, rows, s->bounds, s->column_count, error);
+    rows = 0;
+    for (size_t i = 0; status == WEIR_OK && i < count; rows += frames[i++].rows)
+        status = arranger_lay(s, rows, &frames[i], error);
+    return status == WEIR_OK ? arranger_finish(s, out, error) : status;
 }

@@ -28,33 +28,52 @@
 #define WEIR_BLOCK_ARRANGE_H
 
 #include "base/status.h"
+#include "block/block.h"
 #include "flow/batch.h"
+#include "flow/filter.h"
 #include "flow/vector.h"
 
 /* Rows of a block that stays, at most. Of weirgen's 10 million flows; ms of CPU for totals of two
  * networks, the ten largest sources, a matrix of /16 x /16, and five minutes that cut two blocks:
  *
- *     262,144    11.32 octets a flow    15, 85, 134, 1.3    235 MB for an import
- *     393,216    11.13                  16, 86, 139, 1.8    380
- *     524,288    11.03                  16, 88, 139, 2.3    490 */
+ *     262,144    11.32 octets a flow    15, 85, 134, 1.3    115 MB to compact, 235 to import
+ *     393,216    11.13                  16, 86, 139, 1.8    137                335
+ *     524,288    11.03                  16, 88, 139, 2.3    190                430 */
 #define ARRANGED_ROWS_MOST 393216u
 
 struct arranger; /* keeps memory from one call to the next */
 struct arranger *arranger_new(void); /* NULL when memory ends */
 void arranger_free(struct arranger *a);
 
-struct arranged { /* what block_encode_columns() takes; the arranger's until the next call */
+/* What block_encode_columns() takes, `feed` included; the arranger's until the next call. A column
+ * has values while it is filled, and only then. */
+struct arranged {
     struct column *columns;
     size_t count;
     uint32_t rows;
+    struct column_feed feed;
 };
 
 /* The columns of `keys` (ascending; NULL: all there are) of all rows of `frames`. An element has
- * numbers, or addresses, or octets in all of them; of several widths, the widest is taken. Octets
- * are not copied: they stay where the frames have them. WEIR_ENOMEM; WEIR_ELIMIT: more than
- * BATCH_COLUMNS_MOST elements. */
+ * numbers, or addresses, or octets in all of them; of several widths, the widest is taken. The
+ * values of a single flat frame are not copied: they must stay where they are until the columns
+ * have been filled. WEIR_ENOMEM; WEIR_ELIMIT: more than BATCH_COLUMNS_MOST elements. */
 enum weir_status arrange(struct arranger *a, const struct frame *frames, size_t count,
                          const ie_key *keys, size_t key_count, struct arranged *out,
                          struct weir_error *error);
+
+/* The same a part at a time, for whoever decodes frames and has no room for all of them: says first
+ * what columns there will be (ascending keys, at most BATCH_COLUMNS_MOST; width, whether all rows
+ * have it, least and most of numbers), so that they are kept in as few octets as that allows; then
+ * hands in each column of each frame once, `first` being the row that the frame starts with, and
+ * may forget it; columns that were not told of are passed over. WEIR_EMALFORMED: a value is not
+ * within the bounds. */
+enum weir_status arranger_start(struct arranger *a, uint32_t rows,
+                                const struct column_bounds *columns, size_t count,
+                                struct weir_error *error);
+enum weir_status arranger_lay(struct arranger *a, uint32_t first, const struct frame *frame,
+                              struct weir_error *error);
+enum weir_status arranger_finish(struct arranger *a, struct arranged *out,
+                                 struct weir_error *error);
 
 #endif

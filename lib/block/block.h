@@ -95,13 +95,23 @@ void block_encoder_dense(struct block_encoder *e);
 enum weir_status block_encode(struct block_encoder *e, const struct block_id *id,
                               struct batch *batch, const struct account *account,
                               struct buffer *out, struct weir_error *error);
+/* Columns whose values are there only while they are wanted: fill() sets them, drop() takes them
+ * back (or does nothing, when there are none). fill() is false when memory ends. */
+struct column_feed {
+    bool (*fill)(void *context, size_t column);
+    void (*drop)(void *context, size_t column);
+    void *context;
+};
 /* The same for columns that are in no batch: `count` of them, sorted by key, each with a row that
  * has it. Values are aligned to 64 octets and zero in rows that lack the element; `present` may be
- * NULL where present_rows == rows. */
+ * NULL where present_rows == rows. With a `feed` (else NULL) each column is filled once, when it is
+ * encoded or another one that may stand on it is, and dropped after the last of these; an error
+ * leaves some that are not. */
 enum weir_status block_encode_columns(struct block_encoder *e, const struct block_id *id,
                                       enum record_kind kind, struct column *columns, size_t count,
-                                      uint32_t rows, const struct account *account,
-                                      struct buffer *out, struct weir_error *error);
+                                      uint32_t rows, const struct column_feed *feed,
+                                      const struct account *account, struct buffer *out,
+                                      struct weir_error *error);
 
 /* ---- reading ---- */
 struct block {

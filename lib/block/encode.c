@@ -23,7 +23,9 @@ struct block_encoder {
     struct memory memories[MEMORIES];
     struct mapper mapper;
     struct column **columns; /* those of the batch that some row has, by key */
+    size_t *last_uses; /* of each column: the last one that is it or may stand on it */
     size_t column_room;
+    const struct column_feed *feed; /* NULL: all values are there */
     /* Present rows only: the column, its base; and residuals. */
     void *dense, *base, *residual;
     size_t dense_size, base_size, residual_size;
@@ -46,6 +48,7 @@ void block_encoder_free(struct block_encoder *e)
     value_encoder_clear(&e->values);
     mapper_free(&e->mapper);
     free(e->columns);
+    free(e->last_uses);
     free(e->dense);
     free(e->base);
     free(e->residual);
@@ -146,17 +149,50 @@ static void bounds_of(const struct values *v, struct block_column *out)
 }
 
 /* ---- base columns ---- */
-static struct column *find_column(const struct block_encoder *e, size_t count, ie_key key)
+static size_t place_of(const struct block_encoder *e, size_t count, ie_key key)
 {
-    for (size_t i = 0; i < count; i++)
-        if (e->columns[i]->key == key)
-            return e->columns[i];
-    return NULL;
+    size_t i = 0;
+    while (i < count && e->columns[i]->key != key)
+        i++;
+    return i;
 }
 
 static bool is_number(const struct column *c)
 {
-    return c && c->width >= 1 && c->width <= 8;
+    return c->width >= 1 && c->width <= 8;
+}
+
+/* ---- values that are there only while they are wanted ---- */
+
+static bool want(const struct block_encoder *e, size_t place)
+{
+    return e->columns[place]->values || (e->feed && e->feed->fill(e->feed->context, place));
+}
+
+static void find_last_uses(struct block_encoder *e, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        e->last_uses[i] = i;
+    for (size_t i = 0; i < count; i++)
+        for (const ie_key *key = column_bases(e->columns[i]->key); *key; key++) {
+            size_t base = place_of(e, count, *key);
+            if (base < count && e->last_uses[base] < i)
+                e->last_uses[base] = i;
+        }
+}
+
+/* After the column at `place`: it, and those that it may have stood on. */
+static void drop_used(const struct block_encoder *e, size_t count, size_t place)
+{
+    if (!e->feed)
+        return;
+    if (e->last_uses[place] == place)
+        e->feed->drop(e->feed->context, place);
+    for (const ie_key *key = column_bases(e->columns[place]->key); *key; key++) {
+        size_t base = place_of(e, count, *key);
+        if (base < count && e->last_uses[base] == place)
+            e->feed->drop(e->feed->context, base);
+    }
 }
 
 /* base - value in the rows that have the column; false: no memory. */
@@ -184,8 +220,9 @@ static ie_key take_base(struct block_encoder *e, const struct column *c, size_t 
     if (!is_number(c) || v->least == v->most)
         return 0;
     for (const ie_key *key = column_bases(c->key); *key; key++) {
-        struct column *base = find_column(e, count, *key);
-        if (!is_number(base) || !subtract_base(e, c, base, rows, v, &residual))
+        size_t base = place_of(e, count, *key);
+        if (base == count || !is_number(e->columns[base]) || !want(e, base) ||
+            !subtract_base(e, c, e->columns[base], rows, v, &residual))
             continue;
         if (residual.least == residual.most ||
             guess_bits(&residual) + BASE_GAIN_LEAST < guess_bits(v)) {
@@ -240,10 +277,13 @@ static void put_values(struct block_encoder *e, const struct column *c, size_t c
     }
 }
 
-static enum weir_status encode_column(struct block_encoder *e, const struct column *c, size_t count,
+static enum weir_status encode_column(struct block_encoder *e, size_t place, size_t count,
                                       uint32_t rows, struct block_column *entry, struct buffer *out)
 {
+    const struct column *c = e->columns[place];
     size_t start = out->length;
+    if (!want(e, place))
+        return WEIR_ENOMEM;
     struct values v = {.at = present_values(c, c, rows, &e->dense, &e->dense_size),
                        .count = c->present_rows,
                        .width = c->width};
@@ -276,9 +316,11 @@ static bool reserve_columns(struct block_encoder *e, size_t count)
 {
     if (count > e->column_room) {
         struct column **more = realloc(e->columns, count * sizeof(struct column *));
-        if (!more)
+        size_t *uses = realloc(e->last_uses, count * sizeof *uses);
+        e->columns = more ? more : e->columns;
+        e->last_uses = uses ? uses : e->last_uses;
+        if (!more || !uses)
             return false;
-        e->columns = more;
         e->column_room = count;
     }
     return true;
@@ -342,9 +384,10 @@ static void write_header(const struct draft *d, const struct block_id *id, struc
 static enum weir_status write_columns(struct block_encoder *e, struct draft *d, struct buffer *out,
                                       struct weir_error *error)
 {
+    find_last_uses(e, d->columns);
     for (size_t i = 0; i < d->columns; i++) {
         struct block_column entry;
-        enum weir_status s = encode_column(e, e->columns[i], d->columns, d->rows, &entry, out);
+        enum weir_status s = encode_column(e, i, d->columns, d->rows, &entry, out);
         if (s) {
             char name[IE_NAME_SIZE];
             ie_key_print(e->columns[i]->key, name);
@@ -356,6 +399,7 @@ static enum weir_status write_columns(struct block_encoder *e, struct draft *d, 
             d->first_ms = entry.least;
             d->last_ms = entry.most;
         }
+        drop_used(e, d->columns, i);
     }
     return WEIR_OK;
 }
@@ -418,12 +462,16 @@ enum weir_status block_encode(struct block_encoder *e, const struct block_id *id
 
 enum weir_status block_encode_columns(struct block_encoder *e, const struct block_id *id,
                                       enum record_kind kind, struct column *columns, size_t count,
-                                      uint32_t rows, const struct account *account,
-                                      struct buffer *out, struct weir_error *error)
+                                      uint32_t rows, const struct column_feed *feed,
+                                      const struct account *account, struct buffer *out,
+                                      struct weir_error *error)
 {
     struct draft d = {.columns = reserve_columns(e, count) ? count : SIZE_MAX,
                       .rows = rows, .kind = (uint8_t)kind};
     for (size_t i = 0; d.columns != SIZE_MAX && i < count; i++)
         e->columns[i] = &columns[i];
-    return encode_draft(e, id, &d, account, out, error);
+    e->feed = feed;
+    enum weir_status status = encode_draft(e, id, &d, account, out, error);
+    e->feed = NULL;
+    return status;
 }

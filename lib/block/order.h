@@ -5,6 +5,8 @@
 
 #include "base/arena.h"
 #include "block/dictionary.h"
+#include "block/kernels.h"
+#include "block/lay.h"
 #include "flow/vector.h"
 
 /* Sorted rows from `at` on, up to the next span, have exporter, domain, port and export time of row
@@ -30,6 +32,7 @@ struct unordered {
     const struct vector *const *of; /* by column and frame, `count` for a column; NULL: the frame
                                        lacks it */
     struct dictionary *dictionary;  /* used */
+    const struct laid *laid; /* by column: how its values are held; NULL: as they are */
 };
 
 /* The better order of the two; rows that compare equal stay in their order. *out is from `a`.
@@ -38,6 +41,9 @@ bool order_rows(const struct unordered *u, struct arena *a, struct arena *scratc
                 struct order *out);
 /* Whether all rows of a span have the same of this element. */
 bool order_keeps_together(ie_key key);
+/* Whether rows are ordered by the numbers of this element, so that its values must be held as they
+ * are; export times are ordered by their differences. */
+bool order_reads_numbers(ie_key key);
 
 /* The frame that has this row. */
 static inline uint32_t frame_of(const struct unordered *u, uint32_t row)
@@ -74,8 +80,19 @@ uint32_t *order_alike(const struct unordered *u, const struct runs *runs, struct
                       struct arena *scratch);
 #define ORDER_ALIKE_ROWS_MOST (UINT32_C(1) << 20)
 
-/* Whether the rows encode shorter as in `alike` than as in `told`, by a sample; *better. False: no
- * memory. */
+/* Rows of both orders that are looked at to choose one. */
+#define ORDER_WINDOWS 16u
+static inline uint32_t order_window_size(uint32_t rows)
+{
+    return rows < ORDER_WINDOWS * PACK_GROUP ? rows / ORDER_WINDOWS : PACK_GROUP;
+}
+static inline uint32_t order_window(uint32_t rows, uint32_t window)
+{
+    return (uint32_t)((uint64_t)(rows - order_window_size(rows)) * window / (ORDER_WINDOWS - 1));
+}
+
+/* Whether the rows encode shorter as in `alike` than as in `told`, by a sample; *better. Of `told`,
+ * rows that are in no window need not be known. False: no memory. */
 bool order_choose(const struct unordered *u, const struct order *told, const uint32_t *alike,
                   struct arena *scratch, bool *better);
 

@@ -19,6 +19,7 @@ enum reading {
     READ_SIZE     /* the first bits of a number, and how many more it has */
 };
 
+/* These are all that order.c's entries have, too. */
 static const struct field {
     ie_key key, other;
     enum reading reading;
@@ -35,9 +36,10 @@ static const struct field {
 
 struct sorting {
     const struct unordered *u;
-    uint64_t *keys, *spare; /* by row */
+    uint64_t *keys, *spare; /* by row: bits from the top, the row's number at the bottom */
     uint32_t *codes;        /* by row, of one field */
-    uint32_t *ranks;        /* by code: whether it occurs, then how many below it do */
+    uint8_t *seen;          /* by code: whether it occurs; zero between fields */
+    uint32_t *ranks;        /* by code: how many below it occur */
     unsigned bits;          /* of the keys, so far */
 };
 
@@ -61,108 +63,126 @@ static inline uint32_t code_of(uint64_t v, enum reading reading, unsigned first_
                                                        : number;
 }
 
+/* Marks codes as seen, and ORs them to `any`: no loop has to look for the largest one. */
+#define READ_ROWS(index)                                                                           \
+    for (uint32_t row = 0; row < rows; row++) {                                                    \
+        uint32_t code = code_of(in[index], reading, first_bits, codes[row]);         \
+        codes[row] = code;                                                                         \
+        any |= code;                                                                               \
+        if (seen)                                                                                  \
+            seen[code] = 1;                                                                        \
+    }
 #define READ(type)                                                                                 \
     do {                                                                                           \
-        const type *in = v->values;                                                                \
+        const type *restrict in = v->values;                                                       \
         if (v->form == VECTOR_FLAT)                                                                \
-            for (uint32_t row = 0; row < v->rows; row++)                                           \
-                codes[row] = code_of(in[row], reading, first_bits, codes[row]);                    \
+            READ_ROWS(row)                                                                         \
         else                                                                                       \
-            for (uint32_t row = 0; row < v->rows; row++)                                           \
-                codes[row] =                                                                       \
-                    code_of(in[vector_index(v, row)], reading, first_bits, codes[row]);            \
+            READ_ROWS(vector_index(v, row))                                                        \
     } while (0)
 
 /* A function for each way of reading, so that the choice is not made row by row. */
-static inline __attribute__((always_inline)) void
-read_as(const struct vector *v, enum reading reading, unsigned first_bits, uint32_t *codes)
+static inline __attribute__((always_inline)) uint32_t
+read_as(const struct vector *v, enum reading reading, unsigned first_bits,
+        uint32_t *restrict codes, uint8_t *restrict seen)
 {
+    const uint32_t rows = v->rows;
+    uint32_t any = 0;
     switch (v->width) {
     case 1: READ(uint8_t); break;
     case 2: READ(uint16_t); break;
     case 4: READ(uint32_t); break;
-    case 8: READ(uint64_t); break;
-    default: break; /* no number */
+    default: READ(uint64_t); break;
     }
+    return any;
 }
 
-static void read_numbers(const struct vector *v, unsigned first_bits, uint32_t *codes)
+static uint32_t read_numbers(const struct vector *v, unsigned first_bits, uint32_t *codes,
+                             uint8_t *seen)
 {
-    read_as(v, READ_NUMBER, first_bits, codes);
+    return read_as(v, READ_NUMBER, first_bits, codes, seen);
 }
-static void read_service(const struct vector *v, unsigned first_bits, uint32_t *codes)
+static uint32_t read_service(const struct vector *v, unsigned first_bits, uint32_t *codes,
+                             uint8_t *seen)
 {
-    read_as(v, READ_SERVICE, first_bits, codes);
+    return read_as(v, READ_SERVICE, first_bits, codes, seen);
 }
-static void read_sizes(const struct vector *v, unsigned first_bits, uint32_t *codes)
+static uint32_t read_sizes(const struct vector *v, unsigned first_bits, uint32_t *codes,
+                           uint8_t *seen)
 {
-    read_as(v, READ_SIZE, first_bits, codes);
+    return read_as(v, READ_SIZE, first_bits, codes, seen);
 }
 
-/* All codes of a field; false: they are all equal. */
-static bool read_field(struct sorting *s, const struct field *f)
+static const struct vector *find_number(const struct frame *f, ie_key key)
 {
-    static void (*const reading[])(const struct vector *, unsigned, uint32_t *) = {
-        read_numbers, read_service, read_sizes};
-    uint64_t differ = 0;
-    memset(s->codes, 0, s->u->rows * sizeof *s->codes);
-    for (size_t i = 0; i < s->u->count; i++) {
-        const struct frame *frame = &s->u->frames[i];
-        const struct vector *v = frame_find(frame, f->key),
-                            *other = f->other ? frame_find(frame, f->other) : NULL;
-        uint32_t *codes = s->codes + s->u->first_rows[i];
-        if (v)
-            reading[f->reading == READ_SERVICE ? READ_NUMBER : f->reading](v, f->first_bits, codes);
-        if (other && (f->reading == READ_SIZE) == !v)
-            reading[f->reading](other, f->first_bits, codes);
+    const struct vector *v = key ? frame_find(f, key) : NULL;
+    return v && v->width >= 1 && v->width <= 8 ? v : NULL;
+}
+
+/* Codes of a frame's rows, marked as seen; all of them ORed. What is missing reads as zero. */
+static uint32_t read_frame(const struct frame *f, const struct field *field, uint32_t *codes,
+                           uint8_t *seen)
+{
+    const struct vector *v = find_number(f, field->key), *other = find_number(f, field->other);
+    if (field->reading == READ_SIZE)
+        v = v ? v : other;
+    if (v && field->reading == READ_SIZE)
+        return read_sizes(v, field->first_bits, codes, seen);
+    if (v && (field->reading == READ_NUMBER || !other))
+        return read_numbers(v, 0, codes, seen);
+    if (v) {
+        (void)read_as(v, READ_NUMBER, 0, codes, NULL);
+        return read_service(other, 0, codes, seen);
     }
-    for (uint32_t row = 0; row < s->u->rows; row++)
-        differ |= s->codes[row] ^ s->codes[0];
-    return differ != 0;
+    memset(codes, 0, f->rows * sizeof *codes);
+    seen[0] |= f->rows > 0;
+    return 0;
 }
 
 /* ---- keys ---- */
 
-static void rank_codes(struct sorting *s, uint32_t *count)
+/* How many codes occur, of those up to `any`; forgets that they were seen. */
+static uint32_t rank_codes(struct sorting *s, uint32_t any)
 {
-    uint32_t most = 0;
-    for (uint32_t row = 0; row < s->u->rows; row++)
-        most = s->codes[row] > most ? s->codes[row] : most;
-    memset(s->ranks, 0, (most + 1) * sizeof *s->ranks);
-    for (uint32_t row = 0; row < s->u->rows; row++)
-        s->ranks[s->codes[row]] = 1;
-    *count = 0;
-    for (uint32_t code = 0; code <= most; code++) {
-        uint32_t occurs = s->ranks[code];
-        s->ranks[code] = *count;
-        *count += occurs;
+    uint32_t count = 0;
+    for (uint32_t code = 0; code <= any; code++) {
+        s->ranks[code] = count;
+        count += s->seen[code];
+        s->seen[code] = 0;
     }
+    return count;
 }
 
 /* Below what the keys have; as many of its upper bits as fit. */
 static void add_field(struct sorting *s, const struct field *f)
 {
-    uint32_t count;
-    if (s->bits == KEY_BITS || !read_field(s, f))
+    const uint32_t rows = s->u->rows, *restrict codes = s->codes, *restrict ranks = s->ranks;
+    uint64_t *restrict keys = s->keys;
+    uint32_t any = 0;
+    if (s->bits == KEY_BITS)
         return;
-    rank_codes(s, &count);
-    unsigned bits = bits_below(count), room = KEY_BITS - s->bits;
-    unsigned cut = bits > room ? bits - room : 0;
-    for (uint32_t row = 0; row < s->u->rows; row++)
-        s->keys[row] = s->keys[row] << (bits - cut) | s->ranks[s->codes[row]] >> cut;
+    for (size_t i = 0; i < s->u->count; i++)
+        any |= read_frame(&s->u->frames[i], f, s->codes + s->u->first_rows[i], s->seen);
+    unsigned bits = bits_below(rank_codes(s, any)), room = KEY_BITS - s->bits;
+    if (!bits)
+        return; /* all are equal */
+    unsigned cut = bits > room ? bits - room : 0, shift = 64 - s->bits - (bits - cut);
+    for (uint32_t row = 0; row < rows; row++)
+        keys[row] |= (uint64_t)(ranks[codes[row]] >> cut) << shift;
     s->bits += bits - cut;
 }
 
 static void make_keys(struct sorting *s, const struct runs *runs)
 {
     s->bits = bits_below(runs->origins);
-    for (uint32_t i = 0; i < runs->count; i++)
-        for (uint32_t row = runs->runs[i].first; row < runs->runs[i].end; row++)
-            s->keys[row] = runs->runs[i].origin;
+    for (uint32_t i = 0; i < runs->count; i++) {
+        const struct run *r = &runs->runs[i];
+        uint64_t origin = s->bits ? (uint64_t)r->origin << (64 - s->bits) : 0;
+        for (uint32_t row = r->first; row < r->end; row++)
+            s->keys[row] = origin | row;
+    }
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         add_field(s, &fields[i]);
-    for (uint32_t row = 0; row < s->u->rows; row++)
-        s->keys[row] = s->keys[row] << ROW_BITS | row;
 }
 
 /* ---- sorting ---- */
@@ -172,16 +192,32 @@ struct digits {
     unsigned count, bits; /* digits, and of each */
 };
 
+/* `count` is known where this is called from, so that the inner loop is unrolled. */
+static inline __attribute__((always_inline)) void count_rows(const struct sorting *s,
+                                                             struct digits *d, unsigned count)
+{
+    const uint64_t *restrict keys = s->keys;
+    const uint32_t rows = s->u->rows, mask = (UINT32_C(1) << d->bits) - 1;
+    const unsigned bits = d->bits, low = 64 - s->bits;
+    for (uint32_t row = 0; row < rows; row++) {
+        uint64_t key = keys[row] >> low;
+        for (unsigned k = 0; k < count; k++, key >>= bits)
+            d->start[k][key & mask]++;
+    }
+}
+
 static void count_digits(const struct sorting *s, struct digits *d)
 {
-    uint32_t mask = (UINT32_C(1) << d->bits) - 1;
     memset(d->start, 0, sizeof d->start);
-    for (uint32_t row = 0; row < s->u->rows; row++)
-        for (unsigned k = 0; k < d->count; k++)
-            d->start[k][s->keys[row] >> (ROW_BITS + k * d->bits) & mask]++;
+    switch (d->count) {
+    case 1: count_rows(s, d, 1); break;
+    case 2: count_rows(s, d, 2); break;
+    case 3: count_rows(s, d, 3); break;
+    default: count_rows(s, d, DIGITS_MOST); break;
+    }
     for (unsigned k = 0; k < d->count; k++) {
         uint32_t before = 0;
-        for (uint32_t i = 0; i <= mask; i++) {
+        for (uint32_t i = 0; i < UINT32_C(1) << d->bits; i++) {
             uint32_t here = d->start[k][i];
             d->start[k][i] = before;
             before += here;
@@ -192,18 +228,30 @@ static void count_digits(const struct sorting *s, struct digits *d)
 /* Stable, from the least important digit to the most important one. */
 static void sort_keys(struct sorting *s, struct digits *d)
 {
+    const uint32_t rows = s->u->rows;
     d->count = (s->bits + DIGIT_BITS - 1) / DIGIT_BITS;
-    d->bits = d->count ? (s->bits + d->count - 1) / d->count : 0;
+    if (!d->count)
+        return;
+    d->bits = (s->bits + d->count - 1) / d->count;
     count_digits(s, d);
     for (unsigned k = 0; k < d->count; k++) {
-        uint32_t mask = (UINT32_C(1) << d->bits) - 1, *start = d->start[k];
-        unsigned shift = ROW_BITS + k * d->bits;
-        for (uint32_t row = 0; row < s->u->rows; row++)
-            s->spare[start[s->keys[row] >> shift & mask]++] = s->keys[row];
-        uint64_t *sorted = s->spare;
+        const uint64_t *restrict from = s->keys;
+        uint64_t *restrict to = s->spare;
+        uint32_t mask = (UINT32_C(1) << d->bits) - 1, *restrict start = d->start[k];
+        unsigned shift = 64 - s->bits + k * d->bits;
+        for (uint32_t row = 0; row < rows; row++)
+            to[start[from[row] >> shift & mask]++] = from[row];
         s->spare = s->keys;
-        s->keys = sorted;
+        s->keys = to;
     }
+}
+
+bool order_reads_numbers(ie_key key)
+{
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (fields[i].key == key || fields[i].other == key)
+            return true;
+    return false;
 }
 
 uint32_t *order_alike(const struct unordered *u, const struct runs *runs, struct arena *a,
@@ -215,12 +263,13 @@ uint32_t *order_alike(const struct unordered *u, const struct runs *runs, struct
     s.keys = arena_alloc(scratch, (u->rows + 1) * sizeof *s.keys);
     s.spare = arena_alloc(scratch, (u->rows + 1) * sizeof *s.spare);
     s.codes = arena_alloc(scratch, (u->rows + 1) * sizeof *s.codes);
+    s.seen = arena_zero(scratch, CODES_MOST * sizeof *s.seen);
     s.ranks = arena_alloc(scratch, CODES_MOST * sizeof *s.ranks);
-    if (!rows || !digits || !s.keys || !s.spare || !s.codes || !s.ranks)
+    if (!rows || !digits || !s.keys || !s.spare || !s.codes || !s.seen || !s.ranks)
         return NULL;
     make_keys(&s, runs);
     sort_keys(&s, digits);
     for (uint32_t i = 0; i < u->rows; i++)
-        rows[i] = (uint32_t)(s.keys[i] & ((1u << ROW_BITS) - 1));
+        rows[i] = (uint32_t)s.keys[i] & ((1u << ROW_BITS) - 1);
     return rows;
 }

@@ -1,10 +1,10 @@
 /* order_choice.c - which of two orders encodes shorter, by a sample, see order.h. Used by order.c.
  *
- * WINDOWS places in the order are looked at, PACK_GROUP rows from each on, as the encoder would see
- * them: packed, less the base, in runs, or as a dictionary. Which rows have the same values is not
- * what an order changes: what a dictionary takes is one figure for both, from rows that are spread
- * evenly; but not for export times, of which there may be more than such a sample tells apart.
- * Their number is known. */
+ * ORDER_WINDOWS places in the order are looked at, PACK_GROUP rows from each on, as the encoder
+ * would see them: packed, less the base, in runs, or as a dictionary. Which rows have the same
+ * values is not what an order changes: what a dictionary takes is one figure for both, from rows
+ * that are spread evenly; but not for export times, of which there may be more than such a sample
+ * tells apart. Their number is known. */
 #include "block/codec.h"
 #include "block/mixed.h"
 #include "block/order.h"
@@ -12,8 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-#define WINDOWS      16u
-#define SAMPLE       (WINDOWS * PACK_GROUP)
+#define SAMPLE       (ORDER_WINDOWS * PACK_GROUP)
 #define FEW          64u
 #define GAIN_LEAST   1.0 /* bits a row that the new order must gain */
 #define NOT_POSSIBLE 1e9
@@ -41,10 +40,10 @@ static struct picked pick(const struct unordered *u, uint32_t row)
 
 static void pick_rows(struct choice *c, const uint32_t *alike)
 {
-    uint32_t rows = c->u->rows, window = rows < SAMPLE ? rows / WINDOWS : PACK_GROUP;
-    for (uint32_t w = 0; w < WINDOWS; w++) {
-        uint32_t at = (uint32_t)((uint64_t)(rows - window) * w / (WINDOWS - 1));
-        for (uint32_t i = 0; i < window; i++, c->count++) {
+    uint32_t rows = c->u->rows, size = order_window_size(rows);
+    for (uint32_t w = 0; w < ORDER_WINDOWS; w++) {
+        uint32_t at = order_window(rows, w);
+        for (uint32_t i = 0; i < size; i++, c->count++) {
             c->told_rows[c->count] = pick(c->u, c->told->rows[at + i]);
             c->alike_rows[c->count] = pick(c->u, alike[at + i]);
         }
@@ -68,12 +67,44 @@ static uint64_t number_for(struct octets o)
     return h;
 }
 
+#define READ(type)                                                                                 \
+    do {                                                                                           \
+        const type *restrict in = v->values;                                                       \
+        for (uint32_t i = 0; i < c->count; i++)                                                    \
+            out[i] = in[rows[i].row] + base;                                                       \
+    } while (0)
+
+/* Of flat numbers that all rows have, in one frame: what a merge hands in. */
+static void read_flat(struct choice *c, const struct vector *v, uint64_t base,
+                      const struct picked *rows, uint64_t *out)
+{
+    memset(c->there, 1, c->count);
+    switch (v->width) {
+    case 1: READ(uint8_t); break;
+    case 2: READ(uint16_t); break;
+    case 4: READ(uint32_t); break;
+    default: READ(uint64_t); break;
+    }
+}
+
+static bool is_number(unsigned width)
+{
+    return width >= 1 && width <= 8;
+}
+
 /* The column's values in these rows; c->there says where it has any. Its width. */
 static unsigned read_values(struct choice *c, uint32_t column, const struct picked *rows,
                             uint64_t *out)
 {
     const struct vector *const *of = c->u->of + column * c->u->count;
-    unsigned width = 0;
+    const struct laid *laid = c->u->laid ? &c->u->laid[column] : NULL;
+    uint64_t base = laid ? laid->base : 0;
+    unsigned width = laid ? laid->width : 0;
+    if (c->u->count == 1 && of[0] && is_number(of[0]->width) && !of[0]->present &&
+        of[0]->form == VECTOR_FLAT) {
+        read_flat(c, of[0], base, rows, out);
+        return width ? width : of[0]->width;
+    }
     for (uint32_t i = 0; i < c->count; i++) {
         const struct vector *v = of[rows[i].frame];
         c->there[i] = v && vector_has(v, rows[i].row);
@@ -81,8 +112,8 @@ static unsigned read_values(struct choice *c, uint32_t column, const struct pick
         if (!v)
             continue;
         width = v->width > width ? v->width : width;
-        out[i] = v->width >= 1 && v->width <= 8 ? vector_u64(v, rows[i].row)
-                                                : number_for(vector_octets(v, rows[i].row));
+        out[i] = is_number(v->width) ? vector_u64(v, rows[i].row) + base
+                                     : number_for(vector_octets(v, rows[i].row));
     }
     return width;
 }
@@ -158,7 +189,7 @@ static double column_bits(struct choice *c, uint32_t column, const struct picked
     uint32_t count = squeeze(c, c->values);
     if (!count)
         return presence;
-    bool number = width >= 1 && width <= 8;
+    bool number = is_number(width);
     struct values v = measured(c->values, count);
     double best = number ? guess_bits(&v) : 8.0 * (width ? width : 16);
     double runs = runs_rate(&v) * ((coded < best ? coded : best) + 8);

@@ -16,7 +16,7 @@ A_SECOND = 10_000  # exporters
 START = 1767225600
 IMPORT_MIB = 320 if lib.SLOW == 1 else 3000  # the sanitizer keeps what was freed
 # An account of a million rows beside a merge into a block of 393,216 rows, and 150 MiB of the file's mapping.
-SERVER_MIB = 560 if lib.SLOW == 1 else 3000
+SERVER_MIB = 430 if lib.SLOW == 1 else 3000
 
 TEMPLATE = struct.pack(">12H", 0, 24, 256, 4, 8, 4, 12, 4, 1, 4, 2, 4)
 RECORDS = struct.pack(">HH4I", 256, 20, 0x0A000001, 0x0A000002, 300, 3)

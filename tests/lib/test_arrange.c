@@ -213,6 +213,72 @@ static void check_arranged(const struct arranged *a, uint32_t all)
     CU_ASSERT_EQUAL(wrong, 0);
 }
 
+static void fill_all(const struct arranged *a)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        CU_ASSERT_PTR_NULL(a->columns[i].values);
+        CU_ASSERT_FATAL(a->feed.fill(a->feed.context, i));
+    }
+}
+
+static void drop_all(const struct arranged *a)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        a->feed.drop(a->feed.context, i);
+        CU_ASSERT_PTR_NULL(a->columns[i].values);
+    }
+}
+
+/* What is known of the columns beforehand. */
+static size_t bounds_of(const struct frame *frames, unsigned count, struct column_bounds *out)
+{
+    const ie_key keys[] = {IANA(5),       IANA(6),     NARROW,           IANA(11),
+                           SPARSE,        NAME,        SERIAL,           WEIR_EXPORTER,
+                           WEIR_DOMAIN,   WEIR_EXPORT_TIME, WEIR_EXPORTER_PORT};
+    size_t columns = 0;
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        struct column_bounds b = {.key = keys[k], .all_present = true, .least = UINT64_MAX};
+        for (unsigned n = 0; n < count; n++) {
+            const struct vector *v = frame_find(&frames[n], keys[k]);
+            b.all_present &= v && !v->present;
+            b.any |= v != NULL;
+            b.width = v && v->width > b.width ? v->width : b.width;
+            for (uint32_t i = 0; v && v->width >= 1 && v->width <= 8 && i < v->rows; i++) {
+                uint64_t number = vector_u64(v, i);
+                b.least = number < b.least ? number : b.least;
+                b.most = number > b.most ? number : b.most;
+            }
+        }
+        if (b.any)
+            out[columns++] = b;
+    }
+    for (size_t i = 1; i < columns; i++) /* by key */
+        for (size_t k = i; k && out[k - 1].key > out[k].key; k--) {
+            struct column_bounds b = out[k];
+            out[k] = out[k - 1];
+            out[k - 1] = b;
+        }
+    return columns;
+}
+
+/* A frame at a time, each gone before the next comes. */
+static void round_of_parts(struct arranger *arranger, struct making *makings, struct frame *frames,
+                           unsigned count, uint32_t all)
+{
+    struct column_bounds bounds[16];
+    struct arranged out;
+    size_t columns = bounds_of(frames, count, bounds);
+    CU_ASSERT_EQUAL_FATAL(arranger_start(arranger, all, bounds, columns, NULL), WEIR_OK);
+    for (unsigned n = 0; n < count; n++) {
+        CU_ASSERT_EQUAL_FATAL(arranger_lay(arranger, makings[n].first, &frames[n], NULL), WEIR_OK);
+        arena_free(&makings[n].arena);
+    }
+    CU_ASSERT_EQUAL_FATAL(arranger_finish(arranger, &out, NULL), WEIR_OK);
+    fill_all(&out);
+    check_arranged(&out, all);
+    drop_all(&out);
+}
+
 static void round_of(struct arranger *arranger, const uint32_t *counts, unsigned frame_count,
                      uint64_t clocks)
 {
@@ -228,13 +294,49 @@ static void round_of(struct arranger *arranger, const uint32_t *counts, unsigned
         all += counts[n];
     }
     CU_ASSERT_EQUAL_FATAL(arrange(arranger, frames, frame_count, NULL, 0, &out, NULL), WEIR_OK);
+    fill_all(&out);
     check_arranged(&out, all);
     const ie_key some[] = {SERIAL, WEIR_EXPORT_TIME};
     CU_ASSERT_EQUAL_FATAL(arrange(arranger, frames, frame_count, some, 2, &out, NULL), WEIR_OK);
     CU_ASSERT_EQUAL(out.count, 2);
     CU_ASSERT_EQUAL(out.columns[0].key, SERIAL);
-    for (unsigned n = 0; n < frame_count; n++)
-        arena_free(&makings[n].arena);
+    round_of_parts(arranger, makings, frames, frame_count, all);
+}
+
+/* Values that are not what was said of them are refused, whatever form they come in; what is said
+ * may be wide of them. */
+static void test_bounds(void)
+{
+    struct arranger *a = arranger_new();
+    uint64_t values[300];
+    uint16_t codes[300];
+    for (unsigned i = 0; i < 300; i++) {
+        values[i] = UINT64_C(1) << 40 | i;
+        codes[i] = (uint16_t)(299 - i);
+    }
+    for (unsigned form = 0; form < 3; form++)
+        for (unsigned short_of = 0; short_of < 2; short_of++) {
+            static const uint8_t forms[] = {VECTOR_FLAT, VECTOR_DICTIONARY, VECTOR_CONSTANT};
+            const struct vector v = {.key = SERIAL, .width = 8, .form = forms[form], .rows = 300,
+                                     .code_count = 300, .values = values, .codes = codes};
+            const struct frame f = {300, 1, &v};
+            const struct column_bounds b = {.key = SERIAL, .width = 8, .any = true,
+                                            .all_present = true,
+                                            .least = values[0] + short_of,
+                                            .most = values[255] + short_of};
+            struct arranged out;
+            struct weir_error error;
+            bool fits = form == 2 && !short_of;
+            CU_ASSERT_EQUAL_FATAL(arranger_start(a, 300, &b, 1, NULL), WEIR_OK);
+            CU_ASSERT_EQUAL(arranger_lay(a, 0, &f, &error), fits ? WEIR_OK : WEIR_EMALFORMED);
+            if (!fits)
+                continue;
+            CU_ASSERT_EQUAL_FATAL(arranger_finish(a, &out, NULL), WEIR_OK);
+            CU_ASSERT_FATAL(out.feed.fill(out.feed.context, 0));
+            CU_ASSERT_EQUAL(number_at(&out.columns[0], 0), values[0]);
+            CU_ASSERT_EQUAL(number_at(&out.columns[0], 299), values[0]);
+        }
+    arranger_free(a);
 }
 
 static void test_rows_and_order(void)
@@ -271,7 +373,7 @@ static void test_encodes(void)
     block_encoder_dense(e);
     CU_ASSERT_EQUAL_FATAL(arrange(a, &f, 1, NULL, 0, &out, NULL), WEIR_OK);
     CU_ASSERT_EQUAL_FATAL(block_encode_columns(e, &id, RECORD_FLOW, out.columns, out.count,
-                                               out.rows, NULL, &bytes, NULL),
+                                               out.rows, &out.feed, NULL, &bytes, NULL),
                           WEIR_OK);
     CU_ASSERT_EQUAL_FATAL(block_open(bytes.bytes, bytes.length, &arena, &block, NULL), WEIR_OK);
     CU_ASSERT_EQUAL(block_check(&block, &arena, NULL), WEIR_OK);
@@ -280,6 +382,7 @@ static void test_encodes(void)
     CU_ASSERT_EQUAL_FATAL(column_decode(block_find(&block, SERIAL), NULL, &arena, &v, NULL),
                           WEIR_OK);
     unsigned wrong = 0;
+    fill_all(&out); /* the encoder has let all of them go */
     for (uint32_t row = 0; row < out.rows; row++)
         wrong += vector_u64(&v, row) != number_at(find(&out, SERIAL), row);
     CU_ASSERT_EQUAL(wrong, 0);
@@ -291,4 +394,4 @@ static void test_encodes(void)
 }
 
 UNIT_MAIN("arrange", {"rows and their order", test_rows_and_order},
-          {"a block of them", test_encodes})
+          {"a block of them", test_encodes}, {"false bounds", test_bounds})

@@ -59,7 +59,7 @@ static void make(struct fixture *f, enum base_kind kind, uint32_t rows)
         {.key = BASE, .width = 8, .values = values[0], .present_rows = rows}};
     block_encoder_dense(e);
     CU_ASSERT_EQUAL_FATAL(
-        block_encode_columns(e, &id, RECORD_FLOW, columns, 4, rows, NULL, &f->bytes, NULL),
+        block_encode_columns(e, &id, RECORD_FLOW, columns, 4, rows, NULL, NULL, &f->bytes, NULL),
         WEIR_OK);
     CU_ASSERT_EQUAL_FATAL(block_open(f->bytes.bytes, f->bytes.length, &f->arena, &f->block, NULL),
                           WEIR_OK);

@@ -144,7 +144,7 @@ static void make_frames(unsigned frames, bool odd)
         first += rows;
     }
     f.u = (struct unordered){f.frames, frames, ROWS, f.first_rows, f.keys,
-                             columns,  f.of,   &f.dictionary};
+                             columns,  f.of,   &f.dictionary, NULL};
 }
 
 /* ---- what may follow what ---- */
