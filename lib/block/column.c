@@ -72,12 +72,21 @@ static void scatter_values(void *to, const void *from, size_t size, const uint64
     }
 }
 
-/* to[r] = from[codes[r]], or from[0] where there are no codes. */
+/* to[r] = from[codes[r]], or from[0] where there are no codes. Four a step: the loop is all there
+ * is to it. */
 static inline __attribute__((always_inline)) void
-gather(uint8_t *restrict to, const uint8_t *from, size_t size, const uint16_t *codes, uint32_t rows)
+gather(uint8_t *restrict to, const uint8_t *restrict from, size_t size,
+       const uint16_t *restrict codes, uint32_t rows)
 {
-    for (uint32_t i = 0; i < rows; i++)
-        memcpy(to + i * size, from + (codes ? codes[i] * size : 0), size);
+    uint32_t i = 0;
+    for (; codes && i + 4 <= rows; i += 4, to += 4 * size) {
+        memcpy(to, from + codes[i] * size, size);
+        memcpy(to + size, from + codes[i + 1] * size, size);
+        memcpy(to + 2 * size, from + codes[i + 2] * size, size);
+        memcpy(to + 3 * size, from + codes[i + 3] * size, size);
+    }
+    for (; i < rows; i++, to += size)
+        memcpy(to, from + (codes ? codes[i] * size : 0), size);
 }
 
 static void gather_values(void *to, const void *from, size_t size, const uint16_t *codes,

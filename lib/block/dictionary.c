@@ -150,36 +150,43 @@ static bool rehash(struct dictionary *d)
     static enum dictionary_result name(struct dictionary *d, const void *values, uint32_t row,     \
                                        uint32_t rows, uint32_t limit)                              \
     {                                                                                              \
-        uint32_t count = d->count;                                                                 \
-        uint16_t *codes = d->codes;                                                                \
+        uint32_t count = d->count, slots = d->slot_count;                                          \
+        uint16_t *restrict codes = d->codes;                                                       \
+        uint32_t *restrict counts = d->counts;                                                     \
+        uint64_t *table = d->slots;                                                                \
+        uint8_t *found = d->values;                                                                \
         for (; row < rows; row++) {                                                                \
             uint32_t hash = hash_of(values, row);                                                  \
-            uint32_t s = slot_of(hash, d->slot_count);                                             \
+            uint32_t s = slot_of(hash, slots);                                                     \
             uint64_t slot;                                                                         \
             uint32_t probes = 0;                                                                   \
-            for (;; s = (s + 1) & (d->slot_count - 1)) {                                           \
+            for (;; s = (s + 1) & (slots - 1)) {                                                   \
                 if (++probes > PROBES_MOST)                                                        \
                     return DICTIONARY_TOO_MANY;                                                    \
-                slot = d->slots[s];                                                                \
+                slot = table[s];                                                                   \
                 if (!slot || ((uint32_t)(slot >> 32) == hash &&                                    \
-                              same(values, row, d->values, (uint32_t)slot - 1)))                   \
+                              same(values, row, found, (uint32_t)slot - 1)))                       \
                     break;                                                                         \
             }                                                                                      \
             if (slot) {                                                                            \
                 uint32_t code = (uint32_t)slot - 1;                                                \
                 codes[row] = (uint16_t)code;                                                       \
-                d->counts[code]++;                                                                 \
+                counts[code]++;                                                                    \
                 continue;                                                                          \
             }                                                                                      \
             if (count == limit)                                                                    \
                 return DICTIONARY_TOO_MANY;                                                        \
-            memcpy((uint8_t *)d->values + (size_t)count * (size),                                  \
+            memcpy(found + (size_t)count * (size),                                                 \
                    (const uint8_t *)values + (size_t)row * (size), (size));                        \
             codes[row] = (uint16_t)count;                                                          \
-            d->counts[count] = 1;                                                                  \
-            d->slots[s] = (uint64_t)hash << 32 | ++count;                                          \
-            if (count > d->slot_count / 4 * 3 && !rehash(d))                                       \
-                return DICTIONARY_NO_MEMORY;                                                       \
+            counts[count] = 1;                                                                     \
+            table[s] = (uint64_t)hash << 32 | ++count;                                             \
+            if (count > slots / 4 * 3) {                                                           \
+                if (!rehash(d))                                                                    \
+                    return DICTIONARY_NO_MEMORY;                                                   \
+                table = d->slots;                                                                  \
+                slots = d->slot_count;                                                             \
+            }                                                                                      \
         }                                                                                          \
         d->count = count;                                                                          \
         return DICTIONARY_DONE;                                                                    \
@@ -409,8 +416,10 @@ enum dictionary_result dictionary_build(struct dictionary *d, const void *values
     if (r != DICTIONARY_DONE)
         return r;
     rank(d, width ? width : sizeof(struct octets));
+    uint16_t *restrict codes = d->codes;
+    const uint16_t *restrict places = d->places;
     for (uint32_t row = 0; row < rows; row++)
-        d->codes[row] = d->places[d->codes[row]];
+        codes[row] = places[codes[row]];
     return DICTIONARY_DONE;
 }
 
@@ -519,17 +528,20 @@ void dictionary_code(struct dictionary *d, const void *values, uint32_t rows, un
                      uint64_t least)
 {
     const uint8_t *at = values;
+    uint16_t *restrict codes = d->codes;
+    const uint16_t *restrict places = d->places;
+    const uint32_t *restrict tally = d->tally;
     uint32_t row = 0;
     for (; row + PACK_GROUP <= rows; row += PACK_GROUP, at += PACK_GROUP * width) {
         uint64_t group[PACK_GROUP];
         kernels_best()->load[width_index(width)](at, least, group);
         for (unsigned i = 0; i < PACK_GROUP; i++)
-            d->codes[row + i] = d->places[d->tally[group[i]]];
+            codes[row + i] = places[tally[group[i]]];
     }
     for (; row < rows; row++, at += width) {
         uint64_t v = 0;
         memcpy(&v, at, width);
-        d->codes[row] = d->places[d->tally[v - least]];
+        codes[row] = places[tally[v - least]];
     }
 }
 
