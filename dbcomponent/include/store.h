@@ -431,9 +431,10 @@ struct store_status {
 };
 enum weir_status store_status(struct store *s, struct store_status *out, struct weir_error *error);
 
-/* Recomputes every checksum and every roll-up from the blocks. Each difference is told to `differs`
- * (one line each, at most 1,000) and counted; WEIR_OK with *differences == 0 means proven. Memory
- * is that of one block, and some 200 MB where an hour has roll-ups of very many exporters. */
+/* Recomputes every checksum, of pages, rows, columns and segments, and every roll-up from the
+ * blocks. Each difference is told to `differs` (one line each, at most 1,000) and counted; WEIR_OK
+ * with *differences == 0 means proven. Memory is that of one block, and some 200 MB where an hour
+ * has roll-ups of very many exporters. */
 typedef void (*store_difference)(void *context, const char *text);
 enum weir_status store_verify(struct store *s, store_difference differs, store_progress progress,
                               void *context, uint64_t *differences, struct weir_error *error);

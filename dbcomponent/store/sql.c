@@ -61,7 +61,8 @@ static int os_error_of(sqlite3 *db, int code)
 
 static enum weir_status status_of(int code, int os_error)
 {
-    if (code == SQLITE_IOERR_SHORT_READ || code == SQLITE_IOERR_CORRUPTFS)
+    if (code == SQLITE_IOERR_SHORT_READ || code == SQLITE_IOERR_CORRUPTFS ||
+        code == SQLITE_IOERR_DATA)
         return WEIR_ECORRUPT;
     if ((code & 0xff) == SQLITE_CANTOPEN &&
         (os_error == EACCES || os_error == EPERM || os_error == EROFS))
@@ -88,6 +89,15 @@ static enum weir_status fail_lost(struct sql *sql, struct weir_error *error)
                          " back, and start again", sql->path, (long long)loss.size);
     return weir_fail(error, WEIR_EIO, "data", "%s: octet %lld can not be read from the disk",
                      sql->path, (long long)loss.at);
+}
+
+static enum weir_status fail_damaged(struct sql *sql, struct weir_error *error)
+{
+    const struct vfs_damage d = vfs_damage(sql->file);
+    return weir_fail(error, WEIR_ECORRUPT, "data",
+                     "%s: malformed: page %u (octets %lld to %lld) is not what was written there:"
+                     " its checksum is another", sql->path, d.page, (long long)d.at,
+                     (long long)(d.at + d.size - 1));
 }
 
 /* What SQLite finds damaged may be a file whose end is gone. */
@@ -117,6 +127,8 @@ enum weir_status sql_fail(struct sql *sql, int code, struct weir_error *error)
     (void)sql_checked(sql, code);
     if (sql->file && !vfs_whole(sql->file))
         return fail_lost(sql, error);
+    if (sql->file && code == SQLITE_IOERR_DATA && vfs_damage(sql->file).page)
+        return fail_damaged(sql, error);
     int os_error = os_error_of(sql->db, code);
     enum weir_status status = status_of(code, os_error);
     const char *said = sql->db && sqlite3_extended_errcode(sql->db) == code

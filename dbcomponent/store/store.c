@@ -20,9 +20,10 @@
  * ever; so from 64 MiB on the writer waits a moment for those that are there, while nobody commits.
  * Who comes meanwhile finds everything in the file and does not count. What a file system lent is
  * given back. */
+#define NEW_PAGES "PRAGMA page_size = 8192"
 /* New files know who owns each page, so that upkeep can make them shorter; that costs ingest 2
- * %. */
-#define NEW_FILE "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL"
+ * %. The file is made with it. */
+#define NEW_FILE "PRAGMA auto_vacuum = INCREMENTAL"
 #define LOG_FOLD (16 << 20)
 #define LOG_INSIST (64 << 20)
 #define LOG_INSIST_MS 250
@@ -81,6 +82,15 @@ static enum weir_status open_checked(struct store *s, bool *empty, struct weir_e
     return status;
 }
 
+static enum weir_status make_file(struct sql *sql, struct weir_error *error)
+{
+    enum weir_status status = sql_script(sql, NEW_PAGES, error);
+    if (status == WEIR_OK && !vfs_reserve_sums(sql->db))
+        status = weir_fail(error, WEIR_EINTERNAL, "data", "%s: pages have no room for checksums",
+                           sql->path);
+    return status == WEIR_OK ? sql_script(sql, NEW_FILE, error) : status;
+}
+
 static enum weir_status open_writer(struct store *s, struct weir_error *error)
 {
     struct sql *sql = &s->writer;
@@ -94,7 +104,7 @@ static enum weir_status open_writer(struct store *s, struct weir_error *error)
     if (status == WEIR_OK)
         folder_close_to_others(s->path);
     if (status == WEIR_OK && empty)
-        status = sql_script(sql, NEW_FILE, error);
+        status = make_file(sql, error);
     if (status == WEIR_OK)
         status = sql_script(sql, writer_settings, error);
     if (status == WEIR_OK)

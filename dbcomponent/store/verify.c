@@ -9,6 +9,7 @@
  * store in service can be. */
 #include "base/wide.h"
 #include "store/inside.h"
+#include "store/integrity.h"
 #include "store/levels.h"
 #include "store/segment.h"
 #include <stdarg.h>
@@ -98,22 +99,23 @@ static enum weir_status plan_steps(struct verifying *v, struct weir_error *error
     return status;
 }
 
+static void tell_file(void *context, const char *line)
+{
+    differ(context, "file: %s", line);
+}
+
 static enum weir_status check_file(struct verifying *v, struct weir_error *error)
 {
     uint64_t kept = 0, now = 0;
     struct changes changes;
-    struct query q = query_start(v->sql, SQL_INTEGRITY);
-    while (query_row(&q))
-        if (strcmp(query_text(&q, 0), "ok") != 0)
-            differ(v, "file: %.400s", query_text(&q, 0));
-    enum weir_status status = query_end(&q, error);
+    enum weir_status status = integrity_check(v->sql, tell_file, v, error);
     if (status == WEIR_OK)
         status = changes_read(v->sql, &changes, error);
     if (status == WEIR_OK)
         status = meta_read(v->sql, "schema", &kept, sizeof kept, error);
     if (status != WEIR_OK)
         return status;
-    q = query_start(v->sql, SQL_SCHEMA_DIGEST);
+    struct query q = query_start(v->sql, SQL_SCHEMA_DIGEST);
     now = query_row(&q) ? query_u64(&q, 0) : 0;
     if (now != kept)
         differ(v, "schema: the tables are not those that were made");

@@ -1,7 +1,9 @@
-/* vfs.c - see vfs.h. A file of ours is SQLite's own one behind a watch; all but four of its calls
- * are handed on. Neighbours: window.c knows the mappings, sql.c asks after every step. */
+/* vfs.c - see vfs.h. A file of ours is SQLite's own one behind a watch; most of its calls are
+ * handed on. Neighbours: window.c knows the mappings, page_watch.c the checksums of pages; sql.c
+ * asks after every step. */
 #include "store/vfs.h"
 #include "base/cursor.h"
+#include "store/page_watch.h"
 #include "store/window.h"
 #include <pthread.h>
 
@@ -10,11 +12,7 @@
 #define PIECES_MOST 32
 /* SQLite may look so far past the end of a page, into the mapping. */
 #define OVERREAD 256
-#define PAGE_LEAST 512 /* octets of a page of SQLite's */
-/* Octets of the first page, big-endian: those of a page, and the pages of the file. */
-#define HEAD_PAGE 16
-#define HEAD_PAGES 28
-#define HEAD_OCTETS 100
+#define HEAD_PAGES 28 /* the pages of the file, big-endian, in its head */
 
 struct vfs_file {
     sqlite3_file base;
@@ -26,6 +24,7 @@ struct vfs_file {
     unsigned losses; /* of all windows, when it was last seen that ours lost nothing */
     int64_t lost;    /* 1 + the octet that was missed; 0: none */
     bool lost_log;
+    struct page_watch pages;
     _Alignas(sqlite3_int64) uint8_t real[]; /* SQLite's own file */
 };
 
@@ -66,7 +65,17 @@ static int file_close(sqlite3_file *base)
     window_give(f->map);
     for (int i = 0; i < PIECES_MOST; i++)
         window_give(f->pieces[i]);
+    page_watch_free(&f->pages);
     return calls(base)->xClose(real(base));
+}
+
+/* A file may have been empty when it was opened. */
+static void look_at_head(struct vfs_file *f)
+{
+    uint8_t head[PAGE_HEAD];
+    if (!f->pages.known &&
+        calls(&f->base)->xRead(real(&f->base), head, sizeof head, 0) == SQLITE_OK)
+        page_watch_head(&f->pages, head);
 }
 
 /* SQLite fills up with zeros what it does not get, and goes on. Only a file that is being made has
@@ -77,32 +86,60 @@ static int file_read(sqlite3_file *base, void *to, int length, sqlite3_int64 at)
     int code = calls(base)->xRead(real(base), to, length, at);
     if (code == SQLITE_IOERR_SHORT_READ && at >= PAGE_LEAST && !f->lost)
         f->lost = at + 1;
-    return code;
+    if (code != SQLITE_OK || !page_watch_is_page((size_t)length, at))
+        return code;
+    look_at_head(f);
+    return page_watch_read(&f->pages, to, (size_t)length, at) ? SQLITE_OK : SQLITE_IOERR_DATA;
 }
 
-/* A page that is mapped, or *page NULL: then SQLite reads it. Pages of a mapping lie as in the
- * file, and it stays where it is until it is let go as a whole; so the window grows to the furthest
- * page that was asked for, and never shows what SQLite has not mapped. */
+/* The checksum goes into a copy: the page is SQLite's, which writes pages as wholes. */
+static int file_write(sqlite3_file *base, const void *from, int length, sqlite3_int64 at)
+{
+    struct vfs_file *f = ours(base);
+    if (page_watch_is_page((size_t)length, at)) {
+        look_at_head(f);
+        from = page_watch_write(&f->pages, from, (size_t)length, at);
+    }
+    return from ? calls(base)->xWrite(real(base), from, length, at) : SQLITE_IOERR_NOMEM;
+}
+
+static int unfetched(sqlite3_file *base, sqlite3_int64 at, void **page, int code)
+{
+    int let_go = calls(base)->xUnfetch(real(base), at, *page);
+    *page = NULL;
+    return code == SQLITE_OK ? let_go : code;
+}
+
+/* Pages of a mapping lie as in the file, and it stays where it is until it is let go as a whole; so
+ * the window grows to the furthest page that was asked for, and never shows what SQLite has not
+ * mapped. */
+static bool show_until(struct vfs_file *f, uintptr_t from, int64_t shown)
+{
+    if (from == f->from && shown <= f->shown)
+        return true;
+    if (from != f->from || shown > f->shown)
+        f->shown = shown;
+    f->from = from;
+    if (!f->map)
+        f->map = window_take();
+    return f->map && window_show(f->map, (const void *)from, (size_t)f->shown);
+}
+
+/* A page that is mapped, or *page NULL: then SQLite reads it. */
 static int file_fetch(sqlite3_file *base, sqlite3_int64 at, int length, void **page)
 {
     struct vfs_file *f = ours(base);
     int code = calls(base)->xFetch(real(base), at, length, page);
     if (code != SQLITE_OK || !*page)
         return code;
-    uintptr_t from = (uintptr_t)*page - (uintptr_t)at;
-    int64_t shown = at + length + OVERREAD;
-    if (from == f->from && shown <= f->shown)
-        return code;
-    if (from != f->from || shown > f->shown)
-        f->shown = shown;
-    f->from = from;
-    if (!f->map)
-        f->map = window_take();
-    if (f->map && window_show(f->map, (const void *)from, (size_t)f->shown))
-        return code;
-    code = calls(base)->xUnfetch(real(base), at, *page);
-    *page = NULL;
-    return code;
+    if (!show_until(f, (uintptr_t)*page - (uintptr_t)at, at + length + OVERREAD))
+        return unfetched(base, at, page, SQLITE_OK);
+    if (page_watch_is_page((size_t)length, at)) {
+        look_at_head(f);
+        if (!page_watch_map(&f->pages, *page, (size_t)length, at))
+            return unfetched(base, at, page, SQLITE_IOERR_DATA);
+    }
+    return SQLITE_OK;
 }
 
 static int file_unfetch(sqlite3_file *base, sqlite3_int64 at, void *page)
@@ -143,12 +180,15 @@ static int file_unmap_log(sqlite3_file *base, int remove)
     return calls(base)->xShmUnmap(real(base), remove);
 }
 
-/* ---- what is handed on ---- */
-
-static int file_write(sqlite3_file *f, const void *from, int length, sqlite3_int64 at)
+/* Transactions begin and end with a lock that several share. */
+static int file_lock_log(sqlite3_file *base, int first, int count, int flags)
 {
-    return calls(f)->xWrite(real(f), from, length, at);
+    if (flags & SQLITE_SHM_SHARED)
+        page_watch_turn(&ours(base)->pages);
+    return calls(base)->xShmLock(real(base), first, count, flags);
 }
+
+/* ---- what is handed on ---- */
 
 static int file_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
@@ -188,11 +228,6 @@ static int file_sector(sqlite3_file *f)
 static int file_device(sqlite3_file *f)
 {
     return calls(f)->xDeviceCharacteristics(real(f));
-}
-
-static int file_lock_log(sqlite3_file *f, int first, int count, int flags)
-{
-    return calls(f)->xShmLock(real(f), first, count, flags);
 }
 
 static void file_barrier(sqlite3_file *f)
@@ -351,6 +386,24 @@ bool vfs_whole_to_its_end(struct vfs_file *f)
     return vfs_whole(f);
 }
 
+bool vfs_reserve_sums(sqlite3 *db)
+{
+    int octets = PAGE_SUM_OCTETS;
+    return sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &octets) == SQLITE_OK;
+}
+
+void vfs_check_all(struct vfs_file *f, bool all)
+{
+    f->pages.all = all;
+}
+
+struct vfs_damage vfs_damage(const struct vfs_file *f)
+{
+    int64_t size = f->pages.bad_size;
+    return (struct vfs_damage){
+        .page = f->pages.bad, .at = size * ((int64_t)f->pages.bad - 1), .size = size};
+}
+
 struct vfs_loss vfs_loss(struct vfs_file *f)
 {
     sqlite3_int64 size;
@@ -364,11 +417,10 @@ struct vfs_loss vfs_loss(struct vfs_file *f)
 /* What the head of the first page says, in octets; 0: there is none. */
 static int64_t size_in_head(struct vfs_file *f)
 {
-    uint8_t head[HEAD_OCTETS] = {0};
+    uint8_t head[PAGE_HEAD] = {0};
     if (calls(&f->base)->xRead(real(&f->base), head, sizeof head, 0) != SQLITE_OK)
         return 0;
-    uint32_t page = load_be16(head + HEAD_PAGE);
-    return (int64_t)load_be32(head + HEAD_PAGES) * (page == 1 ? 65536 : page);
+    return (int64_t)load_be32(head + HEAD_PAGES) * page_head_size(head);
 }
 
 bool vfs_shorter(struct vfs_file *f)
@@ -377,7 +429,7 @@ bool vfs_shorter(struct vfs_file *f)
     if (file_size(&f->base, &size) != SQLITE_OK)
         return false;
     f->size = size;
-    if (size >= before || (size >= HEAD_OCTETS && size >= size_in_head(f)))
+    if (size >= before || (size >= PAGE_HEAD && size >= size_in_head(f)))
         return false;
     if (!f->lost)
         f->lost = size + 1;

@@ -1,7 +1,8 @@
 /* vfs.h - the files under SQLite, watched: the file system "weir" is the one that SQLite comes
  * with, and notes of every database it opens whether octets were missed that must be there. SQLite
  * itself takes what lies past the end of a file for zeros, and can not know that a mapping broke
- * under it (window.h).
+ * under it (window.h). Pages are written with checksums and read with a look at them
+ * (page_watch.h); one that is damaged SQLite is told of as SQLITE_IOERR_DATA.
  *
  * Threads: as SQLite's connections: a file belongs to one thread at a time. */
 #ifndef WEIR_DB_VFS_H
@@ -27,6 +28,20 @@ bool vfs_whole(struct vfs_file *f);
 /* The same, and looks at the file too: of the page in which it ends now the rest reads as zeros,
  * and the system tells nobody. To be asked before a transaction ends. */
 bool vfs_whole_to_its_end(struct vfs_file *f);
+
+/* Pages of a database that is not made yet shall have checksums. After its page size is set, and
+ * before anything else; false: SQLite would not. */
+bool vfs_reserve_sums(sqlite3 *db);
+/* From now on, check also the pages that hold nothing but parts of long values? */
+void vfs_check_all(struct vfs_file *f, bool all);
+
+struct vfs_damage {
+    uint32_t page; /* from 1; 0: none was damaged */
+    int64_t at;    /* its octets in the file */
+    int64_t size;
+};
+/* After SQLITE_IOERR_DATA: the page that it was about. */
+struct vfs_damage vfs_damage(const struct vfs_file *f);
 
 struct vfs_loss {
     int64_t at;   /* the octet of the file that was missed; -1: of what is mapped of its log */

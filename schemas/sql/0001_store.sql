@@ -7,9 +7,10 @@
 --
 -- Every row ends in a seal: the CRC-32C of the row's other columns (store/seal.h says over which
 -- octets). SQLite has no checksums of its own; with seals a flipped bit in the file is an error
--- when the row is met, never a wrong number. Whoever changes a row by hand makes it invalid, on
--- purpose. Zeros at a row's end are not in its seal, so a later release may append columns that
--- start at 0: ALTER TABLE account ADD COLUMN more INTEGER NOT NULL DEFAULT 0 is a whole migration.
+-- when the row is met, never a wrong number. That no row is passed over, the checksums of pages
+-- tell (store/page_sum.h). Whoever changes a row by hand makes it invalid, on purpose. Zeros at a
+-- row's end are not in its seal, so a later release may append columns that start at 0: ALTER TABLE
+-- account ADD COLUMN more INTEGER NOT NULL DEFAULT 0 is a whole migration.
 --
 -- A released file of this folder is never changed: what comes after the release is 0002.
 

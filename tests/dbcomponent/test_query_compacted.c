@@ -2,8 +2,8 @@
  * ranges on packed columns: the same answers to the last octet, IPv4 and IPv6 mixed, alone and as
  * keys; and a column that was damaged is an error that names its block. */
 #include "query_data.h"
+#include "sqlite_file.h"
 #include "store/container.h"
-#include <sqlite3.h>
 
 #define BLOCKS 14u
 #define FLOWS 4000u
@@ -127,13 +127,10 @@ static void same_answers(void)
 static void damage(void)
 {
     struct store *s = make_store();
-    char path[128];
-    sqlite3 *db;
     sqlite3_stmt *turn, *list;
     compact(s);
     store_close(s);
-    snprintf(path, sizeof path, "%s/weir.db", test_folder);
-    CU_ASSERT_EQUAL_FATAL(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3 *db = sqlite_file(test_folder);
     sqlite3_prepare_v2(db, "SELECT rowid, data FROM block_column", -1, &list, NULL);
     uint32_t turned = 0;
     while (sqlite3_step(list) == SQLITE_ROW) {

@@ -1,8 +1,7 @@
 /* test_query_limits.c - questions that are refused: what is said, of which field; bounds of memory
  * and time; damaged blocks. */
 #include "dbcomponent/query_data.h"
-
-#include <sqlite3.h>
+#include "dbcomponent/sqlite_file.h"
 
 static struct store *store;
 static struct flow *flows;
@@ -133,14 +132,11 @@ static void empty_answers(void)
 /* Flips bits of a stored column; a question that needs it must fail and name the block. */
 static void damage_is_told(void)
 {
-    char path[128];
-    sqlite3 *db;
     struct totals t;
     struct weir_error e = {0};
     const char *by[] = {"sourceTransportPort"};
     struct totals_request r = {.by = by, .by_count = 1, .when = INTERVAL_ALL};
-    snprintf(path, sizeof path, "%s/weir.db", test_folder);
-    CU_ASSERT_EQUAL_FATAL(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3 *db = sqlite_file(test_folder);
     /* Every column of the second block: whichever is read first is found out. */
     CU_ASSERT_EQUAL(sqlite3_exec(db, "UPDATE block_column SET data = zeroblob(length(data)) "
                                      "WHERE rowid > (SELECT max(rowid) FROM block_column) / 2",

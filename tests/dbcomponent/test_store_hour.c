@@ -1,8 +1,8 @@
 /* An hour of very many exporters: more roll-ups than are summed at once. They are proven, given
  * tags, and summed to hours and days in bounded memory and in segments of bounded size. */
+#include "sqlite_file.h"
 #include "store/segment.h"
 #include "store_fixture.h"
-#include <sqlite3.h>
 
 #define BLOCKS 6u
 #define ROWS 60000u
@@ -39,11 +39,8 @@ static void append_block(struct store *s, uint32_t n)
 
 static int64_t ask(const char *question)
 {
-    char path[96];
-    sqlite3 *db;
     sqlite3_stmt *statement;
-    snprintf(path, sizeof path, "%s/weir.db", folder);
-    CU_ASSERT_EQUAL_FATAL(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3 *db = sqlite_file(folder);
     CU_ASSERT_EQUAL_FATAL(sqlite3_prepare_v2(db, question, -1, &statement, NULL), SQLITE_OK);
     int64_t answer = -1;
     if (sqlite3_step(statement) == SQLITE_ROW)

@@ -1,17 +1,15 @@
 /* Opening: new files, files of others, newer files, reading only; identity and incarnations. */
+#include "sqlite_file.h"
 #include "store_fixture.h"
 #include "store/seal.h"
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
 
-/* Runs SQL on the folder's file as the sqlite3 shell would: without our functions. */
+/* Runs SQL on the folder's file as a program would that has not our functions. */
 static void run_sql(const char *folder, const char *text)
 {
-    char path[128], *message = NULL;
-    sqlite3 *db;
-    snprintf(path, sizeof path, "%s/weir.db", folder);
-    CU_ASSERT_EQUAL_FATAL(sqlite3_open(path, &db), SQLITE_OK);
+    char *message = NULL;
+    sqlite3 *db = sqlite_file(folder);
     CU_ASSERT_EQUAL(sqlite3_exec(db, text, NULL, NULL, &message), SQLITE_OK);
     if (message)
         printf("%s\n", message);

@@ -1,5 +1,6 @@
 /* A small store that is put away has small pages, and large ones as soon as it is written to; the
  * same is in it, whoever dies, reads, writes or lacks space meanwhile. */
+#include "sqlite_file.h"
 #include "store_fixture.h"
 #include "store/inside.h"
 #include <signal.h>
@@ -213,8 +214,7 @@ static void test_others(void)
 
 static void exec(const char *text)
 {
-    sqlite3 *db;
-    CU_ASSERT_EQUAL_FATAL(sqlite3_open(file, &db), SQLITE_OK);
+    sqlite3 *db = sqlite_file(fixture_folder_name);
     CU_ASSERT_EQUAL(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
 }
