@@ -1,50 +1,19 @@
 /* groups.c - hash aggregation; see groups.h. The probing loops are written once and instantiated
  * for one word, two words, and any number. */
 #include "query/groups.h"
+#include "query/hash.h"
+#include "query/pages.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define AHEAD 32u /* rows between prefetching a record and looking at it */
 #define FIRST_CAPACITY ((size_t)256)
 #define START_CAPACITY ((size_t)64) /* most questions have few groups, and all of it is zeroed */
 #define FAST_GROWTH ((size_t)1 << 18) /* records, up to which tables quadruple */
-#define HUGE_PAGE ((size_t)2 << 20)
 #define SCATTER_OCTETS ((size_t)8 << 20) /* tables below it are left alone */
 #define CACHED_OCTETS ((size_t)512 << 10) /* below it prefetching costs more than it saves */
 #define INLINE static inline __attribute__((always_inline))
-
-/* Zeroed, aligned to a cache line so that no record of 32 or 64 octets straddles two. Big tables
- * are mapped, which zeroes them once and not twice, and ask for huge pages: a random look-up would
- * miss the TLB nearly every time. */
-static void *zeroed(size_t octets)
-{
-    if (octets < HUGE_PAGE) {
-        void *memory = aligned_alloc(64, (octets + 63) & ~(size_t)63);
-        return memory ? memset(memory, 0, octets) : NULL;
-    }
-    uint8_t *memory = mmap(NULL, octets + HUGE_PAGE, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return NULL;
-    size_t before = -(uintptr_t)memory & (HUGE_PAGE - 1);
-    if (before)
-        munmap(memory, before);
-    size_t after = HUGE_PAGE - before, kept = (octets + 4095) & ~(size_t)4095;
-    if (after > kept - octets)
-        munmap(memory + before + kept, after - (kept - octets));
-    (void)madvise(memory + before, kept, MADV_HUGEPAGE);
-    return memory + before;
-}
-
-static void give_back(void *memory, size_t octets)
-{
-    if (octets < HUGE_PAGE)
-        free(memory);
-    else if (memory)
-        munmap(memory, (octets + 4095) & ~(size_t)4095);
-}
 
 static size_t octets_of(const struct groups *g, size_t capacity)
 {
@@ -62,7 +31,7 @@ bool groups_init(struct groups *g, struct budget *budget, const struct loops *lo
     size_t octets = octets_of(g, g->capacity);
     if (!budget_take(budget, octets))
         return false;
-    void *memory = zeroed(octets);
+    void *memory = pages_take(octets);
     if (!memory) {
         budget_give(budget, octets);
         return false;
@@ -78,12 +47,9 @@ void groups_free(struct groups *g)
 {
     if (g->cells || g->records)
         budget_give(g->budget, octets_of(g, g->capacity));
-    give_back(g->cells, octets_of(g, g->capacity));
-    give_back(g->records, octets_of(g, g->capacity));
+    pages_give(g->cells, octets_of(g, g->capacity));
+    pages_give(g->records, octets_of(g, g->capacity));
     parts_free(g->parts);
-    if (g->loaded)
-        groups_free(g->loaded);
-    free(g->loaded);
     *g = (struct groups){0};
 }
 
@@ -91,20 +57,6 @@ void groups_scatter(struct groups *g, const uint64_t *mask)
 {
     g->may_scatter = true;
     memcpy(g->part_mask, mask, g->words * sizeof *mask);
-}
-
-INLINE uint64_t mix(uint64_t h, uint64_t word)
-{
-    h = (h ^ word) * UINT64_C(0xd6e8feb86659fd93);
-    return (h ^ h >> 32) * UINT64_C(0x9e3779b97f4a7c15);
-}
-
-INLINE bool same_words(const uint64_t *record, const uint64_t *words, unsigned count)
-{
-    for (unsigned w = 0; w < count; w++)
-        if (record[GROUP_SUMS + w] != words[w])
-            return false;
-    return true;
 }
 
 /* The table as a probing loop wants it: in registers, which stores to records do not disturb. */
@@ -125,31 +77,29 @@ INLINE uint64_t *probe(struct view v, uint64_t hash, const uint64_t *words)
     size_t slot = hash >> v.down;
     for (;;) {
         uint64_t *record = v.records + slot * v.stride;
-        if (!record[2] || same_words(record, words, v.words))
+        if (!record[2] || same_words(record + GROUP_SUMS, words, v.words))
             return record;
         slot = (slot + 1) & v.mask;
     }
 }
 
-INLINE uint64_t hash_words(const struct groups *g, const uint64_t *words, unsigned count)
-{
-    uint64_t h = g->seed;
-    for (unsigned w = 0; w < count; w++)
-        h = mix(h, words[w]);
-    return h;
-}
-
 /* ---- putting groups aside ---- */
+
+/* The high bits, so that of a table each part is a run of slots. */
+INLINE uint16_t part_of(uint64_t hash)
+{
+    return (uint16_t)(hash >> (64 - PART_BITS));
+}
 
 INLINE bool put_aside(struct groups *g, const uint64_t *const *words, const uint64_t *octets,
                       const uint64_t *packets, const uint64_t *flows, uint32_t n, unsigned count)
 {
-    uint8_t part[LOOP_ROWS];
+    uint16_t part[LOOP_ROWS];
     for (uint32_t i = 0; i < n; i++) {
         uint64_t h = g->seed;
         for (unsigned w = 0; w < count; w++)
-            h = mix(h, words[w][i] & g->part_mask[w]);
-        part[i] = (uint8_t)(h >> 20); /* not the bits that make a slot */
+            h = hash_mix(h, words[w][i] & g->part_mask[w]);
+        part[i] = part_of(h);
     }
     return parts_put(g->parts, part, words, octets, packets, flows, n);
 }
@@ -161,12 +111,56 @@ static bool scatter_rows(struct groups *g, const uint64_t *const *words, const u
                          : put_aside(g, words, octets, packets, flows, n, g->words);
 }
 
-static bool scatter_record(struct groups *g, const uint64_t *record)
+/* Rows made of records, a run at a time. */
+struct rows {
+    uint64_t words[GROUP_WORDS_MOST][LOOP_ROWS];
+    uint64_t octets[LOOP_ROWS], packets[LOOP_ROWS], flows[LOOP_ROWS];
+    const uint64_t *columns[GROUP_WORDS_MOST];
+    uint32_t count;
+};
+
+static void put_row(struct rows *r, const uint64_t *sums, const uint64_t *words, unsigned count)
 {
-    const uint64_t *words[GROUP_WORDS_MOST];
-    for (unsigned w = 0; w < g->words; w++)
-        words[w] = record + GROUP_SUMS + w;
-    return scatter_rows(g, words, record, record + 1, record + 2, 1);
+    r->octets[r->count] = sums[0];
+    r->packets[r->count] = sums[1];
+    r->flows[r->count] = sums[2];
+    for (unsigned w = 0; w < count; w++)
+        r->words[w][r->count] = words[w];
+    r->count++;
+}
+
+static struct rows *new_rows(void)
+{
+    struct rows *r = malloc(sizeof *r);
+    for (unsigned w = 0; r && w < GROUP_WORDS_MOST; w++)
+        r->columns[w] = r->words[w];
+    if (r)
+        r->count = 0;
+    return r;
+}
+
+static bool scatter_run(struct groups *g, struct rows *r)
+{
+    uint32_t n = r->count;
+    r->count = 0;
+    return !n || scatter_rows(g, r->columns, r->octets, r->packets, r->flows, n);
+}
+
+static bool scatter_table(struct groups *g)
+{
+    struct rows *rows = new_rows();
+    bool fine = rows != NULL;
+    for (size_t i = 0; fine && i < g->capacity; i++) {
+        const uint64_t *record = g->records + i * g->stride;
+        if (!record[2])
+            continue;
+        put_row(rows, record, record + GROUP_SUMS, g->words);
+        if (rows->count == LOOP_ROWS)
+            fine = scatter_run(g, rows);
+    }
+    fine = fine && scatter_run(g, rows);
+    free(rows);
+    return fine;
 }
 
 /* Moves everything to its part and starts anew with a small table. Rows that seldom met their group
@@ -178,18 +172,13 @@ static bool scatter(struct groups *g, bool little)
         return false;
     g->scattering |= g->rows < 2 * g->count || little;
     size_t octets = octets_of(g, FIRST_CAPACITY);
-    uint64_t *records = zeroed(octets);
+    uint64_t *records = pages_take(octets);
     if (!records)
         return false;
-    bool fine = true;
-    for (size_t i = 0; fine && i < g->capacity; i++) {
-        const uint64_t *r = g->records + i * g->stride;
-        if (r[2])
-            fine = scatter_record(g, r);
-    }
+    bool fine = scatter_table(g);
     budget_give(g->budget, octets_of(g, g->capacity));
     budget_force(g->budget, octets);
-    give_back(g->records, octets_of(g, g->capacity));
+    pages_give(g->records, octets_of(g, g->capacity));
     g->records = records;
     g->capacity = FIRST_CAPACITY;
     g->down = 64 - (unsigned)__builtin_ctzll(FIRST_CAPACITY);
@@ -213,7 +202,7 @@ static bool grow(struct groups *g)
         return scatter(g, false);
     if (!(g->may_scatter ? budget_try(g->budget, octets) : budget_take(g->budget, octets)))
         return g->may_scatter && scatter(g, octets < SCATTER_OCTETS);
-    uint64_t *old = g->records, *records = zeroed(octets);
+    uint64_t *old = g->records, *records = pages_take(octets);
     if (!records) {
         budget_give(g->budget, octets);
         return false;
@@ -228,10 +217,10 @@ static bool grow(struct groups *g)
             continue;
         const uint64_t *words = from + GROUP_SUMS;
         uint64_t *to =
-            probe(view_of(g, g->words, g->stride), hash_words(g, words, g->words), words);
+            probe(view_of(g, g->words, g->stride), hash_of_words(g->seed, words, g->words), words);
         memcpy(to, from, g->stride * sizeof *to);
     }
-    give_back(old, old_octets);
+    pages_give(old, old_octets);
     budget_give(g->budget, old_octets);
     return true;
 }
@@ -258,7 +247,7 @@ INLINE void add_run(struct groups *g, const uint64_t *const *words, const uint64
     for (uint32_t i = 0; i < n; i++) {
         uint64_t h = seed;
         for (unsigned w = 0; w < count; w++)
-            h = mix(h, words[w][i]);
+            h = hash_mix(h, words[w][i]);
         hashes[i] = h;
     }
     memset(hashes + n, 0, AHEAD * sizeof *hashes);
@@ -310,7 +299,8 @@ uint64_t *groups_add_one(struct groups *g, const uint64_t *words, const struct c
     } else {
         if (!make_room(g, 1))
             return NULL;
-        record = probe(view_of(g, g->words, g->stride), hash_words(g, words, g->words), words);
+        record = probe(view_of(g, g->words, g->stride), hash_of_words(g->seed, words, g->words),
+                       words);
         if (!record[2]) {
             memcpy(record + GROUP_SUMS, words, g->words * sizeof *words);
             g->count++;
@@ -355,99 +345,153 @@ uint64_t *groups_compact(struct groups *g, size_t *count)
     return g->records;
 }
 
-/* ---- reading what was put aside ---- */
+/* ---- part by part ---- */
 
-unsigned groups_parts(const struct groups *g)
+bool groups_scattered(const struct groups *g)
 {
-    return g->parts ? PARTS : 1;
+    return g->parts != NULL;
 }
 
-static bool add_taken(void *context, const uint64_t *const *words, const uint64_t *octets,
-                      const uint64_t *packets, const uint64_t *flows, uint32_t n)
+static bool is_masked(const struct groups *g)
 {
-    return groups_add(context, words, octets, packets, flows, n);
+    bool masked = false;
+    for (unsigned w = 0; w < g->words; w++)
+        masked |= ~g->part_mask[w] != 0;
+    return masked;
 }
 
-/* What is left in the table goes to the parts too. */
-static bool scatter_rest(struct groups *g)
+bool groups_divisible(const struct groups *g)
 {
-    if (g->count && !scatter(g, false))
-        return false;
-    return g->loaded || parts_settle(g->parts);
+    return g->cells ? g->direct_bits >= PART_BITS : g->parts || !is_masked(g);
 }
 
-/* An empty table for so many rows, as if none met its group; when the budget does not have it, one
- * that grows. Memory is kept from one part to the next: they are about as large. */
-static bool have_room(struct groups *g, uint64_t rows)
+bool groups_settle(struct groups *g)
 {
-    struct groups *t = g->loaded;
-    size_t capacity = FIRST_CAPACITY;
-    while (capacity * 2 < (rows + LOOP_ROWS) * 3)
-        capacity *= 2;
-    if (t->records && capacity <= t->capacity && capacity * 2 >= t->capacity) {
-        memset(t->records, 0, octets_of(t, t->capacity));
-        t->count = 0;
-        t->rows = 0;
+    if (!g->parts)
         return true;
-    }
-    if (t->records)
-        groups_free(t);
-    if (!groups_init(t, g->budget, g->loops, g->seed, g->words, 0, 0))
+    bool little = atomic_load(&g->budget->used) > g->budget->most / 2;
+    if (g->count && (little || is_masked(g)) && !scatter(g, false))
         return false;
-    size_t octets = octets_of(t, capacity);
-    bool taken = budget_try(g->budget, octets);
-    uint64_t *records = taken ? zeroed(octets) : NULL;
-    if (!records) {
-        budget_give(g->budget, taken ? octets : 0);
-        return true;
-    }
-    budget_give(g->budget, octets_of(t, t->capacity));
-    give_back(t->records, octets_of(t, t->capacity));
-    t->records = records;
-    t->capacity = capacity;
-    t->down = 64 - (unsigned)__builtin_ctzll(capacity);
-    return true;
+    return parts_settle(g->parts);
 }
 
-bool groups_load(struct groups *g, unsigned part, uint64_t **records, size_t *count)
+uint64_t groups_part_rows(const struct groups *g, unsigned part)
 {
-    if (!g->parts) {
-        *records = groups_compact(g, count);
-        return true;
-    }
-    if (!scatter_rest(g))
-        return false;
-    if (!g->loaded && !(g->loaded = calloc(1, sizeof *g->loaded)))
-        return false;
-    if (!have_room(g, parts_rows(g->parts, part)) ||
-        !parts_read(g->parts, part, add_taken, g->loaded))
-        return false;
-    parts_drop(g->parts, part);
-    *records = groups_compact(g->loaded, count);
-    return true;
+    return (g->parts ? parts_rows(g->parts, part) : 0) + g->count / PARTS * 2;
 }
 
-static bool drain_records(const uint64_t *record, size_t count, unsigned stride, unsigned words,
-                          parts_take take, void *context)
+typedef bool (*take_records)(struct dense *d, const uint64_t *const *records, uint32_t n);
+
+/* The used cells of a part, which know their index then, as records do. */
+static bool take_cells(struct groups *g, unsigned part, take_records take, struct dense *d)
 {
+    const uint64_t *run[LOOP_ROWS];
+    uint32_t n = 0;
     bool fine = true;
-    for (; fine && count; count--, record += stride) {
-        const uint64_t *key[GROUP_WORDS_MOST];
-        for (unsigned w = 0; w < words; w++)
-            key[w] = record + GROUP_SUMS + w;
-        fine = take(context, key, record, record + 1, record + 2, 1);
+    unsigned bits = g->direct_bits - PART_BITS;
+    for (size_t i = (size_t)part << bits; fine && i < (size_t)(part + 1) << bits; i++) {
+        g->cells[i].spare = i;
+        run[n] = &g->cells[i].octets;
+        n += g->cells[i].flows != 0;
+        if (n == LOOP_ROWS) {
+            fine = take(d, run, n);
+            n = 0;
+        }
+    }
+    return fine && (!n || take(d, run, n));
+}
+
+/* The records of a part: in the run of slots that its hashes name, and behind it as far as they
+ * were pushed; so what the part before pushed in here is to be left out. */
+static bool take_slots(const struct groups *g, unsigned part, take_records take, struct dense *d)
+{
+    const uint64_t *run[LOOP_ROWS];
+    uint32_t n = 0;
+    bool fine = true, pushed = true;
+    size_t first = (uint64_t)part << (64 - PART_BITS) >> g->down;
+    size_t last = ((uint64_t)part << (64 - PART_BITS) | UINT64_MAX >> PART_BITS) >> g->down;
+    for (size_t i = first; fine; i++) {
+        const uint64_t *record = g->records + (i & (g->capacity - 1)) * g->stride;
+        pushed = record[2] && (pushed || i > last);
+        if (i > last && !record[2])
+            break;
+        run[n] = record;
+        n += record[2] && (!(pushed || first == last) ||
+             part_of(hash_of_words(g->seed, record + GROUP_SUMS, g->words)) == part);
+        if (n == LOOP_ROWS) {
+            fine = take(d, run, n);
+            n = 0;
+        }
+    }
+    return fine && (!n || take(d, run, n));
+}
+
+bool groups_read(struct groups *g, unsigned part, bool alone, struct dense *d)
+{
+    take_records take = alone && !g->parts ? dense_append : dense_add;
+    if (g->cells)
+        return take_cells(g, part, take, d);
+    if (g->parts && !parts_read(g->parts, part, dense_take, d))
+        return false;
+    if (g->parts)
+        parts_drop(g->parts, part);
+    return !g->count || take_slots(g, part, take, d);
+}
+
+/* ---- everything, as rows ---- */
+
+struct draining {
+    groups_take take;
+    void *context;
+    unsigned words;
+    struct rows *rows;
+};
+
+static bool drain_run(struct draining *d)
+{
+    struct rows *r = d->rows;
+    uint32_t n = r->count;
+    r->count = 0;
+    return !n || d->take(d->context, r->columns, r->octets, r->packets, r->flows, n);
+}
+
+static bool drain_span(void *context, const uint64_t *at, const uint64_t *end)
+{
+    struct draining *d = context;
+    uint64_t sums[GROUP_SUMS];
+    bool fine = true;
+    while (fine && at < end) {
+        const uint64_t *words = parts_sums(at, sums);
+        put_row(d->rows, sums, words, d->words);
+        at = words + d->words;
+        if (d->rows->count == LOOP_ROWS)
+            fine = drain_run(d);
     }
     return fine;
 }
 
-bool groups_drain(struct groups *g, parts_take take, void *context)
+static bool drain_table(struct groups *g, struct draining *d)
 {
     size_t count;
-    for (unsigned i = 0; g->parts && i < PARTS; i++) {
-        if (!parts_read(g->parts, i, take, context))
-            return false;
+    bool fine = true;
+    const uint64_t *record = groups_compact(g, &count);
+    for (; fine && count; count--, record += g->stride) {
+        put_row(d->rows, record, record + GROUP_SUMS, g->words);
+        if (d->rows->count == LOOP_ROWS)
+            fine = drain_run(d);
+    }
+    return fine && drain_run(d);
+}
+
+bool groups_drain(struct groups *g, groups_take take, void *context)
+{
+    struct draining d = {take, context, g->words, new_rows()};
+    bool fine = d.rows != NULL;
+    for (unsigned i = 0; fine && g->parts && i < PARTS; i++) {
+        fine = parts_read(g->parts, i, drain_span, &d);
         parts_drop(g->parts, i);
     }
-    const uint64_t *records = groups_compact(g, &count);
-    return drain_records(records, count, g->stride, g->words, take, context);
+    fine = fine && drain_table(g, &d);
+    free(d.rows);
+    return fine;
 }

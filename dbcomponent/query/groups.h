@@ -14,12 +14,11 @@
  * ever meet their group again, or past the budget, puts its groups aside in parts (parts.h) and
  * goes on; then it is read part by part. Groups that are one but for masked bits are in one part.
  *
- * Threads: a table belongs to one thread; the budget is shared. */
+ * Threads: a table belongs to one thread until it is read part by part; the budget is shared. */
 #ifndef WEIR_QUERY_GROUPS_H
 #define WEIR_QUERY_GROUPS_H
 
-#include "query/budget.h"
-#include "query/loops.h"
+#include "query/dense.h"
 #include "query/parts.h"
 
 #define GROUP_WORDS_MOST 12u
@@ -39,7 +38,6 @@ struct groups {
     bool may_scatter, scattering;  /* scattering: rows go to their parts at once */
     uint64_t part_mask[GROUP_WORDS_MOST];/* of words, for choosing a part */
     struct parts *parts;
-    struct groups *loaded;         /* the part read last */
 };
 
 /* HASHED when direct_bits is 0, else DIRECT (words must be 1). False: budget or memory. */
@@ -56,14 +54,25 @@ uint64_t *groups_add_one(struct groups *g, const uint64_t *words, const struct c
 
 /* Allows the table to scatter; `mask` says by which bits of each word. */
 void groups_scatter(struct groups *g, const uint64_t *mask);
-/* How many parts the groups are to be read in: 1 when they are not scattered. */
-unsigned groups_parts(const struct groups *g);
-/* The groups of a part, compacted, until the next call; *count of them. Afterwards nothing can be
- * added. False: budget or memory. */
-bool groups_load(struct groups *g, unsigned part, uint64_t **records, size_t *count);
-/* Every row put aside, and then every group in the table, as rows to `take`. What was read is given
- * back. */
-bool groups_drain(struct groups *g, parts_take take, void *context);
+/* Every row put aside, and then every group in the table, as rows to `take`, in runs of at most
+ * LOOP_ROWS. What was read is given back. */
+typedef bool (*groups_take)(void *context, const uint64_t *const *words, const uint64_t *octets,
+                            const uint64_t *packets, const uint64_t *flows, uint32_t n);
+bool groups_drain(struct groups *g, groups_take take, void *context);
+
+/* Part by part: which of PARTS parts a group is in is told by its words, the same in every table of
+ * one seed and shape. So several tables can be read as if they were one, and by several threads,
+ * each part by one of them. */
+bool groups_scattered(const struct groups *g);
+/* Can it be read so? Not tables with a mask that are not scattered, nor small arrays. */
+bool groups_divisible(const struct groups *g);
+/* No more rows will come. False: budget, memory or the temporary file. */
+bool groups_settle(struct groups *g);
+/* About how many rows a part has: for making room. */
+uint64_t groups_part_rows(const struct groups *g, unsigned part);
+/* Adds the groups of a part to *d. `alone`: no other table has groups. Rows put aside are given
+ * back. False as before. */
+bool groups_read(struct groups *g, unsigned part, bool alone, struct dense *d);
 
 /* Moves the used records together, to the front of `records`, in no order, and returns them; *count
  * of them. The table can not be added to afterwards. NULL with *count > 0: memory. */

@@ -1,6 +1,7 @@
 /* parts.c - see parts.h. Neighbour: groups.c, which puts rows aside and groups the parts. */
 #include "query/parts.h"
 #include "query/groups.h"
+#include "query/pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,14 +10,19 @@
 #include <unistd.h>
 
 #define INLINE static inline __attribute__((always_inline))
-#define CHUNK_MOST (32u << 10)
+#define CHUNK_MOST (129u * 64) /* an odd number of cache lines: starts fall into all sets */
 #define CHUNK_LEAST (1u << 10)
-#define OCTETS_BITS 32
-#define PACKETS_BITS 20
-#define FLOWS_BITS 12
+#define SLABS_FROM (UINT64_C(64) << 20) /* of budget */
+
+/* Chunks are cut from slabs of a huge page, but where that is much of the budget. */
+struct slab {
+    size_t cut;          /* chunks */
+    _Atomic size_t left; /* chunks that were not given back, and 1 while more are being cut */
+};
 
 struct chunk {
     struct chunk *next;
+    struct slab *slab; /* NULL: on its own */
     uint32_t used; /* u64 */
     uint64_t at[];
 };
@@ -39,9 +45,9 @@ struct parts {
     uint32_t chunk_room; /* u64 */
     struct part part[PARTS];
     struct chunk *spare;
+    struct slab *slab; /* being cut; NULL: none */
     int file; /* -1: none */
     uint64_t file_end;
-    uint64_t *reading; /* a chunk's octets */
 };
 
 struct parts *parts_new(struct budget *budget, unsigned words)
@@ -53,7 +59,7 @@ struct parts *parts_new(struct budget *budget, unsigned words)
     octets = octets > CHUNK_MOST ? CHUNK_MOST : octets < CHUNK_LEAST ? CHUNK_LEAST : octets;
     p->budget = budget;
     p->words = words;
-    p->chunk_room = (uint32_t)(octets / sizeof(uint64_t));
+    p->chunk_room = (uint32_t)((octets - sizeof(struct chunk)) / sizeof(uint64_t));
     p->file = -1;
     return p;
 }
@@ -63,12 +69,26 @@ static size_t octets_of(const struct parts *p)
     return sizeof(struct chunk) + p->chunk_room * sizeof(uint64_t);
 }
 
+/* ---- memory ---- */
+
+static void leave_slab(struct parts *p, struct slab *slab)
+{
+    if (!slab || atomic_fetch_sub(&slab->left, 1) > 1)
+        return;
+    budget_give(p->budget, PAGES_HUGE);
+    pages_give(slab, PAGES_HUGE);
+}
+
 static void free_chunks(struct parts *p, struct chunk *c)
 {
     while (c) {
         struct chunk *next = c->next;
-        budget_give(p->budget, octets_of(p));
-        free(c);
+        if (c->slab) {
+            leave_slab(p, c->slab);
+        } else {
+            budget_give(p->budget, octets_of(p));
+            free(c);
+        }
         c = next;
     }
 }
@@ -87,9 +107,9 @@ void parts_free(struct parts *p)
     for (unsigned i = 0; i < PARTS; i++)
         parts_drop(p, i);
     free_chunks(p, p->spare);
+    leave_slab(p, p->slab);
     if (p->file >= 0)
         close(p->file);
-    free(p->reading);
     free(p);
 }
 
@@ -181,24 +201,60 @@ static bool spill(struct parts *p)
 
 /* ---- putting ---- */
 
+/* A chunk of a slab; NULL: none to be had. */
+static struct chunk *cut_chunk(struct parts *p)
+{
+    size_t each = octets_of(p), most = (PAGES_HUGE - 64) / each;
+    if (p->slab && p->slab->cut == most) {
+        leave_slab(p, p->slab);
+        p->slab = NULL;
+    }
+    if (!p->slab) {
+        if (p->budget->most < SLABS_FROM || !budget_try(p->budget, PAGES_HUGE))
+            return NULL;
+        if (!(p->slab = pages_take(PAGES_HUGE))) {
+            budget_give(p->budget, PAGES_HUGE);
+            return NULL;
+        }
+        atomic_init(&p->slab->left, 1);
+    }
+    struct chunk *c = (void *)((char *)p->slab + 64 + p->slab->cut++ * each);
+    atomic_fetch_add(&p->slab->left, 1);
+    c->slab = p->slab;
+    return c;
+}
+
+/* A chunk on its own. One that has to be may pass the budget. */
+static struct chunk *lone_chunk(struct parts *p, bool must)
+{
+    if (must)
+        budget_force(p->budget, octets_of(p));
+    else if (!budget_try(p->budget, octets_of(p)))
+        return NULL;
+    struct chunk *c = malloc(octets_of(p));
+    if (c)
+        c->slab = NULL;
+    else
+        budget_give(p->budget, octets_of(p));
+    return c;
+}
+
 /* The first chunk of a part may pass the budget: without one there is no way to spill. */
 static struct chunk *new_chunk(struct parts *p, bool first)
 {
-    bool taken = p->spare || budget_try(p->budget, octets_of(p));
-    if (!taken && !first && !spill(p))
-        return NULL;
-    struct chunk *c = p->spare;
-    if (c) {
-        p->spare = c->next;
-        c->used = 0;
-        return c;
+    struct chunk *c = NULL;
+    if (!p->spare) {
+        c = cut_chunk(p);
+        c = c ? c : lone_chunk(p, false);
+        if (!c && !first && !spill(p))
+            return NULL;
+        if (!c && !p->spare)
+            c = lone_chunk(p, true);
     }
-    if (!taken)
-        budget_force(p->budget, octets_of(p));
-    if ((c = malloc(octets_of(p))))
+    if (!c && (c = p->spare))
+        p->spare = c->next;
+    if (c)
         c->used = 0;
-    else
-        budget_give(p->budget, octets_of(p));
     return c;
 }
 
@@ -212,7 +268,7 @@ static struct chunk *more_room(struct parts *p, struct part *part)
     return c;
 }
 
-INLINE bool put_rows(struct parts *p, const uint8_t *number, const uint64_t *const *words,
+INLINE bool put_rows(struct parts *p, const uint16_t *number, const uint64_t *const *words,
                      const uint64_t *octets, const uint64_t *packets, const uint64_t *flows,
                      uint32_t n, unsigned count)
 {
@@ -223,10 +279,10 @@ INLINE bool put_rows(struct parts *p, const uint8_t *number, const uint64_t *con
         if ((!c || c->used > last) && !(c = more_room(p, part)))
             return false;
         uint64_t *to = c->at + c->used;
-        if (octets[i] >> OCTETS_BITS == 0 && packets[i] >> PACKETS_BITS == 0 &&
-            flows[i] >> FLOWS_BITS == 0) {
-            *to++ = octets[i] | packets[i] << OCTETS_BITS |
-                    flows[i] << (OCTETS_BITS + PACKETS_BITS);
+        if (octets[i] >> PART_OCTETS_BITS == 0 && packets[i] >> PART_PACKETS_BITS == 0 &&
+            flows[i] >> PART_FLOWS_BITS == 0) {
+            *to++ = octets[i] | packets[i] << PART_OCTETS_BITS |
+                    flows[i] << (PART_OCTETS_BITS + PART_PACKETS_BITS);
         } else {
             *to++ = 0;
             *to++ = octets[i];
@@ -241,7 +297,7 @@ INLINE bool put_rows(struct parts *p, const uint8_t *number, const uint64_t *con
     return true;
 }
 
-bool parts_put(struct parts *p, const uint8_t *part, const uint64_t *const *words,
+bool parts_put(struct parts *p, const uint16_t *part, const uint64_t *const *words,
                const uint64_t *octets, const uint64_t *packets, const uint64_t *flows, uint32_t n)
 {
     if (p->words == 1)
@@ -256,79 +312,38 @@ bool parts_settle(struct parts *p)
     bool fine = atomic_load(&p->budget->used) <= p->budget->most / 2 || spill(p);
     free_chunks(p, p->spare);
     p->spare = NULL;
+    leave_slab(p, p->slab);
+    p->slab = NULL;
     return fine;
 }
 
 /* ---- reading ---- */
 
-struct rows {
-    uint64_t words[GROUP_WORDS_MOST][LOOP_ROWS];
-    uint64_t octets[LOOP_ROWS], packets[LOOP_ROWS], flows[LOOP_ROWS];
-};
-
-/* The row at `at`; where the next one is. */
-INLINE const uint64_t *unpack(const uint64_t *at, unsigned words, struct rows *r, uint32_t i)
+static bool take_file(const struct parts *p, const struct part *part, uint64_t *room,
+                      parts_take take, void *context)
 {
-    uint64_t sums = *at++;
-    if (sums) {
-        r->octets[i] = sums & ((UINT64_C(1) << OCTETS_BITS) - 1);
-        r->packets[i] = sums >> OCTETS_BITS & ((1u << PACKETS_BITS) - 1);
-        r->flows[i] = sums >> (OCTETS_BITS + PACKETS_BITS);
-    } else {
-        r->octets[i] = *at++;
-        r->packets[i] = *at++;
-        r->flows[i] = *at++;
-    }
-    for (unsigned w = 0; w < words; w++)
-        r->words[w][i] = *at++;
-    return at;
-}
-
-static bool take_rows(const struct parts *p, const uint64_t *at, const uint64_t *end,
-                      struct rows *r, parts_take take, void *context)
-{
-    const uint64_t *words[GROUP_WORDS_MOST];
-    for (unsigned w = 0; w < p->words; w++)
-        words[w] = r->words[w];
-    while (at < end) {
-        uint32_t n = 0;
-        if (p->words == 2)
-            while (at < end && n < LOOP_ROWS)
-                at = unpack(at, 2, r, n++);
-        else
-            while (at < end && n < LOOP_ROWS)
-                at = unpack(at, p->words, r, n++);
-        if (!take(context, words, r->octets, r->packets, r->flows, n))
-            return false;
-    }
-    return true;
-}
-
-static bool take_file(struct parts *p, const struct part *part, struct rows *r, parts_take take,
-                      void *context)
-{
-    if (part->extent_count && !p->reading &&
-        !(p->reading = malloc(p->chunk_room * sizeof *p->reading)))
-        return false;
     for (size_t i = 0; i < part->extent_count; i++) {
         const struct extent *e = &part->extents[i];
-        if (!read_all(p->file, p->reading, e->length * sizeof *p->reading, e->offset)) {
+        if (!read_all(p->file, room, e->length * sizeof *room, e->offset)) {
             atomic_store(&p->budget->unwritten, true);
             return false;
         }
-        if (!take_rows(p, p->reading, p->reading + e->length, r, take, context))
+        if (!take(context, room, room + e->length))
             return false;
     }
     return true;
 }
 
-bool parts_read(struct parts *p, unsigned number, parts_take take, void *context)
+bool parts_read(const struct parts *p, unsigned number, parts_take take, void *context)
 {
     const struct part *part = &p->part[number];
-    struct rows *r = malloc(sizeof *r);
-    bool fine = r && take_file(p, part, r, take, context);
+    bool fine = true;
+    if (part->extent_count) {
+        uint64_t *room = malloc(p->chunk_room * sizeof *room);
+        fine = room && take_file(p, part, room, take, context);
+        free(room);
+    }
     for (const struct chunk *c = part->chunks; fine && c; c = c->next)
-        fine = take_rows(p, c->at, c->at + c->used, r, take, context);
-    free(r);
+        fine = take(context, c->at, c->at + c->used);
     return fine;
 }

@@ -39,35 +39,45 @@ void account_answer_free(struct account_answer *a)
     *a = (struct account_answer){0};
 }
 
-static enum weir_status gather(struct question *q, struct tally *t, struct weir_error *error)
+static enum weir_status gather(struct question *q, struct team *team, struct weir_error *error)
 {
+    struct tally *t = team->tallies;
+    team->count = 1;
     if (!tally_init(t, &q->layout, &q->bins, q->loops, &q->budget, q->seed, q->direct_bits))
         return budget_error(&q->budget, error);
     if (q->rollups)
         return question_rollups(q, q->when, t, error);
     enum weir_status status =
         question_has_middle(q) ? question_rollups(q, q->middle, t, error) : WEIR_OK;
-    return status == WEIR_OK ? question_scan(q, t, error) : status;
+    return status == WEIR_OK ? question_scan(q, team, error) : status;
+}
+
+/* Groups, rows. */
+static enum weir_status count(struct question *q, struct totals *out, struct weir_error *error)
+{
+    struct team team = {
+        .tallies = arena_zero(&q->arena, question_threads(q) * sizeof *team.tallies)};
+    if (!team.tallies)
+        return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory for a question");
+    enum weir_status status = gather(q, &team, error);
+    if (status == WEIR_OK)
+        status = question_overdue(q, error);
+    if (status == WEIR_OK)
+        status = question_finish(q, &team, out, error);
+    while (team.count)
+        tally_free(&team.tallies[--team.count]);
+    return status;
 }
 
 /* Layout, groups, rows. */
 static enum weir_status answer(struct question *q, struct totals *out, struct weir_error *error)
 {
-    struct tally t = {0};
     enum weir_status status = WEIR_OK;
     if (q->rollups)
         question_layout_rollups(q);
     else
         status = question_survey(q, error);
-    if (status == WEIR_OK) {
-        status = gather(q, &t, error);
-        if (status == WEIR_OK)
-            status = question_overdue(q, error);
-        if (status == WEIR_OK)
-            status = question_finish(q, &t, out, error);
-        tally_free(&t);
-    }
-    return status;
+    return status == WEIR_OK ? count(q, out, error) : status;
 }
 
 static enum weir_status describe(const struct question *q, struct arena *a,

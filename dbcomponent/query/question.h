@@ -1,7 +1,8 @@
 /* question.h - one question on its way: read (plan.c), surveyed and scanned (survey.c, scan.c,
- * columns.c) or put to the roll-ups (rollup.c), ranked and written down (finish.c), with its
- * account (account.c). spread.c shares flows out over bins, series.c finds percentiles. query.c is
- * where store.h's calls start. Private to dbcomponent/query.
+ * columns.c) or put to the roll-ups (rollup.c), its groups brought together (collect.c), ranked
+ * (rank.c) and written down (finish.c), with its account (account.c). spread.c shares flows out
+ * over bins, series.c finds percentiles. query.c is where store.h's calls start. Private to
+ * dbcomponent/query.
  *
  * Threads: a struct question is filled by one thread; the scan's threads only read it, but for the
  * counters that say atomic. */
@@ -79,8 +80,17 @@ uint64_t question_bin(const struct question *q, int64_t t_ms);
 /* survey.c: lists and judges the blocks, reads their directories, and lays out the groups. */
 enum weir_status question_survey(struct question *q, struct weir_error *error);
 
-/* scan.c, rollup.c: all groups into *t, which the caller initialised. */
-enum weir_status question_scan(struct question *q, struct tally *t, struct weir_error *error);
+/* The tallies of the threads of a scan, one each; the first is that of the thread that asks. */
+struct team {
+    struct tally *tallies; /* room for question_threads() */
+    size_t count;          /* initialised */
+};
+
+/* scan.c: how many threads there may be. */
+size_t question_threads(const struct question *q);
+/* scan.c, rollup.c: all groups into *t, which the caller initialised; a scan's into those of a team
+ * that has the first one. After a failure too, all that the team has are the caller's to free. */
+enum weir_status question_scan(struct question *q, struct team *team, struct weir_error *error);
 enum weir_status question_rollups(struct question *q, struct interval when, struct tally *t,
                                   struct weir_error *error);
 /* What roll-up rows may hold, into the surveys of the layout. */
@@ -88,10 +98,10 @@ void question_survey_rollups(struct layout *l);
 /* Lays out the groups for roll-up rows, of which nothing is known beforehand. */
 void question_layout_rollups(struct question *q);
 
-/* finish.c: ranks the groups of *t into rows and sums of *out, all in out->memory (a struct arena).
- */
-enum weir_status question_finish(struct question *q, struct tally *t, struct totals *out,
-                              struct weir_error *error);
+/* finish.c: ranks the groups of the team into rows and sums of *out, all in out->memory (a struct
+ * arena). */
+enum weir_status question_finish(struct question *q, struct team *team, struct totals *out,
+                                 struct weir_error *error);
 
 /* spread.c: adds the selected rows of a run to the groups, each shared out over the bins it spans.
  * `start` may be NULL. Scratch from `a`. Errors as tally_add(); WEIR_ELIMIT past 2^32 shares. */

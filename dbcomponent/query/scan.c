@@ -29,7 +29,6 @@ struct worker {
     struct weir_error error;
     enum weir_status status;
     pthread_t thread;
-    struct tally own;
 };
 
 /* One block in one worker's hands. */
@@ -349,17 +348,16 @@ static void *help(void *context)
 }
 
 /* A thread with a reader and a tally; when it can not be had, there is one helper less. */
-static bool hire(struct worker *w, struct gang *g)
+static bool hire(struct worker *w, struct gang *g, struct tally *t)
 {
     struct question *q = g->question;
-    *w = (struct worker){.gang = g, .helper = true};
+    *w = (struct worker){.gang = g, .helper = true, .tally = t};
     if (reader_open(q->store, &w->reader, NULL) != WEIR_OK)
         return false;
-    w->tally = &w->own;
-    if (tally_init(&w->own, &q->layout, &q->bins, q->loops, &q->budget, q->seed, q->direct_bits) &&
+    if (tally_init(t, &q->layout, &q->bins, q->loops, &q->budget, q->seed, q->direct_bits) &&
         pthread_create(&w->thread, NULL, help, w) == 0)
         return true;
-    tally_free(&w->own);
+    tally_free(t);
     reader_close(w->reader);
     return false;
 }
@@ -371,9 +369,6 @@ static enum weir_status dismiss(struct worker *w, struct worker *first, struct w
     enum weir_status status = reader_end(w->reader, w->status, &w->error);
     if (status != WEIR_OK && first->status == WEIR_OK && error)
         *error = w->error;
-    if (status == WEIR_OK && first->status == WEIR_OK)
-        status = tally_merge(first->tally, &w->own, error);
-    tally_free(&w->own);
     return status;
 }
 
@@ -391,27 +386,28 @@ static enum weir_status scan_left_over(struct worker *first, struct weir_error *
     return status;
 }
 
-static size_t helpers_wanted(const struct question *q)
+size_t question_threads(const struct question *q)
 {
     size_t threads = q->request->threads < 2 ? 1 : q->request->threads;
     if (threads > QUERY_THREADS_MOST)
         threads = QUERY_THREADS_MOST;
     if (threads > q->block_count)
         threads = q->block_count ? q->block_count : 1;
-    return threads - 1;
+    return threads;
 }
 
-enum weir_status question_scan(struct question *q, struct tally *t, struct weir_error *error)
+enum weir_status question_scan(struct question *q, struct team *team, struct weir_error *error)
 {
     struct gang gang = {.question = q};
-    struct worker first = {.gang = &gang, .reader = q->reader, .tally = t};
-    size_t wanted = helpers_wanted(q), hired = 0;
+    struct worker first = {.gang = &gang, .reader = q->reader, .tally = team->tallies};
+    size_t wanted = question_threads(q) - 1, hired = 0;
     struct worker *helpers = arena_zero(&q->arena, (wanted + 1) * sizeof *helpers);
     gang.left_over = arena_zero(&q->arena, (q->block_count + 1) * sizeof *gang.left_over);
     if (!helpers || !gang.left_over)
         return no_memory(error);
-    while (hired < wanted && hire(&helpers[hired], &gang))
+    while (hired < wanted && hire(&helpers[hired], &gang, &team->tallies[hired + 1]))
         hired++;
+    team->count = 1 + hired;
     work(&first);
     enum weir_status status = first.status;
     if (status != WEIR_OK && error)

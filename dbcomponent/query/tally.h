@@ -61,7 +61,7 @@ struct run {
 /* Scratch comes from `a`. WEIR_ELIMIT, WEIR_ENOMEM, WEIR_ECORRUPT. */
 enum weir_status tally_add(struct tally *t, const struct run *run, struct arena *a,
                            struct weir_error *error);
-/* Adds all groups of `from` (another thread's, finished) to `to`. */
+/* Adds all groups of `from` (another thread's, finished) to `to`. Few of them: collect.h. */
 enum weir_status tally_merge(struct tally *to, struct tally *from, struct weir_error *error);
 
 #endif

@@ -1,0 +1,260 @@
+/* test_query_shared.c - groups of several threads, read part by part: tables of any size and shape
+ * alone, and questions of so many groups that threads share them, against a recomputation and
+ * against one thread; given up anywhere. */
+#include "dbcomponent/query_data.h"
+#include "query/groups.h"
+
+/* ---- tables ---- */
+
+#define KEYS 60000u
+
+struct want {
+    uint64_t octets, packets, flows;
+};
+
+static struct want want[KEYS];
+
+static uint64_t word_of(uint32_t key, unsigned w)
+{
+    return w ? key * UINT64_C(0x100000001b3) : key; /* the first tells all keys apart */
+}
+
+static void fill(struct groups *g, unsigned words, uint32_t keys, uint32_t rows)
+{
+    uint64_t column[GROUP_WORDS_MOST][LOOP_ROWS], octets[LOOP_ROWS], packets[LOOP_ROWS],
+        flows[LOOP_ROWS];
+    const uint64_t *columns[GROUP_WORDS_MOST];
+    for (unsigned w = 0; w < words; w++)
+        columns[w] = column[w];
+    for (uint32_t n; rows; rows -= n) {
+        n = rows < 300 ? rows : 300;
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t key = random_below(keys);
+            for (unsigned w = 0; w < words; w++)
+                column[w][i] = word_of(key, w);
+            octets[i] = random_u64() >> (random_below(50) ? 40 : 20); /* short form or not */
+            packets[i] = random_below(1000);
+            flows[i] = 1 + random_below(3);
+            want[key].octets += octets[i];
+            want[key].packets += packets[i];
+            want[key].flows += flows[i];
+        }
+        CU_ASSERT_TRUE_FATAL(groups_add(g, columns, octets, packets, flows, n));
+    }
+}
+
+static size_t check_part(const struct dense *d, unsigned words)
+{
+    size_t wrong = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        const uint64_t *record = d->records + i * d->stride, *key = record + GROUP_SUMS;
+        struct want none = {0}, *w = &want[key[0] % KEYS];
+        wrong += key[0] >= KEYS || memcmp(w, record, sizeof *w) != 0;
+        for (unsigned k = 1; k < words; k++)
+            wrong += key[k] != word_of((uint32_t)key[0], k);
+        *w = none; /* a group that comes twice, or never, is wrong */
+    }
+    return wrong;
+}
+
+/* Tables of so many keys and rows each; rows of a large one are put aside. */
+static void check_tables(unsigned words, unsigned direct_bits, const uint32_t (*sizes)[2],
+                         unsigned tables)
+{
+    struct budget budget = {.most = UINT64_C(1) << 30};
+    struct groups g[4];
+    struct dense d;
+    const uint64_t mask[GROUP_WORDS_MOST] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
+    size_t wrong = 0;
+    memset(want, 0, sizeof want);
+    for (unsigned t = 0; t < tables; t++) {
+        CU_ASSERT_TRUE_FATAL(groups_init(&g[t], &budget, loops_best(), 5, words, 0, direct_bits));
+        if (!direct_bits)
+            groups_scatter(&g[t], mask);
+        fill(&g[t], words, sizes[t][0], sizes[t][1]);
+        CU_ASSERT_TRUE(groups_divisible(&g[t]));
+        CU_ASSERT_TRUE(groups_settle(&g[t]));
+    }
+    dense_init(&d, &budget, 77, words);
+    for (unsigned part = 0; part < PARTS; part++) {
+        CU_ASSERT_TRUE(dense_start(&d, groups_part_rows(&g[0], part)));
+        for (unsigned t = 0; t < tables; t++)
+            CU_ASSERT_TRUE(groups_read(&g[t], part, tables == 1, &d));
+        wrong += check_part(&d, words);
+    }
+    for (uint32_t key = 0; key < KEYS; key++)
+        wrong += want[key].flows != 0;
+    CU_ASSERT_EQUAL(wrong, 0);
+    dense_free(&d);
+    for (unsigned t = 0; t < tables; t++)
+        groups_free(&g[t]);
+    CU_ASSERT_EQUAL(budget.used, 0);
+}
+
+static void tables_part_by_part(void)
+{
+    static const uint32_t sizes[][2] = {
+        {7, 100}, {KEYS, 30}, {3000, 20000}, {KEYS, 200000}}; /* 64 slots and more */
+    for (unsigned words = 1; words <= 3; words++) {
+        check_tables(words, 0, sizes, 4);
+        for (unsigned t = 0; t < 4; t++)
+            check_tables(words, 0, sizes + t, 1);
+    }
+    check_tables(1, 16, sizes, 4);
+    check_tables(1, 16, sizes + 2, 1);
+}
+
+/* ---- questions ---- */
+
+#define BLOCKS 6u
+#define ROWS 20000u
+#define SOURCES 40000u      /* hashed */
+#define DESTINATIONS 16384u /* an array */
+
+static struct store *store;
+static uint64_t by_source[SOURCES], by_destination[DESTINATIONS];
+
+static void make_store(void)
+{
+    struct weir_error error = {0};
+    struct flow *flows = calloc(ROWS, sizeof *flows);
+    CU_ASSERT_FATAL(flows != NULL);
+    CU_ASSERT_EQUAL_FATAL(store_open(folder_make(), STORE_CREATE, &store, &error), WEIR_OK);
+    for (uint32_t b = 0; b < BLOCKS; b++) {
+        struct flavour f = {.ipv4 = true, .rate = 10, .exporters = 2, .from_ms = DATA_FROM_MS,
+                            .to_ms = DATA_FROM_MS + DATA_MS};
+        for (uint32_t i = 0; i < ROWS; i++) {
+            random_flow(&flows[i], &f);
+            uint32_t source = random_below(SOURCES), destination = random_below(DESTINATIONS);
+            flows[i].src4 = 0x0a000000u + source;
+            flows[i].dst4 = 0x0b000000u + destination;
+            flows[i].octets = 1 + random_below(50); /* many ties */
+            by_source[source] += flows[i].octets;
+            by_destination[destination] += flows[i].octets;
+        }
+        append_block(store, flows, ROWS, b + 1, NULL);
+    }
+    free(flows);
+}
+
+static void drop_store(void)
+{
+    store_close(store);
+    folder_remove();
+}
+
+static const char *const keys[][3] = {
+    {"sourceIPv4Address"},
+    {"destinationIPv4Address"},
+    {"sourceIPv4Address", "destinationIPv4Address"},
+    {"sourceIPv4Address/20", "destinationTransportPort", "exporter"}}; /* an interned one */
+static const size_t key_counts[] = {1, 1, 2, 3};
+
+static struct totals ask(const struct totals_request *r)
+{
+    struct totals t;
+    struct weir_error error = {0};
+    enum weir_status status = store_totals(store, r, &t, &error);
+    if (status != WEIR_OK)
+        fprintf(stderr, "totals: %s\n", error.message);
+    CU_ASSERT_EQUAL_FATAL(status, WEIR_OK);
+    return t;
+}
+
+/* How many groups a key has, and whether the rows are the first of them, in order. */
+static void recompute(const struct totals *t, const uint64_t *octets, uint32_t count)
+{
+    size_t groups = 0, wrong = 0, before = 0;
+    uint64_t last = 0;
+    uint32_t last_key = 0;
+    for (uint32_t i = 0; i < count; i++)
+        groups += octets[i] != 0;
+    CU_ASSERT_EQUAL(t->groups, groups);
+    for (size_t i = 0; i < t->row_count; i++) {
+        const uint8_t *ip = t->rows[i].keys[0].octets;
+        uint32_t key = t->rows[i].keys[0].width == 16
+                           ? (uint32_t)ip[13] << 16 | (uint32_t)ip[14] << 8 | ip[15]
+                           : (uint32_t)t->rows[i].keys[0].number & 0xffffff;
+        uint64_t sum = t->rows[i].raw.octets;
+        wrong += key >= count || sum != octets[key] || t->rows[i].estimated.octets != 10 * sum;
+        wrong += i && (sum > last || (sum == last && key < last_key));
+        last = sum;
+        last_key = key;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        before += octets[i] > last || (octets[i] == last && i <= last_key);
+    CU_ASSERT_EQUAL(before, t->row_count);
+    CU_ASSERT_EQUAL(wrong, 0);
+}
+
+static void compare(const struct totals *a, const struct totals *b)
+{
+    size_t wrong = 0;
+    CU_ASSERT_EQUAL(a->groups, b->groups);
+    CU_ASSERT_EQUAL_FATAL(a->row_count, b->row_count);
+    for (size_t i = 0; i < a->row_count; i++) {
+        wrong += memcmp(&a->rows[i].raw, &b->rows[i].raw, sizeof a->rows[i].raw) != 0;
+        wrong += memcmp(&a->rows[i].estimated, &b->rows[i].estimated, sizeof a->rows[i].raw) != 0;
+        wrong += a->rows[i].bin_ms != b->rows[i].bin_ms;
+        for (size_t k = 0; k < a->key_count; k++)
+            wrong += a->rows[i].keys[k].number != b->rows[i].keys[k].number ||
+                     memcmp(a->rows[i].keys[k].octets, b->rows[i].keys[k].octets, 16) != 0;
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT_EQUAL(memcmp(&a->account.raw, &b->account.raw, sizeof a->account.raw), 0);
+    CU_ASSERT_EQUAL(memcmp(&a->account.estimated, &b->account.estimated, sizeof a->account.raw), 0);
+}
+
+static void any_number_of_threads(void)
+{
+    static const uint32_t tops[] = {7, 0, 3000};
+    for (unsigned i = 0; i < 4; i++)
+        for (unsigned top = 0; top < 3; top++) {
+            struct totals_request r = {.by = keys[i], .by_count = key_counts[i],
+                                       .when = {DATA_FROM_MS, DATA_FROM_MS + DATA_MS},
+                                       .top = tops[top], .step_ms = i == 2 && top == 1 ? 600000 : 0,
+                                       .percentile = i == 2 && top == 1 ? 95 : 0};
+            struct totals one = ask(&r);
+            if (i < 2)
+                recompute(&one, i ? by_destination : by_source, i ? DESTINATIONS : SOURCES);
+            for (r.threads = 2; r.threads <= 5; r.threads++) {
+                r.memory_most = r.threads == 5 && top == 0 ? 4 << 20 : 0;
+                struct totals more = ask(&r);
+                compare(&one, &more);
+                totals_free(&more);
+            }
+            totals_free(&one);
+        }
+}
+
+/* ---- given up ---- */
+
+static _Atomic int patience;
+static bool out_of_patience(void *context)
+{
+    (void)context;
+    return atomic_fetch_sub(&patience, 1) <= 0;
+}
+
+/* Nobody wants the answer any more: while blocks are read, while parts are. */
+static void given_up(void)
+{
+    unsigned cancelled = 0, answered = 0;
+    for (int wait = 0; wait < 400; wait += 9) {
+        struct totals t;
+        struct weir_error error = {0};
+        struct totals_request r = {.by = keys[2], .by_count = 2, .when = INTERVAL_ALL, .top = 5,
+                                   .threads = 3, .unwanted = out_of_patience};
+        atomic_store(&patience, wait);
+        enum weir_status status = store_totals(store, &r, &t, &error);
+        CU_ASSERT_TRUE(status == WEIR_OK || status == WEIR_ECANCELLED);
+        cancelled += status == WEIR_ECANCELLED && wait > 60; /* parts, by then */
+        answered += status == WEIR_OK;
+        totals_free(&t);
+    }
+    CU_ASSERT_TRUE(cancelled > 5 && answered > 0);
+}
+
+UNIT_MAIN("groups of several threads", {"tables part by part", tables_part_by_part},
+          {"make a store", make_store}, {"any number of threads", any_number_of_threads},
+          {"given up", given_up}, {"close it", drop_store})
