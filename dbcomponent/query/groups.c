@@ -11,7 +11,11 @@
 #define FIRST_CAPACITY ((size_t)256)
 #define START_CAPACITY ((size_t)64) /* most questions have few groups, and all of it is zeroed */
 #define FAST_GROWTH ((size_t)1 << 18) /* records, up to which tables quadruple */
-#define SCATTER_OCTETS ((size_t)8 << 20) /* tables below it are left alone */
+#define EARLY_OCTETS ((size_t)512 << 10) /* tables below it are left alone */
+#define SCATTER_OCTETS ((size_t)8 << 20) /* and those below it, after a reunion */
+#define SAMPLE_FROM UINT64_C(131072)     /* rows put aside, when they are first looked at again */
+#define SAMPLE_ROWS UINT64_C(4096)
+#define NEAR_OCTETS ((size_t)16 << 20)   /* tables below it pay when rows are two to a group */
 #define CACHED_OCTETS ((size_t)512 << 10) /* below it prefetching costs more than it saves */
 #define INLINE static inline __attribute__((always_inline))
 
@@ -26,7 +30,8 @@ bool groups_init(struct groups *g, struct budget *budget, const struct loops *lo
 {
     *g = (struct groups){.budget = budget, .loops = loops, .seed = seed | 1, .words = words,
                          .extra = extra, .stride = GROUP_SUMS + words + extra,
-                         .direct_bits = direct_bits, .capacity = START_CAPACITY};
+                         .direct_bits = direct_bits, .capacity = START_CAPACITY,
+                         .reconsider_at = SAMPLE_FROM};
     g->down = 64 - (unsigned)__builtin_ctzll(START_CAPACITY);
     size_t octets = octets_of(g, g->capacity);
     if (!budget_take(budget, octets))
@@ -101,6 +106,7 @@ INLINE bool put_aside(struct groups *g, const uint64_t *const *words, const uint
             h = hash_mix(h, words[w][i] & g->part_mask[w]);
         part[i] = part_of(h);
     }
+    g->aside += n;
     return parts_put(g->parts, part, words, octets, packets, flows, n);
 }
 
@@ -190,7 +196,8 @@ static bool scatter(struct groups *g, bool little)
 /* A table this size that hardly ever finds a row's group. */
 static bool is_sparse(const struct groups *g)
 {
-    return octets_of(g, g->capacity) >= SCATTER_OCTETS && g->rows < g->count + g->count / 2;
+    return octets_of(g, g->capacity) >= (g->reunited ? SCATTER_OCTETS : EARLY_OCTETS) &&
+           g->rows < g->count + g->count / 2;
 }
 
 static bool grow(struct groups *g)
@@ -269,6 +276,8 @@ INLINE void add_run(struct groups *g, const uint64_t *const *words, const uint64
     g->rows += n;
 }
 
+static bool reconsider(struct groups *g);
+
 bool groups_add(struct groups *g, const uint64_t *const *words, const uint64_t *octets,
                 const uint64_t *packets, const uint64_t *flows, uint32_t n)
 {
@@ -277,7 +286,7 @@ bool groups_add(struct groups *g, const uint64_t *const *words, const uint64_t *
         return true;
     }
     if (g->scattering)
-        return scatter_rows(g, words, octets, packets, flows, n);
+        return scatter_rows(g, words, octets, packets, flows, n) && reconsider(g);
     if (!make_room(g, n))
         return false;
     if (g->scattering)
@@ -494,4 +503,84 @@ bool groups_drain(struct groups *g, groups_take take, void *context)
     fine = fine && drain_table(g, &d);
     free(d.rows);
     return fine;
+}
+
+/* ---- second thoughts ---- */
+
+static bool add_run_again(void *context, const uint64_t *const *words, const uint64_t *octets,
+                          const uint64_t *packets, const uint64_t *flows, uint32_t n)
+{
+    return groups_add(context, words, octets, packets, flows, n);
+}
+
+/* Room in the empty table for so many groups, which come in the order of their hashes: a table that
+ * grew with them would be full at one end all the time. False: no memory, nothing has changed. */
+static bool make_wide(struct groups *g, uint64_t groups)
+{
+    size_t capacity = FIRST_CAPACITY;
+    while (capacity < 2 * groups)
+        capacity *= 2;
+    size_t octets = octets_of(g, capacity);
+    uint64_t *records = NULL;
+    if (g->count || !budget_try(g->budget, octets))
+        return false;
+    if (!(records = pages_take(octets))) {
+        budget_give(g->budget, octets);
+        return false;
+    }
+    budget_give(g->budget, octets_of(g, g->capacity));
+    pages_give(g->records, octets_of(g, g->capacity));
+    g->records = records;
+    g->capacity = capacity;
+    g->down = 64 - (unsigned)__builtin_ctzll(capacity);
+    return true;
+}
+
+/* Everything back into one table, which scatters from now on only when it is large. */
+static bool reunite(struct groups *g, uint64_t groups)
+{
+    struct groups aside = {.budget = g->budget, .words = g->words, .stride = g->stride,
+                           .parts = g->parts};
+    if (!make_wide(g, groups))
+        return true;
+    g->parts = NULL;
+    g->scattering = false;
+    g->reunited = true;
+    bool fine = groups_drain(&aside, add_run_again, g);
+    parts_free(aside.parts);
+    return fine;
+}
+
+/* How many of the rows put aside there are to a group, times 16, by whole parts: of a group either
+ * all rows are in the sample or none. 0: no memory to tell. */
+static uint64_t rows_of_groups(const struct groups *g)
+{
+    struct dense d;
+    uint64_t rows = 0, groups = 0;
+    bool fine = true;
+    dense_init(&d, g->budget, ~g->seed, g->words);
+    for (unsigned i = 0; fine && i < PARTS && rows < SAMPLE_ROWS; i++) {
+        fine = dense_start(&d, parts_rows(g->parts, i)) &&
+               parts_read(g->parts, i, dense_take, &d);
+        rows += parts_rows(g->parts, i);
+        groups += d.count;
+    }
+    dense_free(&d);
+    return fine && groups ? 16 * rows / groups : 0;
+}
+
+/* A few thousand rows do not tell many groups from very many. So what was put aside is looked at
+ * again whenever it has doubled: rows of few groups are better off in a table. */
+static bool reconsider(struct groups *g)
+{
+    if (g->aside < g->reconsider_at || g->reunited || parts_spilt(g->parts))
+        return true;
+    g->reconsider_at = 2 * g->aside;
+    uint64_t share = rows_of_groups(g);
+    if (share < 32)
+        return true;
+    uint64_t groups = g->aside * 16 / share, octets = groups * g->stride * sizeof(uint64_t) * 2;
+    bool pays = share >= 64 || octets <= NEAR_OCTETS;
+    bool fits = atomic_load(&g->budget->used) + octets <= g->budget->most / 2;
+    return pays && fits ? reunite(g, groups) : true;
 }

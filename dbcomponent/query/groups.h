@@ -10,9 +10,10 @@
  * Invariant: every group that exists has flows > 0, which is what tells a used record from an empty
  * one; so adding 0 flows is never asked for.
  *
- * SCATTERED: a table that was let (groups_scatter()) and has grown large, with rows that hardly
- * ever meet their group again, or past the budget, puts its groups aside in parts (parts.h) and
- * goes on; then it is read part by part. Groups that are one but for masked bits are in one part.
+ * SCATTERED: a table that was let (groups_scatter()) and has outgrown the cache, with rows that
+ * hardly ever meet their group again, or is past the budget, puts its groups aside in parts
+ * (parts.h) and goes on; then it is read part by part. Should so many rows turn out to be of few
+ * groups, they come back into a table. Groups that are one but for masked bits are in one part.
  *
  * Threads: a table belongs to one thread until it is read part by part; the budget is shared. */
 #ifndef WEIR_QUERY_GROUPS_H
@@ -36,6 +37,8 @@ struct groups {
     unsigned down;                 /* hash >> down is a slot */
     uint64_t rows;                 /* added since it was empty */
     bool may_scatter, scattering;  /* scattering: rows go to their parts at once */
+    bool reunited;                 /* they did, and were brought back */
+    uint64_t aside, reconsider_at; /* rows put aside */
     uint64_t part_mask[GROUP_WORDS_MOST];/* of words, for choosing a part */
     struct parts *parts;
 };
@@ -51,6 +54,12 @@ bool groups_add(struct groups *g, const uint64_t *const *words, const uint64_t *
 /* Adds to one group; words is an array of g->words. NULL: budget or memory; else the record
  * (HASHED) or its cell (DIRECT), valid until the next addition. */
 uint64_t *groups_add_one(struct groups *g, const uint64_t *words, const struct cell *sums);
+
+/* So many rows come added up already: that each is of another group then says nothing of them. */
+static inline void groups_foresee(struct groups *g, uint64_t rows)
+{
+    g->rows += rows;
+}
 
 /* Allows the table to scatter; `mask` says by which bits of each word. */
 void groups_scatter(struct groups *g, const uint64_t *mask);

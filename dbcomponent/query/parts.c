@@ -120,6 +120,11 @@ uint64_t parts_rows(const struct parts *p, unsigned part)
 
 /* ---- the file ---- */
 
+bool parts_spilt(const struct parts *p)
+{
+    return p->file_end > 0;
+}
+
 static int open_file(void)
 {
     const char *const folders[] = {getenv("TMPDIR"), "/var/tmp", "/tmp"};

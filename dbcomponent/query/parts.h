@@ -37,6 +37,8 @@ bool parts_put(struct parts *p, const uint16_t *part, const uint64_t *const *wor
  * for grouping them. False: the file. */
 bool parts_settle(struct parts *p);
 uint64_t parts_rows(const struct parts *p, unsigned part);
+/* Are there rows in the file? */
+bool parts_spilt(const struct parts *p);
 /* Hands out the rows of a part as they lie, whole rows from `at` to `end`. Several threads may read
  * and drop parts at once, each part one of them. False: that of `take`, memory, or the temporary
  * file. */

@@ -277,6 +277,7 @@ static enum weir_status flush_local(struct adding *add, struct weir_error *error
 {
     enum weir_status status = WEIR_OK;
     uint32_t n = 0;
+    groups_foresee(&add->t->groups, add->run->selected_count);
     for (size_t i = 0; i < add->local_cells && status == WEIR_OK; i++) {
         struct cell sums = sum_of_copies(add, i);
         add->index[n] = (uint32_t)i;

@@ -167,6 +167,18 @@ static inline struct flavour random_flavour(uint32_t block, uint32_t blocks)
     return f;
 }
 
+/* An answer that has to come. */
+static inline struct totals answer_of(struct store *store, const struct totals_request *r)
+{
+    struct totals t;
+    struct weir_error error = {0};
+    enum weir_status status = store_totals(store, r, &t, &error);
+    if (status != WEIR_OK)
+        fprintf(stderr, "totals: %s\n", error.message);
+    CU_ASSERT_EQUAL_FATAL(status, WEIR_OK);
+    return t;
+}
+
 static inline void random_flow(struct flow *w, const struct flavour *f)
 {
     static const double rates[] = {0, 1, 10, 2.5};

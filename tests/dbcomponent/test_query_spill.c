@@ -50,17 +50,6 @@ static const char *const tuple[] = {"sourceIPv4Address", "destinationIPv4Address
                                     "sourceTransportPort", "destinationTransportPort",
                                     "protocolIdentifier"};
 
-static struct totals ask(const struct totals_request *r)
-{
-    struct totals t;
-    struct weir_error error = {0};
-    enum weir_status status = store_totals(store, r, &t, &error);
-    if (status != WEIR_OK)
-        fprintf(stderr, "totals: %s\n", error.message);
-    CU_ASSERT_EQUAL_FATAL(status, WEIR_OK);
-    return t;
-}
-
 static bool same(const struct counts *a, const struct counts *b)
 {
     return a->octets == b->octets && a->packets == b->packets && a->flows == b->flows;
@@ -95,11 +84,11 @@ static void test_little_memory(void)
             struct totals_request r = {.by = tuple, .by_count = 5, .when = INTERVAL_ALL,
                                        .top = tops[i], .order = i == 1 ? MEASURE_PACKETS
                                                                        : MEASURE_OCTETS};
-            struct totals much = ask(&r);
+            struct totals much = answer_of(store, &r);
             CU_ASSERT_TRUE(much.groups > 200000);
             r.memory_most = 6 << 20;
             r.threads = threads;
-            struct totals little = ask(&r);
+            struct totals little = answer_of(store, &r);
             compare(&much, &little);
             totals_free(&much);
             totals_free(&little);
@@ -112,10 +101,10 @@ static void test_interned(void)
     static const char *const by[] = {"srcIP", "exporter", "dstIP"};
     struct totals_request r = {.by = by, .by_count = 3, .when = INTERVAL_ALL, .top = 50,
                                .step_ms = 0};
-    struct totals much = ask(&r);
+    struct totals much = answer_of(store, &r);
     r.memory_most = 12 << 20;
     r.threads = 2;
-    struct totals little = ask(&r);
+    struct totals little = answer_of(store, &r);
     compare(&much, &little);
     totals_free(&much);
     totals_free(&little);
@@ -130,7 +119,7 @@ static void test_everything(void)
                                .when = {DATA_FROM_MS, DATA_FROM_MS + DATA_MS},
                                .step_ms = 600000,
                                .percentile = 100};
-    struct totals all = ask(&r);
+    struct totals all = answer_of(store, &r);
     uint64_t sum = 0, peaks = 0;
     for (size_t i = 0; i < all.row_count; i++)
         sum += all.rows[i].raw.octets;
