@@ -404,7 +404,7 @@ enum weir_status deliver_new(const struct collector_settings *settings, const st
     if (settings->lasting)
         d->arranger = arranger_new();
     if (settings->lasting && d->encoder)
-        block_encoder_dense(d->encoder);
+        block_encoder_thorough(d->encoder);
     enum weir_status status =
         d->pool && d->encoder && (d->arranger || !settings->lasting)
             ? outbox_new(settings->spool, settings->spool_most, &d->outbox, error)

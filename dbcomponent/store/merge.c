@@ -53,7 +53,7 @@ struct merger *merger_new(void)
         merger_free(m);
         return NULL;
     }
-    block_encoder_dense(m->encoder);
+    block_encoder_thorough(m->encoder);
     return m;
 }
 

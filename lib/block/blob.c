@@ -9,9 +9,12 @@
 
 /* zstd must win at least this share, or the octets stay plain and cost no time to read. */
 #define ZSTD_GAIN_LEAST(length) ((length) / 32 + 16)
+#define LEVEL_THOROUGH 19
 
 struct compressor {
     ZSTD_CCtx *context;
+    int level;
+    bool thorough;
 };
 
 struct compressor *compressor_new(int level)
@@ -19,6 +22,7 @@ struct compressor *compressor_new(int level)
     struct compressor *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
+    c->level = level;
     c->context = ZSTD_createCCtx();
     if (!c->context ||
         ZSTD_isError(ZSTD_CCtx_setParameter(c->context, ZSTD_c_compressionLevel, level))) {
@@ -34,6 +38,14 @@ void compressor_free(struct compressor *c)
         return;
     ZSTD_freeCCtx(c->context);
     free(c);
+}
+
+void compressor_thorough(struct compressor *c, bool thorough)
+{
+    if (thorough != c->thorough)
+        ZSTD_CCtx_setParameter(c->context, ZSTD_c_compressionLevel,
+                               thorough ? LEVEL_THOROUGH : c->level);
+    c->thorough = thorough;
 }
 
 static void put_head(struct buffer *out, size_t head, enum blob_method method, size_t stored)
@@ -57,7 +69,8 @@ void blob_write(struct compressor *c, const uint8_t *bytes, size_t length, struc
         return;
     }
     size_t stored = length < 64 ? length : ZSTD_compress2(c->context, body, room, bytes, length);
-    if (length >= 64 && !ZSTD_isError(stored) && stored + ZSTD_GAIN_LEAST(length) < length) {
+    size_t gain = c->thorough ? 0 : ZSTD_GAIN_LEAST(length);
+    if (length >= 64 && !ZSTD_isError(stored) && stored + gain < length) {
         put_head(out, head, BLOB_ZSTD, stored);
         return;
     }

@@ -19,6 +19,8 @@ enum blob_method { BLOB_RAW = 0, BLOB_ZSTD = 1, BLOB_REPEAT = 2 /* one octet, re
 struct compressor; /* a zstd context and its memory */
 struct compressor *compressor_new(int level);
 void compressor_free(struct compressor *c);
+/* Whether from now on time does not matter, and any octet less does. */
+void compressor_thorough(struct compressor *c, bool thorough);
 /* Memory that ends shows in out->failed. */
 void blob_write(struct compressor *c, const uint8_t *bytes, size_t length, struct buffer *out);
 
@@ -84,6 +86,7 @@ struct advice {
     bool hot;            /* as column_is_hot() */
     uint32_t code_limit; /* distinct values of a dictionary, at most */
     uint8_t *wait; /* blocks until a dictionary is tried again: content seldom changes its kind */
+    bool planes;   /* CODEC_SPLIT_ZSTD, if it has a width and not all are equal */
 };
 /* Appends the payload of measured values under the codec it found best. Memory that ends shows in
  * out->failed. */

@@ -11,6 +11,9 @@
 /* A base must save this many bits a value: reading it costs a second column. */
 #define BASE_GAIN_LEAST 0.3
 
+/* Rows of what block_encoder_thorough() calls small. 8000 of them take 0.1 s. */
+#define SMALL_ROWS 8192u
+
 /* What is remembered of a column from block to block; by a hash of the key, the last one wins. */
 #define MEMORIES 256u
 struct memory {
@@ -29,6 +32,9 @@ struct block_encoder {
     /* Present rows only: the column, its base; and residuals. */
     void *dense, *base, *residual;
     size_t dense_size, base_size, residual_size;
+    bool thorough; /* small ones in every way */
+    bool small;    /* this block is */
+    struct buffer tried;
 };
 
 struct block_encoder *block_encoder_new(int zstd_level)
@@ -52,12 +58,19 @@ void block_encoder_free(struct block_encoder *e)
     free(e->dense);
     free(e->base);
     free(e->residual);
+    buffer_free(&e->tried);
     free(e);
 }
 
 void block_encoder_dense(struct block_encoder *e)
 {
     e->values.dense = e->values.dictionary.by_value = true;
+}
+
+void block_encoder_thorough(struct block_encoder *e)
+{
+    block_encoder_dense(e);
+    e->thorough = true;
 }
 
 static void *grown(void **memory, size_t *have, size_t want)
@@ -211,6 +224,15 @@ static bool subtract_base(struct block_encoder *e, const struct column *c,
     return true;
 }
 
+/* `v` less `key`, one of the column's bases; false: there is no such column, or no memory. */
+static bool stand_on(struct block_encoder *e, const struct column *c, size_t count, uint32_t rows,
+                     ie_key key, const struct values *v, struct values *residual)
+{
+    size_t base = place_of(e, count, key);
+    return base < count && is_number(e->columns[base]) && want(e, base) &&
+           subtract_base(e, c, e->columns[base], rows, v, residual);
+}
+
 /* Replaces `v` by its residuals to the column's first base that makes it smaller; the base's key,
  * or 0. */
 static ie_key take_base(struct block_encoder *e, const struct column *c, size_t count,
@@ -220,9 +242,7 @@ static ie_key take_base(struct block_encoder *e, const struct column *c, size_t 
     if (!is_number(c) || v->least == v->most)
         return 0;
     for (const ie_key *key = column_bases(c->key); *key; key++) {
-        size_t base = place_of(e, count, *key);
-        if (base == count || !is_number(e->columns[base]) || !want(e, base) ||
-            !subtract_base(e, c, e->columns[base], rows, v, &residual))
+        if (!stand_on(e, c, count, rows, *key, v, &residual))
             continue;
         if (residual.least == residual.most ||
             guess_bits(&residual) + BASE_GAIN_LEAST < guess_bits(v)) {
@@ -253,6 +273,52 @@ static void put_nested(struct block_encoder *e, const struct values *v, const st
         out->bytes[codec_at] = (uint8_t)codec;
 }
 
+static void put_on_base(struct block_encoder *e, ie_key base, const struct values *v,
+                        const struct advice *advice, struct block_column *entry,
+                        struct buffer *out)
+{
+    entry->base = base;
+    entry->codec = CODEC_RELATIVE;
+    if (base)
+        put_nested(e, v, advice, out);
+    else
+        entry->codec = (uint8_t)encode_values(&e->values, v, advice, out);
+}
+
+/* Every base, and none; as it is chosen, as were it never read, and in planes. The shortest again,
+ * for what the encoder knows of a column afterwards is what it did last. */
+static void put_shortest(struct block_encoder *e, const struct column *c, size_t count,
+                         uint32_t rows, const struct values *v, const struct advice *usual,
+                         struct block_column *entry, struct buffer *out)
+{
+    const struct advice ways[] = {
+        *usual, {false, usual->code_limit, usual->wait, false}, {false, 0, usual->wait, true}};
+    static const ie_key none[] = {0};
+    const ie_key *bases = is_number(c) && v->least != v->most ? column_bases(c->key) : none;
+    struct values least = *v, on;
+    ie_key least_base = 0;
+    size_t way = 0, length = SIZE_MAX;
+    for (const ie_key *base = bases;; base++) { /* the last one is none */
+        on = *v;
+        bool there = !*base || stand_on(e, c, count, rows, *base, v, &on);
+        for (size_t i = 0; there && i < sizeof ways / sizeof *ways; i++) {
+            buffer_clear(&e->tried);
+            put_on_base(e, *base, &on, &ways[i], entry, &e->tried);
+            if (!e->tried.failed && e->tried.length < length) {
+                length = e->tried.length;
+                least_base = *base;
+                way = i;
+            }
+        }
+        if (!*base)
+            break;
+    }
+    if (least_base && !stand_on(e, c, count, rows, least_base, v, &least))
+        out->failed = true;
+    else
+        put_on_base(e, least_base, &least, &ways[way], entry, out);
+}
+
 static void put_values(struct block_encoder *e, const struct column *c, size_t count, uint32_t rows,
                        struct values *v, struct block_column *entry, struct buffer *out)
 {
@@ -267,14 +333,14 @@ static void put_values(struct block_encoder *e, const struct column *c, size_t c
         buffer_put_u8(out, CODEC_MAP);
         buffer_put_u32le(out, map.count);
         put_nested(e, &map, &advice, out);
-    } else if ((entry->base = take_base(e, c, count, rows, v))) {
-        entry->codec = CODEC_RELATIVE;
-        put_nested(e, v, &advice, out);
-    } else {
-        entry->codec = (uint8_t)encode_values(&e->values, v, &advice, out);
-        if (entry->codec == CODEC_DICTIONARY || entry->codec == CODEC_CLASSES)
-            mapper_keep(&e->mapper, c, &e->values.dictionary, v->count);
+        return;
     }
+    if (e->small)
+        put_shortest(e, c, count, rows, v, &advice, entry, out);
+    else
+        put_on_base(e, take_base(e, c, count, rows, v), v, &advice, entry, out);
+    if (entry->codec == CODEC_DICTIONARY || entry->codec == CODEC_CLASSES)
+        mapper_keep(&e->mapper, c, &e->values.dictionary, v->count);
 }
 
 static enum weir_status encode_column(struct block_encoder *e, size_t place, size_t count,
@@ -411,6 +477,8 @@ static enum weir_status write_block(struct block_encoder *e, const struct block_
 {
     mapper_clear(&e->mapper);
     e->values.ordered = false;
+    e->small = e->thorough && d->rows <= SMALL_ROWS;
+    compressor_thorough(e->values.compressor, e->small);
     d->start = out->length;
     if (d->columns == SIZE_MAX)
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to encode a block");

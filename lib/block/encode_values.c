@@ -336,7 +336,7 @@ static bool write_mixed(struct value_encoder *e, const struct values *v,
     if (!mixed_part(e, v, common, &m) || m.common_count == 0 || m.common_count == v->count)
         return false;
     uint8_t wait = 0;
-    const struct advice inside = {advice->hot, DICTIONARY_MOST, &wait};
+    const struct advice inside = {advice->hot, DICTIONARY_MOST, &wait, false};
     struct values parts[2] = {
         {.at = m.common, .count = m.common_count, .width = v->width},
         {.at = m.rare, .count = v->count - m.common_count, .width = v->width}};
@@ -439,6 +439,10 @@ static bool encode_runs(struct value_encoder *e, const struct values *v,
 enum codec encode_values(struct value_encoder *e, const struct values *v,
                          const struct advice *advice, struct buffer *out)
 {
+    if (advice->planes && v->width && !runs_all_same(v)) {
+        split_write(e, v, out);
+        return CODEC_SPLIT_ZSTD;
+    }
     return encode_any(e, v, advice, NEST_COLUMN, out);
 }
 

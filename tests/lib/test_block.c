@@ -103,6 +103,60 @@ static void dense_blocks(void)
     CU_ASSERT(lengths[1] < lengths[0]);
 }
 
+/* Octets of a column of `rows` numbers that only entropy coding makes short, and which codec it
+ * has. */
+static uint32_t skewed_column(void (*how)(struct block_encoder *), uint32_t rows, unsigned *codec)
+{
+    struct batch *b = empty_batch(rows);
+    size_t column;
+    struct buffer bytes = {0};
+    struct arena a = {0};
+    struct block block;
+    struct block_encoder *usual = encoder;
+    encoder = block_encoder_new(1);
+    how(encoder);
+    CU_ASSERT_EQUAL_FATAL(batch_column(b, IANA(1), 8, &column), WEIR_OK);
+    uint64_t *values = batch_column_at(b, column)->values;
+    for (uint32_t i = 0; i < rows; i++)
+        values[i] = 40 + (i % 7 ? i / 3 % 5 * 12 : case_next() & 0x7ff);
+    batch_mark(b, column, 0, rows);
+    check_batch(b);
+    CU_ASSERT_EQUAL(block_encode(encoder, &id, b, NULL, &bytes, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(block_open(bytes.bytes, bytes.length, &a, &block, NULL), WEIR_OK);
+    uint32_t length = block_find(&block, IANA(1))->length;
+    *codec = block_find(&block, IANA(1))->codec;
+    buffer_free(&bytes);
+    arena_free(&a);
+    batch_free(b);
+    block_encoder_free(encoder);
+    encoder = usual;
+    return length;
+}
+
+/* Small blocks that stay are as short as can be, also where queries would rather have them packed;
+ * larger ones are not touched by that. */
+static void thorough_blocks(void)
+{
+    unsigned dense, thorough;
+    uint32_t usual = skewed_column(block_encoder_dense, 4000, &dense);
+    uint32_t least = skewed_column(block_encoder_thorough, 4000, &thorough);
+    CU_ASSERT_NOT_EQUAL(dense, CODEC_SPLIT_ZSTD);
+    CU_ASSERT_EQUAL(thorough, CODEC_SPLIT_ZSTD);
+    CU_ASSERT(least * 4 < usual * 3);
+    (void)skewed_column(block_encoder_thorough, 8192, &thorough);
+    CU_ASSERT_EQUAL(thorough, CODEC_SPLIT_ZSTD);
+    usual = skewed_column(block_encoder_dense, 8193, &dense);
+    least = skewed_column(block_encoder_thorough, 8193, &thorough);
+    CU_ASSERT_EQUAL(thorough, dense);
+    CU_ASSERT(least + 64 > usual && usual + 64 > least);
+    struct block_encoder *e = encoder;
+    encoder = block_encoder_new(1);
+    block_encoder_thorough(encoder);
+    edge_rows();
+    block_encoder_free(encoder);
+    encoder = e;
+}
+
 static void plain_kernels(void)
 {
     struct batch *b = empty_batch(5000);
@@ -398,6 +452,7 @@ static void done(void)
 
 UNIT_MAIN("block", {"edge rows", edge_rows}, {"whole batches", whole_batches},
           {"dense blocks", dense_blocks},
+          {"thorough blocks", thorough_blocks},
           {"plain kernels", plain_kernels}, {"content chooses the codec", content_chooses},
           {"relatives", relatives}, {"maps", maps}, {"mixtures", mixtures},
           {"full dictionary", full_dictionary}, {"collisions", collisions},
