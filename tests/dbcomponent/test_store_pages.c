@@ -2,7 +2,9 @@
  * same is in it, whoever dies, reads, writes or lacks space meanwhile. */
 #include "sqlite_file.h"
 #include "store_fixture.h"
+#include "base/cursor.h"
 #include "store/inside.h"
+#include "store/page_sum.h"
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -53,6 +55,20 @@ static int64_t pragma(const char *text)
 static int64_t page(void)
 {
     return pragma("PRAGMA page_size");
+}
+
+/* Pages without a checksum. */
+static unsigned bare_pages(void)
+{
+    static uint8_t octets[PAGE_OCTETS];
+    size_t size = (size_t)page();
+    unsigned bare = 0;
+    FILE *f = fopen(file, "rb");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    while (fread(octets, 1, size, f) == size)
+        bare += load_le64(octets + size - PAGE_SUM_OCTETS) == 0;
+    fclose(f);
+    return bare;
 }
 
 static enum weir_status sum_line(void *context, const char *text, size_t length)
@@ -145,6 +161,7 @@ static void test_small(void)
     CU_ASSERT_EQUAL(stat(file, &now), 0);
     CU_ASSERT_EQUAL(now.st_mode & 07777, 0600);
     CU_ASSERT(!is_there("-journal"));
+    CU_ASSERT_EQUAL(bare_pages(), 0);
     check_same(&before);
     CU_ASSERT_EQUAL(page(), 512); /* whoever reads leaves it */
 }
@@ -158,6 +175,7 @@ static void test_written_again(void)
     CU_ASSERT_EQUAL(both.records[0], 2 * ROWS);
     store_close(s);
     CU_ASSERT_EQUAL(page(), PAGE_OCTETS);
+    CU_ASSERT_EQUAL(bare_pages(), 0);
     CU_ASSERT_EQUAL(pragma("PRAGMA auto_vacuum"), 2);
     CU_ASSERT(!is_there("-journal"));
     check_same(&both);
@@ -380,6 +398,7 @@ static void test_kill(void)
     store_put_away(open_here(STORE_CREATE));
     CU_ASSERT_EQUAL(page(), 512);
     CU_ASSERT(!is_there("-journal"));
+    CU_ASSERT_EQUAL(bare_pages(), 0);
     check_same(&before);
 }
 
