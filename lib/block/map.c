@@ -7,6 +7,12 @@
 #define MAP_SHORTER 2u
 #define TRIAL_ROWS  2048u
 
+/* The decider's codes in the rows that a column has, and which of all codes they are. */
+struct codes_found {
+    uint8_t seen[DICTIONARY_MOST];
+    uint16_t codes[];
+};
+
 void mapper_clear(struct mapper *m)
 {
     for (size_t i = 0; i < DECIDERS_MOST; i++)
@@ -18,6 +24,7 @@ void mapper_free(struct mapper *m)
     for (size_t i = 0; i < DECIDERS_MOST; i++)
         free(m->kept[i].codes);
     free(m->values);
+    free(m->found);
     *m = (struct mapper){0};
 }
 
@@ -75,6 +82,35 @@ static bool same_rows(const struct column *a, const struct column *b, uint32_t r
     return a->present_rows == rows || memcmp(a->present, b->present, (rows + 63) / 64 * 8) == 0;
 }
 
+/* Of the rows of `c`, where the decider has all. NULL: no memory, and a chance is lost. */
+static const uint16_t *find_codes(struct mapper *m, const struct kept_codes *k,
+                                  const struct column *c)
+{
+    free(m->found); /* few blocks have one, and they have few */
+    m->found = calloc(1, sizeof *m->found + c->present_rows * sizeof *m->found->codes);
+    if (!m->found)
+        return NULL;
+    uint16_t *to = m->found->codes;
+    for (uint32_t first = 0; first < k->rows; first += 64)
+        for (uint64_t bits = c->present[first / 64]; bits; bits &= bits - 1) {
+            *to = k->codes[first + (uint32_t)__builtin_ctzll(bits)];
+            m->found->seen[*to++] = 1;
+        }
+    return m->found->codes;
+}
+
+static void fill_gaps(struct mapper *m, uint32_t count, unsigned width)
+{
+    uint32_t first = 0;
+    while (!m->found->seen[first])
+        first++;
+    for (uint32_t i = 0; i < first; i++)
+        memcpy(m->values + (size_t)i * width, m->values + (size_t)first * width, width);
+    for (uint32_t i = first + 1; i < count; i++)
+        if (!m->found->seen[i])
+            memcpy(m->values + (size_t)i * width, m->values + (size_t)(i - 1) * width, width);
+}
+
 ie_key mapper_find(struct mapper *m, const struct column *c, const struct values *v, uint32_t rows,
                    struct values *out)
 {
@@ -82,7 +118,9 @@ ie_key mapper_find(struct mapper *m, const struct column *c, const struct values
     if (!key || v->width == 0 || v->width > 8 || v->least == v->most)
         return 0;
     const struct kept_codes *k = &m->kept[column_decides(key)];
-    if (!k->count || k->rows != v->count || !same_rows(c, k->column, rows))
+    bool fewer = k->rows == rows && v->count < rows;
+    if (!k->count || k->count > v->count / MAP_SHORTER ||
+        (!fewer && !same_rows(c, k->column, rows)))
         return 0;
     size_t size = (size_t)k->count * v->width;
     if (size > m->size) {
@@ -90,8 +128,11 @@ ie_key mapper_find(struct mapper *m, const struct column *c, const struct values
         m->values = malloc(size);
         m->size = m->values ? size : 0;
     }
-    if (!m->values || !decides(v, k->codes, m->values))
+    const uint16_t *codes = fewer ? find_codes(m, k, c) : k->codes;
+    if (!m->values || !codes || !decides(v, codes, m->values))
         return 0;
+    if (fewer)
+        fill_gaps(m, k->count, v->width);
     *out = (struct values){
         .at = m->values, .count = k->count, .width = v->width, .least = v->least, .most = v->most};
     return key;

@@ -20,6 +20,7 @@ struct mapper { /* all zero at first */
     struct kept_codes kept[DECIDERS_MOST];
     uint8_t *values; /* of the map */
     size_t size;
+    struct codes_found *found; /* of fewer rows than the decider has */
 };
 void mapper_clear(struct mapper *m); /* nothing kept: a new block */
 void mapper_free(struct mapper *m);
@@ -27,8 +28,9 @@ void mapper_free(struct mapper *m);
 /* Keeps the codes of a column that was coded as a dictionary, if it may decide others. */
 void mapper_keep(struct mapper *m, const struct column *c, const struct dictionary *d,
                  uint32_t rows);
-/* The values of `c`, present in the same rows as its decider and decided by it in all of them:
- * *out, one for each code, and the decider's key. Else 0. */
+/* The values of `c`, present in the same rows as its decider, or in fewer where that is in all, and
+ * decided by it in all of them: *out, one for each code, and the decider's key. Else 0. A code that
+ * no row of `c` has gets the value of the one before it. */
 ie_key mapper_find(struct mapper *m, const struct column *c, const struct values *v, uint32_t rows,
                    struct values *out);
 

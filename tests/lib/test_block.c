@@ -299,6 +299,31 @@ static void maps(void)
     }
 }
 
+/* Of one exporter's rows alone, at a block's start, end or in between, and not the first addresses:
+ * routing tells masks; of too few rows it is not worth a map. */
+static void maps_of_some_rows(void)
+{
+    for (unsigned some = 0; some < 4; some++) {
+        struct batch *b = empty_batch(30000);
+        struct buffer bytes = {0};
+        struct arena a = {0};
+        struct block block;
+        for (uint32_t row = 0; row < 30000; row++) {
+            uint64_t host = case_next() % 1200, tell = host / 100;
+            bool has = some == 0 ? row < 10000 : some == 1 ? row >= 20000 : some == 2 && row % 3;
+            has |= some == 3 && row % 20 == 7;
+            set(b, IANA(8), 4, row, 0x0a000000 + host * 77);
+            if (has && host % 600 > 50)
+                set(b, IANA(9), 1, row, 8 + tell), set(b, IANA(16), 4, row, 64512 + tell % 3);
+        }
+        check_batch(b);
+        make_block(b, &bytes, &a, &block);
+        CU_ASSERT((block_find(&block, IANA(9))->base == IANA(8)) == (some < 3));
+        CU_ASSERT((block_find(&block, IANA(16))->base == IANA(8)) == (some < 3));
+        buffer_free(&bytes), arena_free(&a), batch_free(b);
+    }
+}
+
 /* Services and ephemeral ports: two kinds of values in one column. */
 static void mixtures(void)
 {
@@ -454,7 +479,8 @@ UNIT_MAIN("block", {"edge rows", edge_rows}, {"whole batches", whole_batches},
           {"dense blocks", dense_blocks},
           {"thorough blocks", thorough_blocks},
           {"plain kernels", plain_kernels}, {"content chooses the codec", content_chooses},
-          {"relatives", relatives}, {"maps", maps}, {"mixtures", mixtures},
+          {"relatives", relatives}, {"maps", maps},
+          {"maps of some rows", maps_of_some_rows}, {"mixtures", mixtures},
           {"full dictionary", full_dictionary}, {"collisions", collisions},
           {"bounds in the directory", bounds_in_directory}, {"entries alone", entries_alone},
           {"account only", account_only}, {"limits", limits}, {"done", done})
