@@ -397,17 +397,17 @@ struct upkeep_settings {
     int64_t retain_rollups_ms;
 };
 struct upkeep_report {
-    uint64_t blocks_merged, blocks_made;       /* so many small ones became so many large ones */
+    uint64_t blocks_merged, blocks_made;       /* so many small ones became so many others */
     uint64_t blocks_removed, records_removed;  /* by retention */
     uint64_t rollups_made;                     /* of hours, days, 32 days */
     uint64_t octets_given_back;                /* to the file system */
     uint64_t positions_forgotten;              /* of sessions not heard for long */
 };
 /* Everything that is due, at once: retention, merging of small blocks (which are sorted and packed
- * more densely), coarser roll-ups, checkpoints of long ago (store_checkpoints()), space back to the
- * file system. Records, account, roll-ups and what was acknowledged stay the same. Others may use
- * the store meanwhile; can be killed at any moment. `progress` is told of each step anew. What was
- * done before an error is in the report. */
+ * more densely; one without others too, once), coarser roll-ups, checkpoints of long ago
+ * (store_checkpoints()), space back to the file system. Records, account, roll-ups and what was
+ * acknowledged stay the same. Others may use the store meanwhile; can be killed at any moment.
+ * `progress` is told of each step anew. What was done before an error is in the report. */
 enum weir_status store_upkeep(struct store *s, const struct upkeep_settings *settings,
                               store_progress progress, void *context, struct upkeep_report *report,
                               struct weir_error *error);

@@ -5,7 +5,11 @@
  * is skipped as often as those that it is made of were. Enough for a large block are merged at
  * once; of fewer, MERGE_FAN or more are, when they are together FAIR times the largest: so flows
  * that trickle in are rewritten a logarithmic number of times, and there are never many small
- * blocks. */
+ * blocks.
+ *
+ * A block that is left without others is made anew alone, for blocks come as they were quickest
+ * made; once, when everything is to be done that can be. Which blocks were looked at like that, or
+ * made here, says meta `compacted`: those up to this id. */
 #include "store/merge.h"
 #include "store/upkeep.h"
 #include <string.h>
@@ -16,6 +20,7 @@
 #define MERGE_FAN 16u
 #define FAIR 4u
 #define SOURCES_MOST 4096u
+#define SHORTER_BY 32 /* a block alone is made anew for this part of its octets */
 #define SPAN_MOST_MS (24 * 60 * MINUTE_MS) /* retention is by whole blocks */
 
 struct small {
@@ -110,7 +115,26 @@ static enum weir_status write(struct upkeep *u, const int64_t *ids, const int64_
     if (status == WEIR_OK && same) {
         u->report.blocks_merged += count;
         u->report.blocks_made++;
+        u->newest = id > u->newest ? id : u->newest;
     }
+    return status;
+}
+
+/* *shorter: what became of one block alone is worth that it is written again. */
+static enum weir_status read_and_merge(struct upkeep *u, struct reader *r, const int64_t *ids,
+                                       size_t count, int64_t *seals, struct arena *a,
+                                       struct block_record *merged, bool *shorter,
+                                       struct weir_error *error)
+{
+    struct block_record before;
+    enum weir_status status = WEIR_OK;
+    *shorter = true;
+    if (count == 1)
+        status = block_record_read(&r->sql, ids[0], a, &before, error);
+    if (status == WEIR_OK)
+        status = merger_merge(u->merger, &r->sql, ids, count, seals, merged, error);
+    if (status == WEIR_OK && count == 1)
+        *shorter = merged->octets + before.octets / SHORTER_BY < before.octets;
     return status;
 }
 
@@ -122,6 +146,7 @@ static enum weir_status merge(struct upkeep *u, const struct small *s, size_t co
     struct reader *r;
     struct block_record merged;
     size_t length;
+    bool shorter = false;
     int64_t *ids = arena_alloc(&a, count * sizeof *ids),
             *seals = arena_alloc(&a, count * sizeof *seals);
     if (!u->merger)
@@ -134,13 +159,14 @@ static enum weir_status merge(struct upkeep *u, const struct small *s, size_t co
         ids[i] = s[i].id;
     enum weir_status status = reader_open(u->store, &r, error);
     if (status == WEIR_OK) {
-        status = merger_merge(u->merger, &r->sql, ids, count, seals, &merged, error);
+        status = read_and_merge(u, r, ids, count, seals, &a, &merged, &shorter, error);
         status = reader_end(r, status, error);
     }
-    const uint8_t *directory = status == WEIR_OK ? block_directory(&merged, &a, &length) : NULL;
-    if (status == WEIR_OK && !directory)
+    shorter = shorter && status == WEIR_OK;
+    const uint8_t *directory = shorter ? block_directory(&merged, &a, &length) : NULL;
+    if (shorter && !directory)
         status = weir_fail(error, WEIR_ENOMEM, "", "out of memory for a directory");
-    if (status == WEIR_OK)
+    if (directory)
         status = write(u, ids, seals, count, &merged, directory, length, error);
     arena_free(&a);
     return status;
@@ -152,10 +178,13 @@ static enum weir_status merge_patiently(struct upkeep *u, const struct small *s,
                                         struct weir_error *error)
 {
     struct weir_error found;
-    if (count < 2 || upkeep_stopped(u))
+    bool alone = count == 1 && u->thorough && s->id > u->compacted;
+    if ((count < 2 && !alone) || upkeep_stopped(u))
         return WEIR_OK;
     enum weir_status status = merge(u, s, count, &found);
     if (status == WEIR_ENOTFOUND)
+        return WEIR_OK;
+    if (status == WEIR_ELIMIT && alone) /* nothing of it goes into a block */
         return WEIR_OK;
     if (status == WEIR_ELIMIT) {
         status = merge_patiently(u, s, count / 2, error);
@@ -181,6 +210,8 @@ static enum weir_status compact_kind(struct upkeep *u, enum record_kind kind,
         return status;
     status = list_small(r, kind, &u->list, &s, &count, error);
     status = reader_end(r, status, error);
+    for (size_t i = 0; i < count; i++)
+        u->newest = s[i].id > u->newest ? s[i].id : u->newest;
     for (size_t i = 0, n; status == WEIR_OK && i < count && !upkeep_stopped(u); i += n) {
         bool full;
         n = fitting(s + i, count - i, &full);
@@ -195,11 +226,37 @@ static enum weir_status compact_kind(struct upkeep *u, enum record_kind kind,
     return status;
 }
 
+static enum weir_status read_compacted(struct upkeep *u, struct weir_error *error)
+{
+    struct reader *r;
+    enum weir_status status = reader_open(u->store, &r, error);
+    u->compacted = 0;
+    if (status != WEIR_OK)
+        return status;
+    status = meta_read(&r->sql, "compacted", &u->compacted, sizeof u->compacted, error);
+    status = reader_end(r, status == WEIR_ENOTFOUND ? WEIR_OK : status, error);
+    u->newest = u->compacted;
+    return status;
+}
+
+static enum weir_status write_compacted(struct upkeep *u, struct weir_error *error)
+{
+    enum weir_status status = store_begin(u->store, error);
+    if (status != WEIR_OK)
+        return status;
+    status = meta_write(&u->store->writer, "compacted", &u->newest, sizeof u->newest, error);
+    return store_end(u->store, status, error);
+}
+
 enum weir_status upkeep_compact(struct upkeep *u, struct weir_error *error)
 {
-    enum weir_status status = compact_kind(u, RECORD_FLOW, error);
+    enum weir_status status = u->thorough ? read_compacted(u, error) : WEIR_OK;
+    if (status == WEIR_OK)
+        status = compact_kind(u, RECORD_FLOW, error);
     if (status == WEIR_OK)
         status = compact_kind(u, RECORD_OPTIONS, error);
+    if (status == WEIR_OK && u->thorough && u->newest > u->compacted && !upkeep_stopped(u))
+        status = write_compacted(u, error);
     if (u->merger) { /* some 100 MB, which the steps that follow shall not add theirs to */
         merger_free(u->merger);
         u->merger = NULL;

@@ -23,6 +23,9 @@ struct upkeep {
     struct upkeep_settings settings;
     bool thorough;             /* all that can be done, not only what is worth it now */
     const _Atomic bool *stop;  /* true: end the round soon; NULL: never */
+    /* compact.c: blocks up to this id need not be made anew alone; the highest id that was there or
+     * was made. */
+    int64_t compacted, newest;
     struct upkeep_report report;
     struct merger *merger;     /* made when first wanted */
     struct arena list;

@@ -18,7 +18,7 @@
 
 -- identity: 16 random octets. incarnation: how often it was opened to be written. schema: the
 -- digest of the text of these tables. changes: the hours of which roll-ups or account changed last
--- (store/changes.h).
+-- (store/changes.h). compacted: blocks up to this id are not made anew alone (store/compact.c).
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY,
     value BLOB NOT NULL,

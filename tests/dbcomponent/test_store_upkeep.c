@@ -122,6 +122,44 @@ static void test_merge(void)
     store_close(s);
 }
 
+static uint64_t octets_of(struct store *s)
+{
+    struct store_status status;
+    CU_ASSERT_EQUAL(store_status(s, &status, NULL), WEIR_OK);
+    return status.block_octets;
+}
+
+/* A block without others is made anew, once. */
+static void test_alone(void)
+{
+    enum store_outcome outcome;
+    struct store *s = fixture_open(fixture_folder());
+    CU_ASSERT_EQUAL(fixture_append(s, 1, 1, 5000, &outcome, NULL), WEIR_OK);
+    struct sums before = sums_of(s);
+    uint64_t octets = octets_of(s);
+    struct upkeep_report report = keep_up(s, (struct upkeep_settings){0});
+    CU_ASSERT_EQUAL(report.blocks_merged, 1);
+    CU_ASSERT_EQUAL(report.blocks_made, 1);
+    CU_ASSERT(octets_of(s) + octets / 32 < octets);
+    struct sums after = sums_of(s);
+    CU_ASSERT(after.records == before.records && after.hash == before.hash);
+    CU_ASSERT(same_rollups(&before, &after));
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    CU_ASSERT_EQUAL(keep_up(s, (struct upkeep_settings){0}).blocks_made, 0);
+    store_close(s);
+    s = fixture_open(fixture_folder_name);
+    CU_ASSERT_EQUAL(keep_up(s, (struct upkeep_settings){0}).blocks_made, 0);
+    CU_ASSERT_EQUAL(fixture_append(s, 1, 1, 5000, &outcome, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(outcome, STORE_KNOWN);
+    CU_ASSERT_EQUAL(fixture_append(s, 1, 100000, 5000, &outcome, NULL), WEIR_OK); /* far away */
+    CU_ASSERT_EQUAL(keep_up(s, (struct upkeep_settings){0}).blocks_made, 1);
+    CU_ASSERT_EQUAL(blocks_of(s), 2);
+    CU_ASSERT_EQUAL(keep_up(s, (struct upkeep_settings){0}).blocks_made, 0);
+    CU_ASSERT_EQUAL(sums_of(s).records, 10000);
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    store_close(s);
+}
+
 /* Who reads sees the blocks that there were when it began. */
 static void test_reader_meanwhile(void)
 {
@@ -393,6 +431,7 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         {"merging", test_merge},
+        {"a block without others", test_alone},
         {"a reader meanwhile", test_reader_meanwhile},
         {"blocks that do not go together", test_odd_blocks},
         {"retention by age", test_age},
