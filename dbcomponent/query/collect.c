@@ -10,7 +10,7 @@
 
 #define MANY_GROUPS 16384u /* fewer are merged sooner than a thread is started */
 #define CUT_MOST 65536u
-#define DENSE_SEED UINT64_C(0x5bd1e995c2b2ae35)
+#define OTHER_SEED UINT64_C(0x5bd1e995c2b2ae35) /* hashes of a part start alike by the first */
 
 /* Sums over groups: exact, capped only when they are told. */
 struct sums {
@@ -259,7 +259,7 @@ static bool read_part(struct collector *c, unsigned part, struct group_list *out
     if (q->layout.rate >= 0) {
         if (c->folded.records)
             groups_free(&c->folded);
-        if (!groups_init(&c->folded, &q->budget, q->loops, q->seed, q->layout.words,
+        if (!groups_init(&c->folded, &q->budget, q->loops, q->seed ^ OTHER_SEED, q->layout.words,
                          ESTIMATE_WORDS, 0) ||
             !fold(q, t, out, &c->folded))
             return false;
@@ -367,7 +367,7 @@ static bool make_collectors(struct sharing *s, struct collected *out)
     for (; out->owners && out->owner_count < wanted; out->owner_count++) {
         struct collector *c = &out->owners[out->owner_count];
         c->sharing = s;
-        dense_init(&c->dense, &q->budget, q->seed ^ DENSE_SEED, q->layout.words);
+        dense_init(&c->dense, &q->budget, q->seed ^ OTHER_SEED, q->layout.words);
         if (cut && !(c->rows = arena_alloc(&q->arena, top * sizeof *c->rows)))
             return false;
     }
