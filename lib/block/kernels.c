@@ -1,16 +1,9 @@
 /* kernels.c - the inner loops of the codecs, written once and compiled twice: for any processor,
  * and for AVX2. Only unpacking has a vector path of its own. See kernels.h; called by packed.c,
- * relative.c and the column codecs. */
+ * relative.c and the column codecs. Packing is kernels_pack.c's. */
 #include "block/kernels.h"
 #include "block/kernels_classes.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#define TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
-#else
-#define TARGET_AVX2
-#endif
-#define INLINE static inline __attribute__((always_inline))
+#include "block/kernels_target.h"
 /* Values a step: a constant, so that compilers make vectors of the loop; and few enough for them to
  * stay in registers. */
 #define LANES(type) (128 / sizeof(type))
@@ -18,58 +11,6 @@
 static inline uint64_t low_mask(unsigned bits)
 {
     return bits >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
-}
-
-/* ---- packing ---- */
-struct writer {
-    uint8_t *out;
-    uint64_t word;
-    unsigned fill; /* bits of `word` in use, < 64 */
-};
-
-INLINE void write_bits(struct writer *w, uint64_t value, unsigned bits)
-{
-    w->word |= value << w->fill;
-    unsigned fill = w->fill + bits;
-    if (fill >= 64) {
-        __builtin_memcpy(w->out, &w->word, 8);
-        w->out += 8;
-        fill -= 64;
-        w->word = fill ? value >> (bits - fill) : 0;
-    }
-    w->fill = fill;
-}
-
-/* `join` values become one of join * bits <= 64 bits first: fewer steps of the serial writer. */
-INLINE unsigned write_joined(struct writer *w, const uint64_t *values, unsigned count,
-                             unsigned bits, unsigned join)
-{
-    unsigned i = 0;
-    for (; i + join <= count; i += join) {
-        uint64_t joined = 0;
-        for (unsigned j = 0; j < join; j++)
-            joined |= values[i + j] << (j * bits);
-        write_bits(w, joined, join * bits);
-    }
-    return i;
-}
-
-uint8_t *pack_bits(const uint64_t *values, unsigned count, unsigned bits, uint8_t *out)
-{
-    struct writer w = {.out = out};
-    unsigned done = 0;
-    if (bits == 0)
-        return out;
-    if (bits <= 8)
-        done = write_joined(&w, values, count, bits, 8);
-    else if (bits <= 16)
-        done = write_joined(&w, values, count, bits, 4);
-    else if (bits <= 32)
-        done = write_joined(&w, values, count, bits, 2);
-    for (; done < count; done++)
-        write_bits(&w, values[done], bits);
-    __builtin_memcpy(w.out, &w.word, 8);
-    return out + packed_size(count, bits);
 }
 
 /* ---- unpacking, plain ---- */

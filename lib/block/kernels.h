@@ -84,6 +84,8 @@ void kernels_force(const struct kernels *k);
 /* Packs `count` values, each below 2^bits, and returns the end of what was written: exactly
  * (count * bits + 7) / 8 octets, though up to 8 more may be scribbled on. */
 uint8_t *pack_bits(const uint64_t *values, unsigned count, unsigned bits, uint8_t *out);
+/* Of PACK_GROUP values, those that have more than `bits` (< 64) bits: a bit each. */
+void find_above(const uint64_t *values, unsigned bits, uint64_t out[PACK_GROUP / 64]);
 static inline size_t packed_size(size_t count, unsigned bits)
 {
     return (count * bits + 7) / 8;

@@ -57,7 +57,14 @@ void mapper_keep(struct mapper *m, const struct column *c, const struct dictiona
         type *at = map, wrong = 0;                                                                 \
         for (uint32_t row = 0; row < rows; row++)                                                  \
             at[codes[row]] = v[row];                                                               \
-        for (uint32_t row = 0; row < rows; row++)                                                  \
+        uint32_t row = 0;                                                                          \
+        for (; row + 4 <= rows; row += 4) {                                                        \
+            wrong |= (type)(at[codes[row]] ^ v[row]);                                              \
+            wrong |= (type)(at[codes[row + 1]] ^ v[row + 1]);                                      \
+            wrong |= (type)(at[codes[row + 2]] ^ v[row + 2]);                                      \
+            wrong |= (type)(at[codes[row + 3]] ^ v[row + 3]);                                      \
+        }                                                                                          \
+        for (; row < rows; row++)                                                                  \
             wrong |= (type)(at[codes[row]] ^ v[row]);                                              \
         return wrong == 0;                                                                         \
     }

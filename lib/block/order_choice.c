@@ -208,10 +208,15 @@ static double column_bits(struct choice *c, uint32_t column, const struct picked
 static double time_bits(const struct choice *c)
 {
     const struct span *s = c->told->spans;
-    double bits = 0;
+    uint32_t known = 0; /* the length before: messages are of one size, most often */
+    double bits = 0, each = 0;
     for (uint32_t i = 0; i < c->told->span_count; i++) {
         uint32_t end = i + 1 < c->told->span_count ? s[i + 1].at : c->u->rows;
-        bits += (end - s[i].at) * (double)log2f((float)c->u->rows / (float)(end - s[i].at));
+        if (end - s[i].at != known) {
+            known = end - s[i].at;
+            each = known * (double)log2f((float)c->u->rows / (float)known);
+        }
+        bits += each;
     }
     return bits / c->u->rows + 0.3;
 }

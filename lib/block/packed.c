@@ -47,23 +47,33 @@ static void plan_whole(const uint64_t *values, unsigned count, struct group_plan
     *out = (struct group_plan){.bits = bits, .cost = GROUP_HEADER_BITS + count * bits};
 }
 
-/* How many values have which bit length, 1 to most_bits. Four counters a length: one would be
- * waited for by the next value of the same length. The length of 2v + 1 is that of v and one, for
- * zero too; where a value has bit 63, the lowest one is given up for it: lengths 0 and 1 are then
- * not told apart. */
+/* Four counters a length: one would be waited for by the next value of the same length. */
+static inline __attribute__((always_inline)) void
+count_above(const uint64_t *values, unsigned count, unsigned top, uint16_t lengths[4][66])
+{
+    unsigned i = 0;
+    for (; i + 4 <= count; i += 4) {
+        lengths[0][63u ^ (unsigned)__builtin_clzll(values[i] >> top << 1 | 1)]++;
+        lengths[1][63u ^ (unsigned)__builtin_clzll(values[i + 1] >> top << 1 | 1)]++;
+        lengths[2][63u ^ (unsigned)__builtin_clzll(values[i + 2] >> top << 1 | 1)]++;
+        lengths[3][63u ^ (unsigned)__builtin_clzll(values[i + 3] >> top << 1 | 1)]++;
+    }
+    for (; i < count; i++)
+        lengths[0][63u ^ (unsigned)__builtin_clzll(values[i] >> top << 1 | 1)]++;
+}
+
+/* How many values have which bit length, 1 to most_bits. The length of 2v + 1 is that of v and one,
+ * for zero too; where a value has bit 63, the lowest one is given up for it: lengths 0 and 1 are
+ * then not told apart. */
 static void count_lengths(const uint64_t *values, unsigned count, unsigned most_bits,
                           uint16_t sum[66])
 {
     uint16_t lengths[4][66] = {{0}};
-    unsigned top = most_bits < 64 ? 0 : 1, i = 0;
-    for (; i + 4 <= count; i += 4) {
-        lengths[0][63u - (unsigned)__builtin_clzll(values[i] >> top << 1 | 1)]++;
-        lengths[1][63u - (unsigned)__builtin_clzll(values[i + 1] >> top << 1 | 1)]++;
-        lengths[2][63u - (unsigned)__builtin_clzll(values[i + 2] >> top << 1 | 1)]++;
-        lengths[3][63u - (unsigned)__builtin_clzll(values[i + 3] >> top << 1 | 1)]++;
-    }
-    for (; i < count; i++)
-        lengths[0][63u - (unsigned)__builtin_clzll(values[i] >> top << 1 | 1)]++;
+    unsigned top = most_bits < 64 ? 0 : 1;
+    if (top == 0) /* a constant: nothing to shift */
+        count_above(values, count, 0, lengths);
+    else
+        count_above(values, count, 1, lengths);
     for (unsigned b = 0; b <= most_bits - top; b++)
         sum[b + top] = (uint16_t)(lengths[0][b] + lengths[1][b] + lengths[2][b] + lengths[3][b]);
 }
@@ -100,8 +110,10 @@ static uint64_t take_least(uint64_t *values, unsigned count)
 {
     uint64_t least, most;
     kernels_best()->range[3](values, count, &least, &most);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < PACK_GROUP; i++) /* a loop that vectorises */
         values[i] -= least;
+    for (unsigned i = count; i < PACK_GROUP; i++)
+        values[i] = 0;
     return least;
 }
 
@@ -143,23 +155,22 @@ void packed_plan(const void *values, uint32_t count, unsigned width, uint64_t le
     out->bits = (double)bits / (double)seen;
 }
 
-static uint8_t *write_exceptions(const uint64_t *values, unsigned count,
-                                 const struct group_plan *plan, uint8_t *out)
+static uint8_t *write_exceptions(const uint64_t *values, const struct group_plan *plan,
+                                 uint8_t *out)
 {
-    uint64_t high[PACK_GROUP];
-    uint8_t places[PACK_GROUP + 1];
+    uint64_t high[PACK_GROUP], above[PACK_GROUP / 64];
     unsigned n = 0;
-    for (unsigned i = 0; i < count; i++) { /* without a branch: exceptions come by chance */
-        places[n] = (uint8_t)i;
-        n += values[i] >> plan->bits != 0;
-    }
-    for (unsigned i = 0; i < n; i++)
-        high[i] = values[places[i]] >> plan->bits;
-    memcpy(out, places, n);
-    out += n;
+    find_above(values, plan->bits, above);
+    for (unsigned w = 0; w < PACK_GROUP / 64; w++)
+        for (uint64_t bits = above[w]; bits; bits &= bits - 1) {
+            unsigned place = 64 * w + (unsigned)__builtin_ctzll(bits);
+            high[n++] = values[place] >> plan->bits;
+            *out++ = (uint8_t)place;
+        }
     return pack_bits(high, n, plan->high, out);
 }
 
+/* `values`: PACK_GROUP of them, zero from `count` on. */
 static uint8_t *write_group(uint64_t *values, unsigned count, const struct packed_plan *column,
                             uint8_t *out)
 {
@@ -181,7 +192,7 @@ static uint8_t *write_group(uint64_t *values, unsigned count, const struct packe
     for (unsigned i = 0; i < PACK_GROUP; i++)
         low[i] = values[i] & mask;
     out = pack_bits(low, count, plan.bits, out);
-    return write_exceptions(values, count, &plan, out);
+    return write_exceptions(values, &plan, out);
 }
 
 void packed_write(const struct packed_plan *plan, const void *values, uint32_t count,

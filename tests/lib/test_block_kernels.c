@@ -73,7 +73,7 @@ static uint64_t slow_value(const uint8_t *run, size_t index, unsigned bits)
     return v;
 }
 
-static void pack_all_widths(void)
+static void pack_widths(void)
 {
     static uint64_t values[PACK_GROUP];
     static uint8_t out[PACK_GROUP * 8 + PACK_SLACK];
@@ -89,6 +89,14 @@ static void pack_all_widths(void)
                 CU_ASSERT_EQUAL(packed_value(out, i, bits), values[i]);
             }
         }
+}
+
+static void pack_all_widths(void)
+{
+    kernels_force(&kernels_plain);
+    pack_widths();
+    kernels_force(NULL);
+    pack_widths();
 }
 
 static void unpack_with(const struct kernels *k)
@@ -296,8 +304,31 @@ static void packed_refuses(void)
     }
 }
 
+/* By both sets; values of all lengths, few of them long. */
+static void finds_above(void)
+{
+    uint64_t values[PACK_GROUP], found[PACK_GROUP / 64];
+    for (unsigned round = 0; round < 400; round++) {
+        unsigned bits = round % 64, wrong = 0;
+        for (unsigned i = 0; i < PACK_GROUP; i++) {
+            values[i] = below(i % 16 ? bits : i % 65);
+        }
+        values[round % PACK_GROUP] = UINT64_C(1) << bits;     /* one bit more */
+        values[(round + 9) % PACK_GROUP] = (UINT64_C(1) << bits) - 1; /* just not */
+        for (unsigned set = 0; set < (kernels_have_avx2() ? 2 : 1); set++) {
+            kernels_force(set ? &kernels_avx2 : &kernels_plain);
+            find_above(values, bits, found);
+            for (unsigned i = 0; i < PACK_GROUP; i++)
+                wrong += (found[i / 64] >> (i % 64) & 1) != (values[i] >> bits != 0);
+        }
+        CU_ASSERT_EQUAL(wrong, 0);
+    }
+    kernels_force(NULL);
+}
+
 UNIT_MAIN("block kernels", {"crc known", crc_known}, {"crc ways agree", crc_ways_agree},
           {"pack known", pack_known}, {"pack all widths", pack_all_widths},
           {"unpack plain", unpack_plain}, {"unpack avx2", unpack_avx2}, {"sets agree", sets_agree},
           {"merges", merges}, {"range is true", range_is_true}, {"packed shapes", packed_shapes},
-          {"packed known", packed_known}, {"packed refuses", packed_refuses})
+          {"packed known", packed_known}, {"packed refuses", packed_refuses},
+          {"what is too long", finds_above})
