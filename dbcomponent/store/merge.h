@@ -4,7 +4,7 @@
  *
  * Memory: of a block, columns that stand on each other are decoded together, laid beside those of
  * the other blocks in few octets each, and let go; then one column after the other is put in order
- * and encoded. Some 100 MB for MERGE_ROWS_MOST rows of 36 elements.
+ * and encoded. Some 120 MB for MERGE_ROWS_MOST rows of 36 elements.
  *
  * Threads: a merger belongs to one thread. */
 #ifndef WEIR_DB_MERGE_H

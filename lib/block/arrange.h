@@ -36,9 +36,9 @@
 /* Rows of a block that stays, at most. Of weirgen's 10 million flows; ms of CPU for totals of two
  * networks, the ten largest sources, a matrix of /16 x /16, and five minutes that cut two blocks:
  *
- *     262,144    11.32 octets a flow    15, 85, 134, 1.3    115 MB to compact, 235 to import
- *     393,216    11.13                  16, 86, 139, 1.8    137                335
- *     524,288    11.03                  16, 88, 139, 2.3    190                430 */
+ *     262,144    11.32 octets a flow    15, 85, 134, 1.3    103 MB to compact, 231 to import
+ *     393,216    11.13                  16, 86, 139, 1.8    148                342
+ *     524,288    11.03                  16, 88, 139, 2.3    174                433 */
 #define ARRANGED_ROWS_MOST 393216u
 
 struct arranger; /* keeps memory from one call to the next */
