@@ -379,8 +379,7 @@ bool question_collect(struct question *q, struct team *team, struct collected *o
 {
     struct sharing s = {.question = q, .team = team, .parts = choose_parts(q, team)};
     bool fine = (s.parts > 1 && !q->layout.interned) || merge_team(team);
-    if (q->layout.interned)
-        s.parts = choose_parts(q, team);
+    s.parts = choose_parts(q, team); /* what was merged may have scattered */
     s.alone = team->count == 1;
     for (size_t i = 0; fine && s.parts > 1 && i < team->count; i++)
         fine = groups_settle(&team->tallies[i].groups);

@@ -244,6 +244,22 @@ static void any_number_of_threads(void)
         }
 }
 
+/* Few enough to be merged, so many that the table they are merged into scatters. */
+static void merged_and_scattered(void)
+{
+    struct totals_request r = {.by = keys[2], .by_count = 2, .when = INTERVAL_ALL, .top = 9,
+                               .filter = "src net 10.0.0.0/20"};
+    struct totals one = answer_of(store, &r);
+    CU_ASSERT_TRUE(one.groups > 11500 && one.groups < 13500);
+    for (r.threads = 2; r.threads <= 4; r.threads++)
+        for (unsigned i = 0; i < 10; i++) {
+            struct totals more = answer_of(store, &r);
+            compare(&one, &more);
+            totals_free(&more);
+        }
+    totals_free(&one);
+}
+
 /* ---- given up ---- */
 
 static _Atomic int patience;
@@ -274,5 +290,6 @@ static void given_up(void)
 
 UNIT_MAIN("groups of several threads", {"tables part by part", tables_part_by_part},
           {"second thoughts", second_thoughts}, {"make a store", make_store},
-          {"any number of threads", any_number_of_threads}, {"given up", given_up},
+          {"any number of threads", any_number_of_threads},
+          {"merged and scattered", merged_and_scattered}, {"given up", given_up},
           {"close it", drop_store})
