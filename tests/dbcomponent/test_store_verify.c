@@ -308,7 +308,7 @@ static void test_flips(void)
     for (int i = 0; i < flips; i++) {
         size_t at = (size_t)(fixture_random() % image_length);
         uint64_t how = fixture_random();
-        uint8_t bit = i % 3 ? (uint8_t)(1u << (how & 7)) : (uint8_t)(how | 1); /* or several */
+        uint8_t bit = (uint8_t)(i % 3 ? 1u << (how & 7) : how | 1); /* or several */
         image[at] ^= bit;
         save_image(folder);
         image[at] ^= bit;
