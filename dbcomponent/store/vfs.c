@@ -180,7 +180,8 @@ static int file_unmap_log(sqlite3_file *base, int remove)
     return calls(base)->xShmUnmap(real(base), remove);
 }
 
-/* Transactions begin and end with a lock that several share. */
+/* Transactions begin and end with a lock that several share: of a file without a log, file_lock().
+ */
 static int file_lock_log(sqlite3_file *base, int first, int count, int flags)
 {
     if (flags & SQLITE_SHM_SHARED)
@@ -207,6 +208,7 @@ static int file_size(sqlite3_file *f, sqlite3_int64 *size)
 
 static int file_lock(sqlite3_file *f, int level)
 {
+    page_watch_turn(&ours(f)->pages);
     return calls(f)->xLock(real(f), level);
 }
 
