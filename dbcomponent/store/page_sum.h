@@ -9,9 +9,10 @@
  *
  * Eight zeros: no checksum. Pages are in the log like that, and pass. The log's frames have their
  * own checksums; and a program that has not this file system (SQLite's shell) folds a log that a
- * crash left into the file as it is. What such a program changes, it writes with the checksum of
- * what was there before: that is found, like a change of a sealed row (seal.h). Stores from before
- * there were checksums have no room for them and stay without.
+ * crash left into the file as it is. A sector of zeros at the end of a page is no reason to pass:
+ * what a tree keeps there would begin with zeros, and nothing does. What such a program changes, it
+ * writes with the checksum of what was there before: that is found, like a change of a sealed row
+ * (seal.h). Stores from before there were checksums have no room for them and stay without.
  *
  * Threads: any. */
 #ifndef WEIR_DB_PAGE_SUM_H
@@ -35,7 +36,8 @@ uint32_t page_head_size(const uint8_t head[PAGE_HEAD]);
 void page_sum_put(uint8_t *page, size_t size, uint32_t number);
 /* Puts eight zeros there. */
 void page_sum_clear(uint8_t *page, size_t size);
-/* Is it that page, as it was written? True also when it has no checksum. */
+/* Is it that page, as it was written? True also when it has no checksum, unless what it holds
+ * was lost with it. */
 bool page_sum_holds(const uint8_t *page, size_t size, uint32_t number);
 
 /* The first page of a file: has it a checksum? Its head alone may be what is damaged. */

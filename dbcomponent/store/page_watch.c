@@ -71,7 +71,7 @@ bool page_watch_read(struct page_watch *w, uint8_t *page, size_t size, int64_t a
 bool page_watch_map(struct page_watch *w, const uint8_t *page, size_t size, int64_t at)
 {
     uint32_t number = number_of(size, at);
-    if (!w->all && !page_is_tree(page, number))
+    if (!w->all && size >= PAGE_OF_KEYS && !page_is_tree(page, number))
         return true;
     return is_remembered(w, number) || check(w, page, size, number);
 }

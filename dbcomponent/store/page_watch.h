@@ -3,8 +3,9 @@
  *
  * Whoever reads a page as a whole into memory has it checked. Of pages that are mapped those are
  * that tell SQLite where things are (page_is_tree()): what lies in the others is columns and
- * segments, which have checksums of their own, and scans are not to pay twice. While a transaction
- * lasts a page that was checked does not change, so it is not checked again.
+ * segments, which have checksums of their own, and scans are not to pay twice. In small pages it
+ * may be keys, too, and all are checked. While a transaction lasts a page that was checked does not
+ * change, so it is not checked again.
  *
  * Threads: as the file's connection. */
 #ifndef WEIR_DB_PAGE_WATCH_H
@@ -12,6 +13,9 @@
 
 #include "store/page_sum.h"
 
+/* Pages of trees that are so large hold all keys: SQLite puts of a row of an index only what is
+ * past the first 1 / 8 of a page at least into pages behind, and keys come first. */
+#define PAGE_OF_KEYS 8192
 #define PAGES_REMEMBERED 256 /* a power of two: the upper pages of trees, and more */
 
 struct page_watch {

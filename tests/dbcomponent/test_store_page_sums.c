@@ -1,7 +1,7 @@
-/* test_store_pages.c - checksums of pages: what they hold for, that every page of a store has one,
- * and what comes of files that another program wrote to. */
+/* Checksums of pages: what they hold for, that every page of a store has one, and what comes of
+ * files that another program wrote to. */
 #include "store_fixture.h"
-#include "store/page_sum.h"
+#include "store/page_watch.h"
 #include <sqlite3.h>
 #include <sys/stat.h>
 
@@ -25,6 +25,7 @@ static void test_sum(void)
             CU_ASSERT_FALSE(page_sum_holds(page, size, 7));
             page[bit / 8] ^= (uint8_t)(1u << (bit & 7));
         }
+        page[0] = 0; /* of no tree */
         page_sum_clear(page, size);
         CU_ASSERT_TRUE(page_sum_holds(page, size, 7));
     }
@@ -45,6 +46,55 @@ static void test_known(void)
                                                (uint8_t)(crc >> 16), (uint8_t)(crc >> 24), 3};
     page_sum_put(page, sizeof page, 3);
     CU_ASSERT_EQUAL(memcmp(page + PAGE_LEAST - PAGE_SUM_OCTETS, expected, sizeof expected), 0);
+}
+
+/* A page without a checksum passes, but not if its last cells are zeros like the checksum. */
+static void test_lost_end(void)
+{
+    static const struct {
+        uint8_t type, number, head, places;
+    } pages[] = {{13, 7, 0, 8}, {10, 7, 0, 8}, {5, 7, 0, 12}, {2, 7, 0, 12}, {13, 1, 100, 8}};
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        uint8_t page[2 * PAGE_LEAST] = {0};
+        uint8_t *head = page + pages[i].head;
+        head[0] = pages[i].type;
+        CU_ASSERT_TRUE(page_sum_holds(page, sizeof page, pages[i].number)); /* an empty one */
+        head[4] = 2;
+        memcpy(head + pages[i].places, (uint8_t[]){1, 200, 3, 200}, 4); /* at 456 and 968 */
+        page[456 + 3] = page[968 + 3] = page[456] = page[968] = 9;
+        CU_ASSERT_TRUE(page_sum_holds(page, sizeof page, pages[i].number));
+        memset(page + PAGE_LEAST, 0, PAGE_LEAST);
+        CU_ASSERT_FALSE(page_sum_holds(page, sizeof page, pages[i].number));
+    }
+    /* Who owns which page looks like a page of a tree. */
+    uint8_t map[2 * PAGE_LEAST] = {[0] = 5, [4] = 1, [12] = 1, [13] = 200};
+    CU_ASSERT_TRUE(page_sum_holds(map, sizeof map, 2));
+    CU_ASSERT_TRUE(page_sum_holds(map, sizeof map, 2 + 1016 / 5 + 1));
+    CU_ASSERT_FALSE(page_sum_holds(map, sizeof map, 3));
+}
+
+/* Rows of small pages have keys behind the trees' pages; of large ones there are columns, which
+ * have checksums of their own. */
+static void test_mapped(void)
+{
+    static const struct {
+        size_t size;
+        bool passes;
+    } cases[] = {{PAGE_LEAST, false}, {4096, false}, {8192, true}, {PAGE_MOST, true}};
+    static uint8_t page[PAGE_MOST];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct page_watch w = {.known = true, .sums = true};
+        page[0] = 0;
+        page_sum_put(page, cases[i].size, 3);
+        CU_ASSERT_TRUE(page_watch_map(&w, page, cases[i].size, 2 * (int64_t)cases[i].size));
+        page_watch_turn(&w);
+        page[50] ^= 1;
+        CU_ASSERT_EQUAL(page_watch_map(&w, page, cases[i].size, 2 * (int64_t)cases[i].size),
+                        cases[i].passes);
+        CU_ASSERT_EQUAL(w.bad, cases[i].passes ? 0 : 3);
+        page[50] ^= 1;
+        page_watch_free(&w);
+    }
 }
 
 /* ---- a store's file ---- */
@@ -184,9 +234,21 @@ static void test_foreign_change(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "malformed: page "));
 }
 
-/* A key of an index that nothing but a tree's page holds: mapped or not, nobody is told less. */
-static void test_hidden_block(void)
+static void flip_key(uint8_t *page, size_t size)
 {
+    page[size - 9] ^= 4; /* the end of the first key that came */
+}
+
+/* As of a sector that was never written. */
+static void lose_sector(uint8_t *page, size_t size)
+{
+    memset(page + size - PAGE_LEAST, 0, PAGE_LEAST);
+}
+
+/* A key of an index that nothing but a tree's page holds: mapped or not, nobody is told less. */
+static void hide_blocks(void (*damage)(uint8_t *page, size_t size))
+{
+    static uint8_t sound[PAGE_MOST];
     const char *folder = fixture_folder();
     struct store *s = fixture_open(folder);
     fill(s);
@@ -196,9 +258,11 @@ static void test_hidden_block(void)
     for (size_t i = 0; i < file.length / size; i++) {
         uint8_t *page = file.at + i * size;
         struct weir_error error = {0};
-        if (i == 0 || page[0] != 10) /* a leaf of an index, or of a table without rowids */
+        /* A leaf of an index, or of a table without rowids, and not an empty one. */
+        if (i == 0 || page[0] != 10 || (page[3] == 0 && page[4] == 0))
             continue;
-        page[size - 9] ^= 4; /* the end of the first key that came */
+        memcpy(sound, page, size);
+        damage(page, size);
         save(folder, "weir.db", file);
         store_may_map(i & 1);
         if (store_open(folder, STORE_READ_ONLY, &s, &error) != WEIR_OK) {
@@ -212,11 +276,17 @@ static void test_hidden_block(void)
             store_close(s);
         }
         CU_ASSERT(error.status == WEIR_OK || strstr(error.message, "malformed: page ") != NULL);
-        page[size - 9] ^= 4;
+        memcpy(page, sound, size);
     }
     CU_ASSERT(told + refused >= 2); /* block_time, and what every reader looks at first */
     store_may_map(false);
     free(file.at);
+}
+
+static void test_hidden_block(void)
+{
+    hide_blocks(flip_key);
+    hide_blocks(lose_sector);
 }
 
 int main(void)
@@ -224,6 +294,8 @@ int main(void)
     static const struct unit_test tests[] = {
         {"a page", test_sum},
         {"a page, by hand", test_known},
+        {"a page whose end is lost", test_lost_end},
+        {"a mapped page", test_mapped},
         {"every page of a store", test_every_page},
         {"a log that another program folds in", test_foreign_fold},
         {"a change that another program makes", test_foreign_change},
