@@ -11,7 +11,7 @@
 /* Of a tree's page; of the first page behind the file's head. */
 #define TREE_CELLS 3   /* how many, big-endian */
 #define TREE_LEAF 8    /* a bit of the first octet */
-#define TREE_PLACES 12 /* of the cells, two octets each, big-endian; of a leaf four octets earlier */
+#define TREE_PLACES 12 /* of the cells, two octets each, big-endian; leaves: four octets earlier */
 
 bool page_head_sums(const uint8_t head[PAGE_HEAD])
 {
