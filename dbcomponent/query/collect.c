@@ -343,7 +343,7 @@ static bool merge_team(struct team *team)
 }
 
 /* In how many parts the groups are to be read. */
-static unsigned choose_parts(const struct question *q, const struct team *team)
+static unsigned choose_parts(const struct team *team)
 {
     bool divisible = true, scattered = false;
     uint64_t groups = 0;
@@ -353,7 +353,7 @@ static unsigned choose_parts(const struct question *q, const struct team *team)
         scattered |= groups_scattered(g);
         groups += g->cells ? UINT64_C(1) << g->direct_bits : g->count;
     }
-    bool many = groups >= MANY_GROUPS && q->request->threads > 1;
+    bool many = groups >= MANY_GROUPS && team->count > 1;
     return divisible && (scattered || many) ? PARTS : 1;
 }
 
@@ -377,9 +377,9 @@ static bool make_collectors(struct sharing *s, struct collected *out)
 bool question_collect(struct question *q, struct team *team, struct collected *out,
                       struct answer_account *account)
 {
-    struct sharing s = {.question = q, .team = team, .parts = choose_parts(q, team)};
-    bool fine = (s.parts > 1 && !q->layout.interned) || merge_team(team);
-    s.parts = choose_parts(q, team); /* what was merged may have scattered */
+    struct sharing s = {.question = q, .team = team, .parts = choose_parts(team)};
+    bool fine = s.parts > 1 || merge_team(team);
+    s.parts = choose_parts(team); /* what was merged may have scattered */
     s.alone = team->count == 1;
     for (size_t i = 0; fine && s.parts > 1 && i < team->count; i++)
         fine = groups_settle(&team->tallies[i].groups);

@@ -361,27 +361,28 @@ bool groups_scattered(const struct groups *g)
     return g->parts != NULL;
 }
 
+/* Slots are by all bits, parts by those of the mask. */
 static bool is_masked(const struct groups *g)
 {
     bool masked = false;
-    for (unsigned w = 0; w < g->words; w++)
+    for (unsigned w = 0; w < g->words && g->may_scatter; w++)
         masked |= ~g->part_mask[w] != 0;
     return masked;
 }
 
 bool groups_divisible(const struct groups *g)
 {
-    return g->cells ? g->direct_bits >= PART_BITS : g->parts || !is_masked(g);
+    return g->cells ? g->direct_bits >= PART_BITS : g->may_scatter;
 }
 
 bool groups_settle(struct groups *g)
 {
-    if (!g->parts)
+    if (!g->parts && !is_masked(g))
         return true;
     bool little = atomic_load(&g->budget->used) > g->budget->most / 2;
     if (g->count && (little || is_masked(g)) && !scatter(g, false))
         return false;
-    return parts_settle(g->parts);
+    return !g->parts || parts_settle(g->parts);
 }
 
 uint64_t groups_part_rows(const struct groups *g, unsigned part)

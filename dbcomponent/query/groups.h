@@ -73,9 +73,10 @@ bool groups_drain(struct groups *g, groups_take take, void *context);
  * one seed and shape. So several tables can be read as if they were one, and by several threads,
  * each part by one of them. */
 bool groups_scattered(const struct groups *g);
-/* Can it be read so? Not tables with a mask that are not scattered, nor small arrays. */
+/* Can it be read so? Not small arrays, nor tables that may not scatter. */
 bool groups_divisible(const struct groups *g);
-/* No more rows will come. False: budget, memory or the temporary file. */
+/* No more rows will come, and parts are to be read: what is not where its part would be looked for
+ * is put aside. False: budget, memory or the temporary file. */
 bool groups_settle(struct groups *g);
 /* About how many rows a part has: for making room. */
 uint64_t groups_part_rows(const struct groups *g, unsigned part);

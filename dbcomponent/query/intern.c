@@ -34,8 +34,15 @@ void intern_free(struct intern *t)
     free(t->entries);
     free(t->slots);
     free(t->wide);
+    free(t->numbers);
     budget_give(t->budget, t->taken);
     *t = (struct intern){0};
+}
+
+void intern_share(struct intern *t, struct intern *common, pthread_mutex_t *lock)
+{
+    t->common = common;
+    t->lock = lock;
 }
 
 static uint64_t mix(uint64_t h)
@@ -77,12 +84,48 @@ static bool make_entry_room(struct intern *t)
     if (!entries)
         return false;
     t->entries = entries;
+    if (t->common) {
+        if (!take(t, (room - t->room) * sizeof *t->numbers))
+            return false;
+        uint32_t *numbers = realloc(t->numbers, room * sizeof *numbers);
+        if (!numbers)
+            return false;
+        t->numbers = numbers;
+    }
     t->room = room;
     return true;
 }
 
+/* Asks the common table; *entry is its entry, whose octets stay where they are. */
+static uint32_t number_in_common(struct intern *t, const uint8_t *bytes, uint32_t length,
+                                 struct intern_entry *entry)
+{
+    pthread_mutex_lock(t->lock);
+    uint32_t number = intern_bytes(t->common, bytes, length);
+    if (number != INTERN_FAILED)
+        *entry = t->common->entries[number];
+    pthread_mutex_unlock(t->lock);
+    return number;
+}
+
+static uint32_t add_common(struct intern *t, const uint8_t *bytes, uint32_t length, uint32_t hash)
+{
+    struct intern_entry entry;
+    if (!make_entry_room(t))
+        return INTERN_FAILED;
+    uint32_t number = number_in_common(t, bytes, length, &entry);
+    if (number == INTERN_FAILED)
+        return INTERN_FAILED;
+    t->entries[t->count] = (struct intern_entry){entry.bytes, length, hash};
+    t->numbers[t->count] = number;
+    return t->count++;
+}
+
+/* The place of a new entry. */
 static uint32_t add_entry(struct intern *t, const uint8_t *bytes, uint32_t length, uint32_t hash)
 {
+    if (t->common)
+        return add_common(t, bytes, length, hash);
     if (!make_entry_room(t) || !take(t, (size_t)length + 16))
         return INTERN_FAILED;
     char *copy = arena_copy(&t->bytes, bytes, length);
@@ -116,6 +159,11 @@ static bool grow(struct intern *t)
     return true;
 }
 
+static uint32_t number_at(const struct intern *t, uint32_t place)
+{
+    return t->common && place != INTERN_FAILED ? t->numbers[place] : place;
+}
+
 static uint32_t intern_general(struct intern *t, const uint8_t *bytes, uint32_t length)
 {
     if (t->slots_used >= t->capacity / 2 && !grow(t))
@@ -125,14 +173,14 @@ static uint32_t intern_general(struct intern *t, const uint8_t *bytes, uint32_t 
     for (; t->slots[at]; at = (at + 1) & (t->capacity - 1)) {
         const struct intern_entry *e = &t->entries[t->slots[at]];
         if (e->hash == hash && e->length == length && !memcmp(e->bytes, bytes, length))
-            return t->slots[at];
+            return number_at(t, t->slots[at]);
     }
-    uint32_t number = add_entry(t, bytes, length, hash);
-    if (number != INTERN_FAILED) {
-        t->slots[at] = number;
+    uint32_t place = add_entry(t, bytes, length, hash);
+    if (place != INTERN_FAILED) {
+        t->slots[at] = place;
         t->slots_used++;
     }
-    return number;
+    return number_at(t, place);
 }
 
 /* ---- addresses, at most half full ---- */
@@ -178,7 +226,9 @@ static uint32_t add_wide(struct intern *t, struct wide_slot *slot, const uint64_
 {
     uint8_t bytes[17] = {INTERNED_WIDE};
     memcpy(bytes + 1, half, 16);
-    uint32_t number = add_entry(t, bytes, sizeof bytes, 0);
+    struct intern_entry there; /* the slot has all of it */
+    uint32_t number = t->common ? number_in_common(t, bytes, sizeof bytes, &there)
+                                : add_entry(t, bytes, sizeof bytes, 0);
     if (number == INTERN_FAILED)
         return number;
     *slot = (struct wide_slot){.half = {half[0], half[1]}, .number = number};

@@ -244,27 +244,6 @@ void component_value(const struct component *c, const struct intern *t, const ui
     }
 }
 
-bool layout_translate(const struct layout *l, const struct interns *from, struct interns *to,
-                      const uint64_t *words, uint64_t *out)
-{
-    for (unsigned w = 0; w < l->words; w++)
-        out[w] = words[w];
-    for (unsigned i = 0; i < l->count; i++) {
-        const struct component *c = &l->components[i];
-        uint64_t code = component_code(c, words);
-        bool number = c->kind == COMPONENT_INTERNED ||
-                      (c->kind == COMPONENT_EITHER && code >> 32);
-        if (!number || (uint32_t)code == 0)
-            continue;
-        const struct intern_entry *e = intern_entry(&from->tables[i], (uint32_t)code);
-        uint32_t here = intern_bytes(&to->tables[i], e->bytes, e->length);
-        if (here == INTERN_FAILED)
-            return false;
-        out[c->word] ^= (uint64_t)((uint32_t)code ^ here) << c->shift;
-    }
-    return true;
-}
-
 static int compare_u64(uint64_t a, uint64_t b)
 {
     return (a > b) - (a < b);

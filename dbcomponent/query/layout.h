@@ -17,7 +17,8 @@
  * directories found (least, most, widths, absences) makes the codes as short as they can be, which
  * is what lets small questions index an array.
  *
- * Threads: fixed before the scan, then read-only; interned values belong to a thread's tables. */
+ * Threads: fixed before the scan, then read-only; interned values belong to a thread's tables, or
+ * to one that several share (intern.h). */
 #ifndef WEIR_QUERY_LAYOUT_H
 #define WEIR_QUERY_LAYOUT_H
 
@@ -60,10 +61,10 @@ struct layout {
     double uniform_rate;  /* when rate is -1: of every record */
     unsigned words;
     unsigned bits;        /* of all components, when words is 1; else 64 */
-    bool interned;        /* some component's codes are numbers of a thread's interned values */
+    bool interned;        /* some component's codes are numbers of interned values */
 };
 
-/* Tables that number a thread's wide values, one a component. */
+/* Tables that number wide values, one a component. */
 struct interns {
     struct intern tables[COMPONENTS_MOST];
 };
@@ -102,10 +103,6 @@ static inline uint64_t component_code(const struct component *c, const uint64_t 
     uint64_t mask = c->bits == 64 ? UINT64_MAX : (UINT64_C(1) << c->bits) - 1;
     return words[c->word] >> c->shift & mask;
 }
-/* The words of a group of another thread's tables, as this thread's would be. False: memory. */
-bool layout_translate(const struct layout *l, const struct interns *from, struct interns *to,
-                      const uint64_t *words, uint64_t *out);
-
 /* By keys ascending, component by component (absent last), then by bin; <0, 0, >0. */
 int layout_compare(const struct layout *l, const struct interns *interns, const uint64_t *a,
                    const uint64_t *b);

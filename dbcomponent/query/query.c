@@ -45,11 +45,23 @@ static enum weir_status gather(struct question *q, struct team *team, struct wei
     team->count = 1;
     if (!tally_init(t, &q->layout, &q->bins, q->loops, &q->budget, q->seed, q->direct_bits))
         return budget_error(&q->budget, error);
+    if (team->shares)
+        tally_share(t, &team->common, &team->lock);
     if (q->rollups)
         return question_rollups(q, q->when, t, error);
     enum weir_status status =
         question_has_middle(q) ? question_rollups(q, q->middle, t, error) : WEIR_OK;
     return status == WEIR_OK ? question_scan(q, team, error) : status;
+}
+
+static void free_team(struct team *team)
+{
+    while (team->count)
+        tally_free(&team->tallies[--team->count]);
+    for (unsigned i = 0; team->shares && i < COMPONENTS_MOST; i++)
+        intern_free(&team->common.tables[i]);
+    if (team->shares)
+        pthread_mutex_destroy(&team->lock);
 }
 
 /* Groups, rows. */
@@ -59,13 +71,16 @@ static enum weir_status count(struct question *q, struct totals *out, struct wei
         .tallies = arena_zero(&q->arena, question_threads(q) * sizeof *team.tallies)};
     if (!team.tallies)
         return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory for a question");
+    team.shares = q->layout.interned && question_threads(q) > 1 &&
+                  pthread_mutex_init(&team.lock, NULL) == 0;
+    for (unsigned i = 0; team.shares && i < COMPONENTS_MOST; i++)
+        intern_init(&team.common.tables[i], &q->budget, q->seed);
     enum weir_status status = gather(q, &team, error);
     if (status == WEIR_OK)
         status = question_overdue(q, error);
     if (status == WEIR_OK)
         status = question_finish(q, &team, out, error);
-    while (team.count)
-        tally_free(&team.tallies[--team.count]);
+    free_team(&team);
     return status;
 }
 

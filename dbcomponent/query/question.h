@@ -84,6 +84,9 @@ enum weir_status question_survey(struct question *q, struct weir_error *error);
 struct team {
     struct tally *tallies; /* room for question_threads() */
     size_t count;          /* initialised */
+    struct interns common; /* what they share, when there may be several and codes are numbers */
+    pthread_mutex_t lock;  /* of it */
+    bool shares;
 };
 
 /* scan.c: how many threads there may be. */

@@ -348,14 +348,17 @@ static void *help(void *context)
 }
 
 /* A thread with a reader and a tally; when it can not be had, there is one helper less. */
-static bool hire(struct worker *w, struct gang *g, struct tally *t)
+static bool hire(struct worker *w, struct gang *g, struct team *team, size_t number)
 {
     struct question *q = g->question;
+    struct tally *t = &team->tallies[number];
     *w = (struct worker){.gang = g, .helper = true, .tally = t};
     if (reader_open(q->store, &w->reader, NULL) != WEIR_OK)
         return false;
-    if (tally_init(t, &q->layout, &q->bins, q->loops, &q->budget, q->seed, q->direct_bits) &&
-        pthread_create(&w->thread, NULL, help, w) == 0)
+    bool fine = tally_init(t, &q->layout, &q->bins, q->loops, &q->budget, q->seed, q->direct_bits);
+    if (fine && team->shares)
+        tally_share(t, &team->common, &team->lock);
+    if (fine && pthread_create(&w->thread, NULL, help, w) == 0)
         return true;
     tally_free(t);
     reader_close(w->reader);
@@ -400,12 +403,13 @@ enum weir_status question_scan(struct question *q, struct team *team, struct wei
 {
     struct gang gang = {.question = q};
     struct worker first = {.gang = &gang, .reader = q->reader, .tally = team->tallies};
-    size_t wanted = question_threads(q) - 1, hired = 0;
+    /* Without a lock to share numbers behind there is one thread. */
+    size_t wanted = q->layout.interned && !team->shares ? 0 : question_threads(q) - 1, hired = 0;
     struct worker *helpers = arena_zero(&q->arena, (wanted + 1) * sizeof *helpers);
     gang.left_over = arena_zero(&q->arena, (q->block_count + 1) * sizeof *gang.left_over);
     if (!helpers || !gang.left_over)
         return no_memory(error);
-    while (hired < wanted && hire(&helpers[hired], &gang, &team->tallies[hired + 1]))
+    while (hired < wanted && hire(&helpers[hired], &gang, team, hired + 1))
         hired++;
     team->count = 1 + hired;
     work(&first);

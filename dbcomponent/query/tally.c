@@ -29,6 +29,12 @@ bool tally_init(struct tally *t, const struct layout *l, const struct bins *bins
     return true;
 }
 
+void tally_share(struct tally *t, struct interns *common, pthread_mutex_t *lock)
+{
+    for (unsigned i = 0; i < COMPONENTS_MOST; i++)
+        intern_share(&t->interns.tables[i], &common->tables[i], lock);
+}
+
 void tally_free(struct tally *t)
 {
     for (unsigned i = 0; t->groups.budget && i < COMPONENTS_MOST; i++)
@@ -346,32 +352,15 @@ enum weir_status tally_add(struct tally *t, const struct run *run, struct arena 
     return add_run(add, a, error);
 }
 
-struct merging {
-    struct tally *to, *from;
-    bool plain; /* codes mean the same in both */
-};
-
 static bool merge_rows(void *context, const uint64_t *const *words, const uint64_t *octets,
                        const uint64_t *packets, const uint64_t *flows, uint32_t n)
 {
-    struct merging *m = context;
-    if (m->plain)
-        return groups_add(&m->to->groups, words, octets, packets, flows, n);
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t theirs[GROUP_WORDS_MOST], ours[GROUP_WORDS_MOST];
-        struct cell sums = {octets[i], packets[i], flows[i], 0};
-        for (unsigned w = 0; w < m->to->layout->words; w++)
-            theirs[w] = words[w][i];
-        if (!layout_translate(m->to->layout, &m->from->interns, &m->to->interns, theirs, ours) ||
-            !groups_add_one(&m->to->groups, ours, &sums))
-            return false;
-    }
-    return true;
+    struct tally *to = context;
+    return groups_add(&to->groups, words, octets, packets, flows, n);
 }
 
 enum weir_status tally_merge(struct tally *to, struct tally *from, struct weir_error *error)
 {
-    struct merging m = {to, from, !to->layout->interned};
-    return groups_drain(&from->groups, merge_rows, &m) ? WEIR_OK
+    return groups_drain(&from->groups, merge_rows, to) ? WEIR_OK
                                                        : budget_error(to->groups.budget, error);
 }

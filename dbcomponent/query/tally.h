@@ -44,6 +44,8 @@ bool tally_init(struct tally *t, const struct layout *l, const struct bins *bins
                 const struct loops *loops, struct budget *budget, uint64_t seed,
                 unsigned direct_bits);
 void tally_free(struct tally *t);
+/* Before anything is added: codes are to mean the same in all tallies that share `common`. */
+void tally_share(struct tally *t, struct interns *common, pthread_mutex_t *lock);
 
 struct run {
     struct frame frame;             /* every column the layout wants that some row has */
@@ -61,7 +63,8 @@ struct run {
 /* Scratch comes from `a`. WEIR_ELIMIT, WEIR_ENOMEM, WEIR_ECORRUPT. */
 enum weir_status tally_add(struct tally *t, const struct run *run, struct arena *a,
                            struct weir_error *error);
-/* Adds all groups of `from` (another thread's, finished) to `to`. Few of them: collect.h. */
+/* Adds all groups of `from` (another thread's, finished, of the same codes) to `to`. Few of them:
+ * collect.h. */
 enum weir_status tally_merge(struct tally *to, struct tally *from, struct weir_error *error);
 
 #endif

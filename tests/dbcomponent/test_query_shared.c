@@ -3,6 +3,7 @@
  * against one thread; given up anywhere. */
 #include "dbcomponent/query_data.h"
 #include "query/groups.h"
+#include "query/intern.h"
 
 /* ---- tables ---- */
 
@@ -130,6 +131,39 @@ static void second_thoughts(void)
         groups_free(&g);
         CU_ASSERT_EQUAL(budget.used, 0);
     }
+}
+
+/* Tables that share a common one number alike, whoever comes first, and tell the same values. */
+static void common_numbers(void)
+{
+    struct budget budget = {.most = 64 << 20};
+    struct intern common, own[2];
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    uint32_t number[2][3000];
+    size_t wrong = 0;
+    intern_init(&common, &budget, 3);
+    for (unsigned t = 0; t < 2; t++) {
+        intern_init(&own[t], &budget, 3);
+        intern_share(&own[t], &common, &lock);
+        for (uint32_t i = 0; i < 3000; i++) {
+            uint32_t value = t ? 2999 - i : i;
+            uint8_t wide[16] = {(uint8_t)value, (uint8_t)(value >> 8), 0x20};
+            number[t][value] = value % 2 ? intern_wide(&own[t], wide)
+                                         : intern_number(&own[t], value);
+        }
+    }
+    for (uint32_t i = 0; i < 3000; i++) {
+        const struct intern_entry *e = intern_entry(&own[0], number[0][i]);
+        uint16_t value = (uint16_t)i;
+        wrong += number[0][i] != number[1][i] || number[0][i] == 0;
+        wrong += e->length != (i % 2 ? 17 : 9) || memcmp(e->bytes + 1, &value, 2) != 0;
+        wrong += e != intern_entry(&own[1], number[1][i]);
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    for (unsigned t = 0; t < 2; t++)
+        intern_free(&own[t]);
+    intern_free(&common);
+    CU_ASSERT_EQUAL(budget.used, 0);
 }
 
 /* ---- questions ---- */
@@ -289,7 +323,7 @@ static void given_up(void)
 }
 
 UNIT_MAIN("groups of several threads", {"tables part by part", tables_part_by_part},
-          {"second thoughts", second_thoughts}, {"make a store", make_store},
-          {"any number of threads", any_number_of_threads},
+          {"second thoughts", second_thoughts}, {"common numbers", common_numbers},
+          {"make a store", make_store}, {"any number of threads", any_number_of_threads},
           {"merged and scattered", merged_and_scattered}, {"given up", given_up},
           {"close it", drop_store})
