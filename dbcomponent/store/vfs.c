@@ -78,6 +78,15 @@ static void look_at_head(struct vfs_file *f)
         page_watch_head(&f->pages, head);
 }
 
+/* Of a read that came to the end of the file. */
+static sqlite3_int64 first_missing(sqlite3_file *base, sqlite3_int64 at, int length)
+{
+    sqlite3_int64 size;
+    bool within = calls(base)->xFileSize(real(base), &size) == SQLITE_OK && size > at &&
+                  size < at + length;
+    return within ? size : at;
+}
+
 /* SQLite fills up with zeros what it does not get, and goes on. Only a file that is being made has
  * no first page. */
 static int file_read(sqlite3_file *base, void *to, int length, sqlite3_int64 at)
@@ -85,7 +94,7 @@ static int file_read(sqlite3_file *base, void *to, int length, sqlite3_int64 at)
     struct vfs_file *f = ours(base);
     int code = calls(base)->xRead(real(base), to, length, at);
     if (code == SQLITE_IOERR_SHORT_READ && at >= PAGE_LEAST && !f->lost)
-        f->lost = at + 1;
+        f->lost = first_missing(base, at, length) + 1;
     if (code != SQLITE_OK || !page_watch_is_page((size_t)length, at))
         return code;
     look_at_head(f);
