@@ -18,6 +18,19 @@ static enum weir_status insert_columns(struct sql *sql, int64_t id, const struct
     return status;
 }
 
+/* Rows of a block of which the heads of the columns are worth packing: of a larger one they are a
+ * thousandth. */
+#define PACKED_ROWS 8192u
+
+void block_bind_directory(struct query *q, uint32_t rows, const uint8_t *directory, size_t length,
+                          struct buffer *packed)
+{
+    bool short_one = rows <= PACKED_ROWS && length &&
+                     block_heads_pack(directory, (uint32_t)(length / BLOCK_COLUMN_HEAD_SIZE),
+                                      packed);
+    query_bind_blob(q, short_one ? packed->bytes : directory, short_one ? packed->length : length);
+}
+
 enum weir_status block_insert(struct sql *sql, const struct block_record *b,
                               const uint8_t *directory, size_t directory_length, int64_t *id,
                               struct weir_error *error)
@@ -37,9 +50,11 @@ enum weir_status block_insert(struct sql *sql, const struct block_record *b,
     query_bind_i64(&q, h->first_ms);
     query_bind_i64(&q, h->last_ms);
     query_bind_u64(&q, b->octets);
-    query_bind_blob(&q, directory, directory_length);
+    struct buffer packed = {0};
+    block_bind_directory(&q, h->rows, directory, directory_length, &packed);
     query_row(&q);
     status = query_end(&q, error);
+    buffer_free(&packed);
     return status == WEIR_OK ? insert_columns(sql, *id, b, error) : status;
 }
 

@@ -28,9 +28,18 @@ static enum weir_status open_directory(const uint8_t *bytes, size_t length, stru
 {
     int64_t id = out->head.rowid;
     uint64_t octets = 0;
-    if (length % BLOCK_COLUMN_HEAD_SIZE || length / BLOCK_COLUMN_HEAD_SIZE > BATCH_COLUMNS_MOST)
-        return damaged(id, "its directory has an impossible length", error);
     out->count = (uint32_t)(length / BLOCK_COLUMN_HEAD_SIZE);
+    if (block_heads_packed(length)) {
+        uint8_t *heads = NULL;
+        enum weir_status status = block_heads_unpack(bytes, length, a, &heads, &out->count);
+        if (status != WEIR_OK)
+            return status == WEIR_ENOMEM
+                       ? weir_fail(error, status, "", "out of memory for a directory")
+                       : damaged(id, "its directory can not be unpacked", error);
+        bytes = heads;
+    }
+    if (out->count > BATCH_COLUMNS_MOST)
+        return damaged(id, "its directory has an impossible length", error);
     out->columns = arena_alloc(a, (out->count + 1) * sizeof *out->columns);
     if (!out->columns)
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory for block %lld", (long long)id);

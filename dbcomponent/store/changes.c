@@ -44,7 +44,7 @@ static enum weir_status write_down(struct sql *sql, const struct changes *c,
     struct buffer b = {0};
     buffer_put_u64le(&b, c->stamp);
     buffer_put_u64le(&b, c->forgotten);
-    for (unsigned i = 0; i < CHANGES_KEPT; i++) {
+    for (unsigned i = 0; i < CHANGES_KEPT && c->list[i].stamp; i++) { /* from the first one on */
         buffer_put_u64le(&b, c->list[i].stamp);
         buffer_put_u64le(&b, (uint64_t)c->list[i].hour_ms);
     }
@@ -75,7 +75,7 @@ enum weir_status changes_store(struct sql *sql, struct weir_error *error)
 enum weir_status changes_read(struct sql *sql, struct changes *out, struct weir_error *error)
 {
     uint8_t octets[CHANGES_OCTETS] = {0};
-    enum weir_status status = meta_read(sql, "changes", octets, sizeof octets, error);
+    enum weir_status status = meta_read_most(sql, "changes", octets, sizeof octets, error);
     *out = (struct changes){0};
     if (status == WEIR_ENOTFOUND)
         return WEIR_OK;

@@ -114,6 +114,9 @@ int64_t store_schema_version(void);
 /* Reads the blob `name` of table meta, exactly `size` octets. WEIR_ENOTFOUND, WEIR_ECORRUPT. */
 enum weir_status meta_read(struct sql *sql, const char *name, void *out, size_t size,
                            struct weir_error *error);
+/* The same of at most `size` octets; what is after them in `out` stays. */
+enum weir_status meta_read_most(struct sql *sql, const char *name, void *out, size_t size,
+                                struct weir_error *error);
 enum weir_status meta_write(struct sql *sql, const char *name, const void *bytes, size_t size,
                             struct weir_error *error);
 
@@ -152,6 +155,10 @@ uint8_t *block_directory(const struct block_record *b, struct arena *a, size_t *
 enum weir_status block_insert(struct sql *sql, const struct block_record *b,
                               const uint8_t *directory, size_t directory_length, int64_t *id,
                               struct weir_error *error);
+/* Binds the directory of a block of so many rows, packed if that is worth it. *packed is to be
+ * empty, and freed after query_end(). */
+void block_bind_directory(struct query *q, uint32_t rows, const uint8_t *directory, size_t length,
+                          struct buffer *packed);
 enum weir_status block_delete(struct sql *sql, int64_t id, struct weir_error *error);
 /* What changes when anything of the block does (-1: there is no such block), unchecked: for whoever
  * has read the block and wants to know whether it is still the same. */

@@ -53,18 +53,34 @@ enum weir_status store_check_file(struct sql *sql, int64_t *version, bool *empty
 
 /* ---- meta ---- */
 
-enum weir_status meta_read(struct sql *sql, const char *name, void *out, size_t size,
-                           struct weir_error *error)
+static enum weir_status read_meta(struct sql *sql, const char *name, void *out, size_t least,
+                                  size_t most, struct weir_error *error)
 {
+    size_t length;
     struct query q = query_start(sql, SQL_META_READ);
     query_bind_text(&q, name);
     bool found = query_row(&q);
-    if (found && query_sealed(&q))
-        query_octets(&q, 0, out, size);
+    if (found && query_sealed(&q)) {
+        (void)query_blob(&q, 0, &length);
+        bool fits = length >= least && length <= most;
+        query_octets(&q, 0, out, fits ? length : most);
+    }
     enum weir_status status = query_end(&q, error);
     if (status == WEIR_OK && !found)
         status = weir_fail(error, WEIR_ENOTFOUND, "", "%s: table meta has no %s", sql->path, name);
     return status;
+}
+
+enum weir_status meta_read(struct sql *sql, const char *name, void *out, size_t size,
+                           struct weir_error *error)
+{
+    return read_meta(sql, name, out, size, size, error);
+}
+
+enum weir_status meta_read_most(struct sql *sql, const char *name, void *out, size_t size,
+                                struct weir_error *error)
+{
+    return read_meta(sql, name, out, 1, size, error);
 }
 
 enum weir_status meta_write(struct sql *sql, const char *name, const void *bytes, size_t size,

@@ -170,9 +170,12 @@ static enum weir_status write_directory(struct retagging *r, const struct block_
     struct query q = query_start(&r->store->writer, SQL_BLOCK_DIRECTORY_SET);
     query_bind_i64(&q, b->head.rowid);
     query_bind_u64(&q, b->octets);
-    query_bind_blob(&q, directory, length);
+    struct buffer packed = {0};
+    block_bind_directory(&q, b->head.rows, directory, length, &packed);
     query_row(&q);
-    return query_end(&q, error);
+    enum weir_status status = query_end(&q, error);
+    buffer_free(&packed);
+    return status;
 }
 
 /* Same columns as before: two of them are replaced. A block that came without tag columns gets

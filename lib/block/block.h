@@ -145,6 +145,16 @@ enum weir_status block_column_read(const uint8_t head[BLOCK_COLUMN_HEAD_SIZE], c
                                    size_t length, struct block_column *out,
                                    struct weir_error *error);
 
+/* Heads of columns, one after the other as above, in about a sixth of their octets: for a store of
+ * small blocks. Packing appends to *out; false: no memory. What is packed never has a multiple of
+ * BLOCK_COLUMN_HEAD_SIZE octets, and block_heads_packed() knows it by that. Unpacking gives the
+ * same heads, from `a`, whose checksums are made anew: so whoever keeps packed heads must have a
+ * checksum of his own over them. WEIR_EMALFORMED, WEIR_ENOMEM. */
+bool block_heads_pack(const uint8_t *heads, uint32_t count, struct buffer *out);
+bool block_heads_packed(size_t length);
+enum weir_status block_heads_unpack(const uint8_t *bytes, size_t length, struct arena *a,
+                                    uint8_t **heads, uint32_t *count);
+
 /* Decodes one column into memory from `a`; form FLAT, CONSTANT or DICTIONARY, whichever the codec
  * gives for nothing. `base` is the decoded base column when c->base is not 0 (its key must match,
  * and its form be the one column_decode() gave it), else NULL. WEIR_ECHECKSUM, WEIR_EMALFORMED: the

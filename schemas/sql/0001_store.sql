@@ -84,7 +84,8 @@ CREATE TABLE checkpoint (
 -- are merged, so which delivery a row came with is not kept.
 
 -- A block's head, and in `directory` its columns' heads (block_column_write(), 96 octets each, in
--- the order of their keys). `head_seal` covers the columns of the index, `seal` all.
+-- the order of their keys; packed, block_heads_pack(), when it is not a multiple of 96 octets).
+-- `head_seal` covers the columns of the index, `seal` all.
 CREATE TABLE block (
     id        INTEGER PRIMARY KEY,
     kind      INTEGER NOT NULL,

@@ -1,6 +1,7 @@
 /* Upkeep: merged blocks say what they were merged from; what leaves is accounted for; coarse
  * roll-ups are exact; space is given back; a backup is a store. */
 #include "store_fixture.h"
+#include "store/inside.h"
 #include <sys/stat.h>
 
 #define BLOCKS 40
@@ -158,6 +159,30 @@ static void test_alone(void)
     CU_ASSERT_EQUAL(sums_of(s).records, 10000);
     CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
     store_close(s);
+}
+
+/* What changed lately is noted in as many octets as it takes, and read as earlier releases wrote
+ * it, always in 1040. */
+static void test_changes(void)
+{
+    struct changes before, after;
+    struct sql sql;
+    char path[160];
+    uint8_t octets[16 + 16 * CHANGES_KEPT] = {0};
+    enum store_outcome outcome;
+    struct store *s = fixture_open(fixture_folder());
+    snprintf(path, sizeof path, "%s/weir.db", fixture_folder_name);
+    CU_ASSERT_EQUAL(fixture_append(s, 1, 1, ROWS, &outcome, NULL), WEIR_OK);
+    store_close(s);
+    CU_ASSERT_EQUAL_FATAL(sql_open(&sql, path, path, SQLITE_OPEN_READWRITE, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(meta_read(&sql, "changes", octets, sizeof octets, NULL), WEIR_ECORRUPT);
+    CU_ASSERT_EQUAL(meta_read_most(&sql, "changes", octets, sizeof octets, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(changes_read(&sql, &before, NULL), WEIR_OK);
+    CU_ASSERT(before.stamp > 0 && before.list[0].stamp > 0);
+    CU_ASSERT_EQUAL(meta_write(&sql, "changes", octets, sizeof octets, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(changes_read(&sql, &after, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(memcmp(&before, &after, sizeof after), 0);
+    sql_close(&sql);
 }
 
 /* Who reads sees the blocks that there were when it began. */
@@ -432,6 +457,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"merging", test_merge},
         {"a block without others", test_alone},
+        {"what changed, in few octets", test_changes},
         {"a reader meanwhile", test_reader_meanwhile},
         {"blocks that do not go together", test_odd_blocks},
         {"retention by age", test_age},

@@ -157,6 +157,51 @@ static void thorough_blocks(void)
     encoder = e;
 }
 
+/* Heads of `count` columns, different by `salt`. */
+static size_t write_heads(uint8_t *heads, uint32_t count, uint64_t salt)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct block_column c = {.key = IANA(i + 1), .width = 8, .codec = CODEC_FOR, .rows = 77};
+        c.present_rows = 1 + (uint32_t)((salt + i) % 77);
+        c.length = (uint32_t)(salt * 31 + i);
+        c.crc = (uint32_t)(salt * UINT64_C(0x9e3779b97f4a7c15) >> 32) * (i + 3);
+        c.most = salt % 1000 + i;
+        block_column_write(&c, heads + (size_t)i * BLOCK_COLUMN_HEAD_SIZE);
+    }
+    return (size_t)count * BLOCK_COLUMN_HEAD_SIZE;
+}
+
+/* Packed heads are the same again, shorter, and never as long as some heads are. */
+static void packed_heads(void)
+{
+    static uint8_t heads[BATCH_COLUMNS_MOST * BLOCK_COLUMN_HEAD_SIZE];
+    static const uint32_t counts[] = {1, 2, 35, BATCH_COLUMNS_MOST};
+    unsigned filled = 0;
+    for (uint64_t salt = 0; salt < 400; salt++) {
+        uint32_t count = salt < 4 ? counts[salt] : 30 + (uint32_t)(salt % 90), got = 0;
+        size_t length = write_heads(heads, count, salt);
+        struct buffer packed = {0};
+        struct arena a = {0};
+        uint8_t *again = NULL;
+        CU_ASSERT(block_heads_pack(heads, count, &packed));
+        CU_ASSERT(block_heads_packed(packed.length) && !block_heads_packed(length));
+        CU_ASSERT(count < 30 || packed.length * 5 < length);
+        filled += packed.bytes[0];
+        CU_ASSERT_EQUAL(block_heads_unpack(packed.bytes, packed.length, &a, &again, &got), WEIR_OK);
+        CU_ASSERT_EQUAL_FATAL(got, count);
+        CU_ASSERT_EQUAL(memcmp(again, heads, length), 0);
+        for (size_t cut = 0; salt == 2 && cut < packed.length; cut++)
+            CU_ASSERT_EQUAL(block_heads_unpack(packed.bytes, cut, &a, &again, &got),
+                            WEIR_EMALFORMED);
+        packed.bytes[1]++; /* another number than there are */
+        CU_ASSERT_EQUAL(block_heads_unpack(packed.bytes, packed.length, &a, &again, &got),
+                        WEIR_EMALFORMED);
+        buffer_free(&packed);
+        arena_free(&a);
+    }
+    CU_ASSERT(filled > 0);
+}
+
 static void plain_kernels(void)
 {
     struct batch *b = empty_batch(5000);
@@ -478,6 +523,7 @@ static void done(void)
 UNIT_MAIN("block", {"edge rows", edge_rows}, {"whole batches", whole_batches},
           {"dense blocks", dense_blocks},
           {"thorough blocks", thorough_blocks},
+          {"packed heads", packed_heads},
           {"plain kernels", plain_kernels}, {"content chooses the codec", content_chooses},
           {"relatives", relatives}, {"maps", maps},
           {"maps of some rows", maps_of_some_rows}, {"mixtures", mixtures},
