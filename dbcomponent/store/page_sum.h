@@ -12,7 +12,9 @@
  * crash left into the file as it is. A sector of zeros at the end of a page is no reason to pass:
  * what a tree keeps there would begin with zeros, and nothing does. What such a program changes, it
  * writes with the checksum of what was there before: that is found, like a change of a sealed row
- * (seal.h). Stores from before there were checksums have no room for them and stay without.
+ * (seal.h). Stores from before there were checksums have no room for them and stay without. A page
+ * that the disk never wrote, and is as it was before, is what was written there: that only
+ * store_verify() finds, by what other pages say.
  *
  * Threads: any. */
 #ifndef WEIR_DB_PAGE_SUM_H
