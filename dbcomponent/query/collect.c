@@ -342,8 +342,17 @@ static bool merge_team(struct team *team)
     return fine;
 }
 
+/* Is there memory for a second table beside the first one, to fold the rate in? */
+static bool fold_fits(const struct question *q, uint64_t groups)
+{
+    if (q->layout.rate < 0)
+        return true;
+    uint64_t octets = groups_growth(groups, q->layout.words + ESTIMATE_WORDS);
+    return atomic_load(&q->budget.used) + octets <= q->budget.most;
+}
+
 /* In how many parts the groups are to be read. */
-static unsigned choose_parts(const struct team *team)
+static unsigned choose_parts(const struct question *q, const struct team *team)
 {
     bool divisible = true, scattered = false;
     uint64_t groups = 0;
@@ -354,7 +363,7 @@ static unsigned choose_parts(const struct team *team)
         groups += g->cells ? UINT64_C(1) << g->direct_bits : g->count;
     }
     bool many = groups >= MANY_GROUPS && team->count > 1;
-    return divisible && (scattered || many) ? PARTS : 1;
+    return divisible && (scattered || many || !fold_fits(q, groups)) ? PARTS : 1;
 }
 
 static bool make_collectors(struct sharing *s, struct collected *out)
@@ -377,9 +386,9 @@ static bool make_collectors(struct sharing *s, struct collected *out)
 bool question_collect(struct question *q, struct team *team, struct collected *out,
                       struct answer_account *account)
 {
-    struct sharing s = {.question = q, .team = team, .parts = choose_parts(team)};
+    struct sharing s = {.question = q, .team = team, .parts = choose_parts(q, team)};
     bool fine = s.parts > 1 || merge_team(team);
-    s.parts = choose_parts(team); /* what was merged may have scattered */
+    s.parts = choose_parts(q, team); /* what was merged may have scattered */
     s.alone = team->count == 1;
     for (size_t i = 0; fine && s.parts > 1 && i < team->count; i++)
         fine = groups_settle(&team->tallies[i].groups);

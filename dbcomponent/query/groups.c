@@ -375,6 +375,14 @@ bool groups_divisible(const struct groups *g)
     return g->cells ? g->direct_bits >= PART_BITS : g->may_scatter;
 }
 
+uint64_t groups_growth(uint64_t count, unsigned words)
+{
+    uint64_t capacity = START_CAPACITY, before = 0;
+    for (; count * 3 > capacity * 2; capacity <<= capacity < FAST_GROWTH ? 2 : 1)
+        before = capacity;
+    return (before + capacity) * (GROUP_SUMS + words) * sizeof(uint64_t);
+}
+
 bool groups_settle(struct groups *g)
 {
     if (!g->parts && !is_masked(g))

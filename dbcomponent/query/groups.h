@@ -75,6 +75,8 @@ bool groups_drain(struct groups *g, groups_take take, void *context);
 bool groups_scattered(const struct groups *g);
 /* Can it be read so? Not small arrays, nor tables that may not scatter. */
 bool groups_divisible(const struct groups *g);
+/* Octets that a table takes while it grows to so many records, of so many words and extra ones. */
+uint64_t groups_growth(uint64_t count, unsigned words);
 /* No more rows will come, and parts are to be read: what is not where its part would be looked for
  * is put aside. False: budget, memory or the temporary file. */
 bool groups_settle(struct groups *g);

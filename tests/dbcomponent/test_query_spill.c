@@ -40,6 +40,30 @@ static void make_store(void)
     free(flows);
 }
 
+/* Rows that meet their groups again, late; the rate is told by the group. */
+static void make_dense_store(void)
+{
+    struct weir_error error = {0};
+    static const double rates[] = {0, 10, 2.5};
+    struct flow *flows = calloc(ROWS, sizeof *flows);
+    CU_ASSERT_FATAL(flows != NULL);
+    CU_ASSERT_EQUAL_FATAL(store_open(folder_make(), STORE_CREATE, &store, &error), WEIR_OK);
+    all_octets = 0;
+    for (uint32_t b = 0; b < BLOCKS; b++) {
+        struct flavour f = {.ipv4 = true, .mixed_rate = true, .exporters = 2,
+                            .from_ms = DATA_FROM_MS, .to_ms = DATA_FROM_MS + DATA_MS};
+        for (uint32_t i = 0; i < ROWS; i++) {
+            uint32_t group = (b * ROWS + i) % 45000;
+            random_flow(&flows[i], &f);
+            flows[i].src4 = 0x0a000000u + 64 * group;
+            flows[i].rate = rates[group % 3];
+            all_octets += flows[i].octets;
+        }
+        append_block(store, flows, ROWS, b + 1, NULL);
+    }
+    free(flows);
+}
+
 static void drop_store(void)
 {
     store_close(store);
@@ -110,6 +134,23 @@ static void test_interned(void)
     totals_free(&little);
 }
 
+/* There is memory for the table, but not for a second one that the rate is folded in. */
+static void test_folding(void)
+{
+    static const char *const by[] = {"sourceIPv4Address"};
+    for (uint32_t threads = 1; threads <= 2; threads++) {
+        struct totals_request r = {.by = by, .by_count = 1, .when = INTERVAL_ALL, .top = 100};
+        struct totals much = answer_of(store, &r);
+        CU_ASSERT_EQUAL(much.groups, 45000);
+        r.memory_most = 24 << 20;
+        r.threads = threads;
+        struct totals little = answer_of(store, &r);
+        compare(&much, &little);
+        totals_free(&much);
+        totals_free(&little);
+    }
+}
+
 /* All rows, and percentiles of all series: everything is kept. */
 static void test_everything(void)
 {
@@ -153,4 +194,6 @@ static void test_refusals(void)
 
 UNIT_MAIN("spilling", {"make a store", make_store}, {"little memory", test_little_memory},
           {"interned keys", test_interned}, {"everything is kept", test_everything},
-          {"refusals", test_refusals}, {"close it", drop_store})
+          {"refusals", test_refusals}, {"close it", drop_store},
+          {"make a dense one", make_dense_store}, {"folding", test_folding},
+          {"close it, too", drop_store})
