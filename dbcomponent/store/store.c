@@ -20,7 +20,8 @@
  * ever; so from 64 MiB on the writer waits a moment for those that are there, while nobody commits.
  * Who comes meanwhile finds everything in the file and does not count. What a file system lent is
  * given back. */
-#define NEW_PAGES "PRAGMA page_size = 8192"
+#define TEXT_OF(number) #number
+#define NEW_PAGES(octets) "PRAGMA page_size = " TEXT_OF(octets)
 /* New files know who owns each page, so that upkeep can make them shorter; that costs ingest 2
  * %. The file is made with it. */
 #define NEW_FILE "PRAGMA auto_vacuum = INCREMENTAL"
@@ -84,7 +85,7 @@ static enum weir_status open_checked(struct store *s, bool *empty, struct weir_e
 
 static enum weir_status make_file(struct sql *sql, struct weir_error *error)
 {
-    enum weir_status status = sql_script(sql, NEW_PAGES, error);
+    enum weir_status status = sql_script(sql, NEW_PAGES(PAGE_OCTETS), error);
     if (status == WEIR_OK && !vfs_reserve_sums(sql->db))
         status = weir_fail(error, WEIR_EINTERNAL, "data", "%s: pages have no room for checksums",
                            sql->path);

@@ -34,7 +34,8 @@
 #include "flow/vector.h"
 
 /* Rows of a block that stays, at most. Of weirgen's 10 million flows; ms of CPU for totals of two
- * networks, the ten largest sources, a matrix of /16 x /16, and five minutes that cut two blocks:
+ * networks, the ten largest sources, a matrix of /16 x /16, and five minutes that cut two blocks
+ * (with the codecs of then; schemas/block-format.md has the octets of now):
  *
  *     262,144    11.32 octets a flow    15, 85, 134, 1.3    103 MB to compact, 231 to import
  *     393,216    11.13                  16, 86, 139, 1.8    148                342

@@ -93,7 +93,7 @@ static bool same_rows(const struct column *a, const struct column *b, uint32_t r
 static const uint16_t *find_codes(struct mapper *m, const struct kept_codes *k,
                                   const struct column *c)
 {
-    free(m->found); /* few blocks have one, and they have few */
+    free(m->found); /* as long as a block is, and few have such a column: not worth keeping */
     m->found = calloc(1, sizeof *m->found + c->present_rows * sizeof *m->found->codes);
     if (!m->found)
         return NULL;
