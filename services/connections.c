@@ -129,10 +129,14 @@ struct connection *connection_claim(struct server *s, uint64_t event, enum conne
         return NULL;
     struct connection *c = &s->table[index];
     uint64_t word = atomic_load(&c->word);
-    *was = (enum connection_state)(state_of(word) & ~ARMING);
-    if ((uint32_t)(word >> 8) != (uint32_t)(event >> 32) || *was == FREE || *was == BUSY)
-        return NULL;
-    return move(c, word, BUSY) ? c : NULL;
+    /* Whoever armed it may take ARMING away meanwhile: the event is as good as before, and there is
+     * no second one. */
+    do {
+        *was = (enum connection_state)(state_of(word) & ~ARMING);
+        if ((uint32_t)(word >> 8) != (uint32_t)(event >> 32) || *was == FREE || *was == BUSY)
+            return NULL;
+    } while (!atomic_compare_exchange_weak(&c->word, &word, word_of(word >> 8, BUSY)));
+    return c;
 }
 
 void connection_arm(struct server *s, struct connection *c, enum connection_state state,
