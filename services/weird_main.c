@@ -112,7 +112,9 @@ static const struct word {
     {"export", "", "stored flow records to stdout: a JSON object a line, CSV, or an IPFIX file",
      "filter from to format", "weird export --format ipfix --filter 'proto tcp' > flows.ipfix",
      weird_export},
-    {"verify", "", "recompute checksums and roll-ups; exit 1 and say what differs", "",
+    {"verify", "",
+     "recompute checksums and roll-ups; exit 1 and say what differs; counts pages without a\n"
+     "            checksum, which a backup has none of", "",
      "weird verify", weird_verify},
     {"retag", "", "give stored flows the tags of the present table", "", "weird retag",
      weird_retag},

@@ -47,29 +47,35 @@ static void tell_difference(void *context, const char *text)
     puts(text);
 }
 
+#define BARE_PAGES                                                                                 \
+    "note: %" PRIu64 " pages without a checksum, written by another program or before there were"  \
+    " any: no damage;\n      `weird backup FILE` makes a copy in which every page has one\n"
+
 int weird_verify(struct weird_settings *s, int operands, char **operand)
 {
     struct weir_error error = {0};
     struct progress work = {"verifying", clock_monotonic_us()};
     struct store *store;
     struct store_status state = {0};
-    uint64_t differences = 0;
+    struct verify_report report = {0};
     if (operands > 0)
         return weird_usage("verify: '%s' is too much", operand[0]);
     if (store_open(s->data, STORE_READ_ONLY, &store, &error) != WEIR_OK)
         return weird_complain(&error, 1);
     enum weir_status status =
-        store_verify(store, tell_difference, progress_draw_store, &work, &differences, &error);
+        store_verify(store, tell_difference, progress_draw_store, &work, &report, &error);
     if (status == WEIR_OK)
         status = store_status(store, &state, &error);
     progress_clear();
     store_close(store);
     if (status != WEIR_OK)
         return weird_complain(&error, 1);
+    if (report.bare_pages)
+        printf(BARE_PAGES, report.bare_pages);
     printf("%s: %" PRIu64 " blocks, %" PRIu64 " flow records, %" PRIu64 " roll-up rows, %" PRIu64
-           " differences\n", differences ? "NOT proven" : "proven", state.blocks, state.records,
-           state.rollup_rows, differences);
-    return differences ? 1 : 0;
+           " differences\n", report.differences ? "NOT proven" : "proven", state.blocks,
+           state.records, state.rollup_rows, report.differences);
+    return report.differences ? 1 : 0;
 }
 
 /* STORE_CREATE is the mode that writes, but a word that changes a store makes none. */

@@ -433,11 +433,21 @@ enum weir_status store_status(struct store *s, struct store_status *out, struct 
 
 /* Recomputes every checksum, of pages, rows, columns and segments, and every roll-up from the
  * blocks. Each difference is told to `differs` (one line each, at most 1,000) and counted; WEIR_OK
- * with *differences == 0 means proven. Memory is that of one block, and some 200 MB where an hour
+ * without any means proven. Memory is that of one block, and some 200 MB where an hour
  * has roll-ups of very many exporters. */
 typedef void (*store_difference)(void *context, const char *text);
+struct verify_report {
+    uint64_t differences;
+    /* Units of storage without a checksum of their own: another program wrote them when it
+     * recovered the store after a crash, or the store is from before they had any. What they hold
+     * was compared like everything else, but a flipped bit there may later change an answer before
+     * it is found. They get checksums when they are next written; store_backup() makes a copy in
+     * which all have them. */
+    uint64_t bare_pages;
+};
 enum weir_status store_verify(struct store *s, store_difference differs, store_progress progress,
-                              void *context, uint64_t *differences, struct weir_error *error);
+                              void *context, struct verify_report *report,
+                              struct weir_error *error);
 /* Gives stored flows the tags of the present catalogue, roll-ups too: one transaction a block.
  * Blocks may be merged, appended and removed meanwhile, by this process or others: none is left
  * out. `progress` is told of each list of blocks anew. Memory as of store_verify(). */

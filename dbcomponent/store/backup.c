@@ -1,5 +1,6 @@
 /* backup.c - a copy of the store while it is in use (store_backup()). Neighbours: store.c. */
 #include "store/inside.h"
+#include "store/vfs.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -57,6 +58,16 @@ static enum weir_status settle(const char *part, const char *file, struct weir_e
                      "can not make %s: %s", file, strerror(errno));
 }
 
+/* Into the copy of a store from before pages had checksums. The first time makes room for them, and
+ * writes pages before the one that says so. */
+static enum weir_status give_sums(struct sql *to, struct weir_error *error)
+{
+    if (!vfs_reserve_sums(to->db))
+        return weir_fail(error, WEIR_EINTERNAL, "file", "%s: pages have no room for checksums",
+                         to->path);
+    return sql_script(to, "PRAGMA synchronous = OFF; VACUUM; VACUUM", error);
+}
+
 static enum weir_status copy_to(struct reader *r, const char *part, store_progress progress,
                                 void *context, struct weir_error *error)
 {
@@ -64,7 +75,10 @@ static enum weir_status copy_to(struct reader *r, const char *part, store_progre
     enum weir_status status = sql_open(&to, part, part, SQLITE_OPEN_READWRITE, error);
     if (status != WEIR_OK)
         return status;
+    bool sums = vfs_copy_of(to.file, r->sql.file);
     status = copy(&r->sql, &to, progress, context, error);
+    if (status == WEIR_OK && !sums)
+        status = give_sums(&to, error);
     /* The copy is a file alone, that can be read from a read-only medium. */
     if (status == WEIR_OK)
         status = sql_script(&to, "PRAGMA journal_mode = DELETE", error);

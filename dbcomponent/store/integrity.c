@@ -32,16 +32,20 @@ static void tell_row(const char *row, integrity_found found, void *context)
 }
 
 enum weir_status integrity_check(struct sql *sql, integrity_found found, void *context,
-                                 struct weir_error *error)
+                                 uint64_t *bare, struct weir_error *error)
 {
-    if (sql->file)
-        vfs_check_all(sql->file, true);
+    *bare = 0;
+    sqlite3_db_release_memory(sql->db); /* or pages in it would not be read */
+    if (sql->file && !vfs_check_all(sql->file, true))
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory to look at pages");
     struct query q = query_start(sql, SQL_INTEGRITY);
     while (query_row(&q))
         if (strcmp(query_text(&q, 0), "ok") != 0)
             tell_row(query_text(&q, 0), found, context);
     enum weir_status status = query_end(&q, error);
-    if (sql->file)
+    if (sql->file) {
+        *bare = vfs_bare_pages(sql->file);
         vfs_check_all(sql->file, false);
+    }
     return status;
 }

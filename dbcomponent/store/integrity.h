@@ -11,8 +11,9 @@
 typedef void (*integrity_found)(void *context, const char *line);
 
 /* Looks at the whole of the file, as the connection's transaction sees it. What is damaged is told
- * and no error; errors are those of reading. */
+ * and no error; errors are those of reading. *bare: pages in use, and not in the log, that have no
+ * checksum; that is no damage. */
 enum weir_status integrity_check(struct sql *sql, integrity_found found, void *context,
-                                 struct weir_error *error);
+                                 uint64_t *bare, struct weir_error *error);
 
 #endif

@@ -79,10 +79,15 @@ static bool lost_its_end(const uint8_t *page, size_t size, uint32_t number)
            lacks_cells(page, size, number);
 }
 
+bool page_sum_lacks(const uint8_t *page, size_t size)
+{
+    return load_le64(page + size - PAGE_SUM_OCTETS) == 0;
+}
+
 bool page_sum_holds(const uint8_t *page, size_t size, uint32_t number)
 {
     const uint8_t *sum = page + size - PAGE_SUM_OCTETS;
-    if (load_le64(sum) == 0)
+    if (page_sum_lacks(page, size))
         return !lost_its_end(page, size, number);
     return load_le32(sum + 4) == number &&
            load_le32(sum) == crc32c(number, page, size - PAGE_SUM_OCTETS);

@@ -41,6 +41,8 @@ void page_sum_clear(uint8_t *page, size_t size);
 /* Is it that page, as it was written? True also when it has no checksum, unless what it holds
  * was lost with it. */
 bool page_sum_holds(const uint8_t *page, size_t size, uint32_t number);
+/* Are there eight zeros instead of a checksum? */
+bool page_sum_lacks(const uint8_t *page, size_t size);
 
 /* The first page of a file: has it a checksum? Its head alone may be what is damaged. */
 bool page_first_sums(const uint8_t *page, size_t size);

@@ -7,7 +7,39 @@
 void page_watch_free(struct page_watch *w)
 {
     free(w->room);
-    w->room = NULL;
+    free(w->seen);
+    w->room = w->seen = NULL;
+}
+
+bool page_watch_all(struct page_watch *w, bool all, size_t pages)
+{
+    free(w->seen);
+    w->seen = all ? calloc(pages / 8 + 1, 1) : NULL;
+    w->all = w->seen != NULL;
+    w->seen_pages = w->seen ? pages : 0;
+    if (!all)
+        return true;
+    w->bare = 0;
+    w->turn++; /* what was checked before was not counted */
+    return w->all;
+}
+
+uint32_t page_watch_bare(const struct page_watch *w)
+{
+    return w->bare + w->first_bare;
+}
+
+/* SQLite keeps the first page as long as a transaction lasts, and does not read it again to be
+ * counted. */
+static void count(struct page_watch *w, bool bare, uint32_t number)
+{
+    uint8_t bit = (uint8_t)(1u << (number & 7));
+    if (number == 1)
+        w->first_bare = bare;
+    if (number < 2 || number > w->seen_pages || (w->seen[number / 8] & bit) != 0)
+        return;
+    w->seen[number / 8] |= bit;
+    w->bare += bare;
 }
 
 void page_watch_head(struct page_watch *w, const uint8_t head[PAGE_HEAD])
@@ -46,6 +78,7 @@ static bool check(struct page_watch *w, const uint8_t *page, size_t size, uint32
         w->known = true;
         w->sums = page_first_sums(page, size);
     }
+    count(w, !w->sums || page_sum_lacks(page, size), number);
     /* Pages may have another size since SQLite looked last: it sees that in the first one's head,
      * and reads it again. */
     if (!w->sums || (number == 1 && page_head_size(page) != size))

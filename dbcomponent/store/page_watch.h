@@ -20,7 +20,11 @@
 
 struct page_watch {
     bool known, sums; /* what the head says; not known until one was seen */
-    bool all;         /* check every page that is mapped, whatever it holds */
+    bool all;         /* check every page that is mapped, whatever it holds, and count: */
+    uint32_t bare;    /* those without a checksum, behind the first */
+    bool first_bare;  /* the first, as it was seen last */
+    uint8_t *seen;    /* a bit for each page that was counted */
+    size_t seen_pages;
     uint32_t turn;    /* the transaction, counted */
     struct {
         uint32_t page, turn;
@@ -31,6 +35,11 @@ struct page_watch {
 };
 
 void page_watch_free(struct page_watch *w);
+/* From now on: checks every page, and counts anew those without a checksum, each once, of the first
+ * `pages`; or no more. Turns it off when there is no memory, and returns false. */
+bool page_watch_all(struct page_watch *w, bool all, size_t pages);
+/* How many those were; all that were seen, in a file without. */
+uint32_t page_watch_bare(const struct page_watch *w);
 /* The head of the file, or of what becomes its first page. */
 void page_watch_head(struct page_watch *w, const uint8_t head[PAGE_HEAD]);
 /* A transaction has begun or ended. */

@@ -30,7 +30,7 @@ struct verifying {
     store_progress progress;
     void *context;
     uint64_t done, all; /* blocks, and starts of roll-ups of every resolution */
-    uint64_t differences;
+    struct verify_report *report;
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -38,8 +38,8 @@ differ(struct verifying *v, const char *format, ...)
 {
     char text[512];
     va_list arguments;
-    v->differences++;
-    if (v->differences > DIFFERENCES_TOLD || !v->differs)
+    v->report->differences++;
+    if (v->report->differences > DIFFERENCES_TOLD || !v->differs)
         return;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
@@ -108,7 +108,7 @@ static enum weir_status check_file(struct verifying *v, struct weir_error *error
 {
     uint64_t kept = 0, now = 0;
     struct changes changes;
-    enum weir_status status = integrity_check(v->sql, tell_file, v, error);
+    enum weir_status status = integrity_check(v->sql, tell_file, v, &v->report->bare_pages, error);
     if (status == WEIR_OK)
         status = changes_read(v->sql, &changes, error);
     if (status == WEIR_OK)
@@ -566,11 +566,13 @@ static enum weir_status open_own(struct verifying *v, struct weir_error *error)
 }
 
 enum weir_status store_verify(struct store *s, store_difference differs, store_progress progress,
-                              void *context, uint64_t *differences, struct weir_error *error)
+                              void *context, struct verify_report *report,
+                              struct weir_error *error)
 {
     struct weir_error found;
-    struct verifying v = {.differs = differs, .progress = progress, .context = context};
-    *differences = 0;
+    struct verifying v = {
+        .differs = differs, .progress = progress, .context = context, .report = report};
+    *report = (struct verify_report){0};
     enum weir_status status = reader_open(s, &v.reader, error);
     if (status != WEIR_OK)
         return status;
@@ -588,6 +590,5 @@ enum weir_status store_verify(struct store *s, store_difference differs, store_p
     arena_free(&v.scratch.arena);
     buffer_free(&v.scratch.bytes);
     arena_free(&v.list);
-    *differences = v.differences;
     return reader_end(v.reader, status, error);
 }

@@ -403,9 +403,27 @@ bool vfs_reserve_sums(sqlite3 *db)
     return sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &octets) == SQLITE_OK;
 }
 
-void vfs_check_all(struct vfs_file *f, bool all)
+bool vfs_copy_of(struct vfs_file *f, struct vfs_file *other)
 {
-    f->pages.all = all;
+    look_at_head(other);
+    f->pages.known = other->pages.known;
+    f->pages.sums = other->pages.sums;
+    return f->pages.sums;
+}
+
+bool vfs_check_all(struct vfs_file *f, bool all)
+{
+    uint8_t head[PAGE_HEAD];
+    sqlite3_int64 size = 0;
+    bool counts = all && file_size(&f->base, &size) == SQLITE_OK &&
+                  calls(&f->base)->xRead(real(&f->base), head, sizeof head, 0) == SQLITE_OK &&
+                  page_head_size(head) >= PAGE_LEAST;
+    return page_watch_all(&f->pages, all, counts ? (size_t)size / page_head_size(head) : 0);
+}
+
+uint32_t vfs_bare_pages(const struct vfs_file *f)
+{
+    return page_watch_bare(&f->pages);
 }
 
 struct vfs_damage vfs_damage(const struct vfs_file *f)

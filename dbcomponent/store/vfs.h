@@ -32,8 +32,15 @@ bool vfs_whole_to_its_end(struct vfs_file *f);
 /* Pages of a database that is not made yet shall have checksums. After its page size is set, and
  * before anything else; false: SQLite would not. */
 bool vfs_reserve_sums(sqlite3 *db);
-/* From now on, check also the pages that hold nothing but parts of long values? */
-void vfs_check_all(struct vfs_file *f, bool all);
+/* Of a database that is going to be a copy of another, page by page: its pages will have checksums
+ * if those of the other have. Its first page, which says so, is the last that SQLite writes. False:
+ * they have no room for any. */
+bool vfs_copy_of(struct vfs_file *f, struct vfs_file *other);
+/* From now on, check also the pages that hold nothing but parts of long values? What is in SQLite's
+ * cache is not read, and so not checked. False: no memory. */
+bool vfs_check_all(struct vfs_file *f, bool all);
+/* How many pages of those that were read since then, each counted once, have no checksum. */
+uint32_t vfs_bare_pages(const struct vfs_file *f);
 
 struct vfs_damage {
     uint32_t page; /* from 1; 0: none was damaged */

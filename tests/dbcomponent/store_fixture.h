@@ -232,13 +232,13 @@ static inline void fixture_print_difference(void *context, const char *text)
 /* Differences that verify finds; a failure of verify itself is a failed test. */
 static inline uint64_t fixture_verify(struct store *s, store_difference differs, void *context)
 {
-    uint64_t differences = 0;
+    struct verify_report report;
     struct weir_error error = {0};
-    enum weir_status status = store_verify(s, differs, NULL, context, &differences, &error);
+    enum weir_status status = store_verify(s, differs, NULL, context, &report, &error);
     if (status != WEIR_OK)
         printf("store_verify: %s\n", error.message);
     CU_ASSERT_EQUAL(status, WEIR_OK);
-    return differences;
+    return report.differences;
 }
 
 /* Runs the tests of one program, ended by a row without name, and removes its folders. */

@@ -154,9 +154,9 @@ static void states_meanwhile(void)
            (unsigned long long)asked, (unsigned long long)changed,
            (unsigned long long)report.blocks_made, (unsigned long long)report.records_removed);
     CU_ASSERT_EQUAL(ask(SOURCE_ROLLUP, 1).rows, (BLOCKS + 1) * (uint64_t)ROWS);
-    uint64_t differences;
-    CU_ASSERT_EQUAL(store_verify(store, NULL, NULL, NULL, &differences, NULL), WEIR_OK);
-    CU_ASSERT_EQUAL(differences, 0);
+    struct verify_report proof;
+    CU_ASSERT_EQUAL(store_verify(store, NULL, NULL, NULL, &proof, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(proof.differences, 0);
     store_close(store);
     folder_remove();
 }

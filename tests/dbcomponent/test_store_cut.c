@@ -126,14 +126,14 @@ static void check_refusals(struct store *s)
     struct store_status state;
     struct weir_error error = {0};
     enum store_outcome outcome;
-    uint64_t differences;
+    struct verify_report report;
     CU_ASSERT_EQUAL(ask(s, NULL, 1, &t, &error), WEIR_EIO);
     CU_ASSERT(says_cut(&error));
     CU_ASSERT_EQUAL(store_status(s, &state, &error), WEIR_EIO);
     CU_ASSERT(says_cut(&error));
     CU_ASSERT_EQUAL(fixture_append(s, 1, BLOCKS + 1, 10, &outcome, &error), WEIR_EIO);
     CU_ASSERT(says_cut(&error));
-    CU_ASSERT_EQUAL(store_verify(s, fixture_print_difference, NULL, NULL, &differences, &error),
+    CU_ASSERT_EQUAL(store_verify(s, fixture_print_difference, NULL, NULL, &report, &error),
                     WEIR_EIO);
     CU_ASSERT(says_cut(&error));
     CU_ASSERT_EQUAL(store_backup(s, "/tmp/weir-cut-backup", NULL, NULL, &error), WEIR_EIO);

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """weird and its words refuse in one line that says what is wrong, and change nothing."""
+import sqlite3
 import subprocess
 
-from lib import WEIRD, WEIRGEN, check, equal, folder, main, run
+from lib import WEIRD, WEIRGEN, Server, check, equal, folder, main, run
 
 
 def refused(code, says, *words, stdout=subprocess.PIPE):
@@ -51,7 +52,23 @@ def test_check():
         refused(2, [where, "reachable from outside"], "--http", where, "--check")
 
 
+def test_pages_of_others():
+    """SQLite folds in the log of a crash: verify counts pages without a checksum, a backup has none."""
+    here = folder()
+    (here / "copy").mkdir()
+    Server(here / "data").kill()
+    with sqlite3.connect(here / "data" / "weir.db") as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    said = run(WEIRD, "verify", "--data", here / "data")
+    check("pages without a checksum" in said and "proven: " in said, f"verify says {said!r}")
+    run(WEIRD, "backup", here / "copy" / "weir.db", "--data", here / "data")
+    said = run(WEIRD, "verify", "--data", here / "copy")
+    check("checksum" not in said and "proven: " in said, f"verify says of a backup {said!r}")
+
+
 def test_all():
+    test_pages_of_others()
     test_check()
     test_no_store()
     test_records()
