@@ -321,7 +321,8 @@ static int refuse_word(const char *name)
     char list[256] = "";
     for (size_t i = 1; i < WORDS; i++) /* the first is to serve, and has no name */
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s, ", words[i].name);
-    return weird_usage("'%s' is not a word; there are %sor none to serve", name, list);
+    return weird_usage("'%s' is not a word; there are %sor none to serve; questions are weir's",
+                       name, list);
 }
 
 /* What is asked before anything else, wherever it stands: help, of the word when there is one, and

@@ -78,17 +78,6 @@ int weird_verify(struct weird_settings *s, int operands, char **operand)
     return report.differences ? 1 : 0;
 }
 
-/* STORE_CREATE is the mode that writes, but a word that changes a store makes none. */
-static enum weir_status open_to_write(const char *data, struct store **out,
-                                      struct weir_error *error)
-{
-    enum weir_status status = store_open(data, STORE_READ_ONLY, out, error);
-    if (status != WEIR_OK)
-        return status;
-    store_close(*out);
-    return store_open(data, STORE_CREATE, out, error);
-}
-
 int weird_retag(struct weird_settings *s, int operands, char **operand)
 {
     struct weir_error error = {0};
@@ -97,7 +86,7 @@ int weird_retag(struct weird_settings *s, int operands, char **operand)
     uint64_t changed = 0;
     if (operands > 0)
         return weird_usage("retag: '%s' is too much", operand[0]);
-    if (open_to_write(s->data, &store, &error) != WEIR_OK)
+    if (store_open(s->data, STORE_WRITE, &store, &error) != WEIR_OK)
         return weird_complain(&error, 1);
     enum weir_status status = store_retag(store, progress_draw_store, &work, &changed, &error);
     progress_clear();

@@ -33,7 +33,7 @@ int weird_compact(struct weird_settings *s, int operands, char **operand)
     uint64_t start_us = clock_monotonic_us();
     if (operands > 0)
         return weird_usage("compact: '%s' is too much", operand[0]);
-    if (store_open(s->data, STORE_CREATE, &store, &error) != WEIR_OK)
+    if (store_open(s->data, STORE_WRITE, &store, &error) != WEIR_OK)
         return weird_complain(&error, 1);
     enum weir_status status = weird_tidy(s, store, &report, &error);
     if (status == WEIR_OK)

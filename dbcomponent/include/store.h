@@ -21,10 +21,12 @@
 
 struct store;
 
-enum store_mode { STORE_CREATE, STORE_READ_ONLY };
+enum store_mode { STORE_CREATE, STORE_READ_ONLY, STORE_WRITE /* creates nothing */ };
 /* Opens (and creates, migrates) the store in directory `data`: one file, weir.db.
+ * WEIR_ENOTFOUND, of modes that create nothing: there is no file, or nothing in it.
  * WEIR_EVERSION: the file is of a newer Weir, of one from before the first release, or (read only)
- * of an older one. WEIR_ECORRUPT, WEIR_EIO, WEIR_EDENIED name the file.
+ * of an older one. WEIR_ECORRUPT, WEIR_EIO, WEIR_EDENIED name the file. Every message says what is
+ * wrong with which file, and what to do.
  *
  * A file that something else makes shorter while it is open: the first call that misses octets, and
  * every one after it until the store is opened anew, returns WEIR_EIO and says so; nothing is

@@ -58,8 +58,46 @@ void folder_close_to_others(const char *file)
             close_to_others(name);
 }
 
-enum weir_status folder_make(const char *data, const char *file, struct weir_error *error)
+static enum weir_status refuse_none(const char *file, int why, struct weir_error *error)
 {
+    return weir_fail(error, why == ENOENT || why == ENOTDIR ? WEIR_ENOTFOUND : WEIR_EIO, "data",
+                     "there is no store at %s: %s; weird and an import make one, --data names"
+                     " another folder", file, strerror(why));
+}
+
+/* What is there is what should be. */
+static enum weir_status check_kinds(const char *data, const char *file, struct weir_error *error)
+{
+    struct stat is;
+    if (data && stat(data, &is) == 0 && !S_ISDIR(is.st_mode))
+        return weir_fail(error, WEIR_EIO, "data",
+                         "%s is not a folder: --data names the folder that weir.db is in", data);
+    if (stat(file, &is) == 0 && !S_ISREG(is.st_mode))
+        return weir_fail(error, WEIR_EIO, "data",
+                         "%s is not a file: move it away, or name another folder with --data",
+                         file);
+    return WEIR_OK;
+}
+
+enum weir_status folder_look(const char *file, struct weir_error *error)
+{
+    if (faccessat(AT_FDCWD, file, R_OK, AT_EACCESS) == 0)
+        return check_kinds(NULL, file, error);
+    return errno == EACCES
+               ? weir_fail(error, WEIR_EDENIED, "data",
+                           "%s may not be read: read it as the user or in the group that owns it",
+                           file)
+               : refuse_none(file, errno, error);
+}
+
+enum weir_status folder_make(const char *data, const char *file, bool make,
+                             struct weir_error *error)
+{
+    if (!make && access(file, F_OK) != 0 && !is_denied(errno))
+        return refuse_none(file, errno, error);
+    enum weir_status status = check_kinds(data, file, error);
+    if (status != WEIR_OK)
+        return status;
     if (mkdir(data, FOLDER_MODE) != 0 && errno != EEXIST)
         return refuse("make the folder", data, error);
     /* SQLite makes files beside the store. */

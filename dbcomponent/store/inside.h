@@ -76,11 +76,21 @@ enum weir_status store_end(struct store *s, enum weir_status status, struct weir
  * does a file that was made shorter get shorter. */
 void store_fold(struct store *s);
 
-/* folder.c: makes the folder `data` and the file in it where they are missing, and says what to do
- * when they can not be written. */
-enum weir_status folder_make(const char *data, const char *file, struct weir_error *error);
+/* folder.c: makes the folder `data` and the file in it where they are missing (`make`; else that is
+ * WEIR_ENOTFOUND), and says what to do when they can not be written. */
+enum weir_status folder_make(const char *data, const char *file, bool make,
+                             struct weir_error *error);
+/* May the file be read, and is it one? */
+enum weir_status folder_look(const char *file, struct weir_error *error);
 /* The file, which is ours, and those beside it are not for every user of the machine. */
 void folder_close_to_others(const char *file);
+
+/* explain.c: says of a file without tables why that may be (WEIR_ENOTFOUND). */
+enum weir_status explain_empty(struct sql *sql, struct weir_error *error);
+/* The same in the log, of one that becomes a new store; silent of a new file. */
+void explain_new(struct sql *sql);
+/* After an error of opening: says more of it, where more can be seen. Returns `status`. */
+enum weir_status explain_damage(struct sql *sql, enum weir_status status, struct weir_error *error);
 
 /* page_size.c: octets of a page of a store that is written to. A small one that is put away has
  * smaller ones. */

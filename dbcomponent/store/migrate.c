@@ -34,7 +34,7 @@ enum weir_status store_check_file(struct sql *sql, int64_t *version, bool *empty
     if (status == WEIR_OK)
         status = sql_number(sql, "SELECT count(*) FROM sqlite_schema", &objects, error);
     if (status != WEIR_OK)
-        return status;
+        return explain_damage(sql, status, error);
     *empty = application == 0 && *version == 0 && objects == 0;
     if (application == SQL_APPLICATION_ID_UNRELEASED)
         return weir_fail(error, WEIR_EVERSION, "data",
@@ -42,11 +42,13 @@ enum weir_status store_check_file(struct sql *sql, int64_t *version, bool *empty
                          "does not read: start with another folder",
                          sql->path);
     if (!*empty && application != SQL_APPLICATION_ID)
-        return weir_fail(error, WEIR_ECORRUPT, "data", "%s is a SQLite file but not a Weir store",
-                         sql->path);
+        return weir_fail(error, WEIR_ECORRUPT, "data",
+                         "%s is a SQLite file but not a Weir store: name another folder with "
+                         "--data", sql->path);
     if (*version > store_schema_version())
         return weir_fail(error, WEIR_EVERSION, "data",
-                         "%s was written by a newer Weir: schema %lld, this one knows up to %lld",
+                         "%s was written by a newer Weir: schema %lld, this one knows up to %lld; "
+                         "use the newer one, or a backup from before it",
                          sql->path, (long long)*version, (long long)store_schema_version());
     return WEIR_OK;
 }

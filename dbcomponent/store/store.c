@@ -92,11 +92,13 @@ static enum weir_status make_file(struct sql *sql, struct weir_error *error)
     return status == WEIR_OK ? sql_script(sql, NEW_FILE, error) : status;
 }
 
-static enum weir_status open_writer(struct store *s, struct weir_error *error)
+static enum weir_status open_writer(struct store *s, bool make, struct weir_error *error)
 {
     struct sql *sql = &s->writer;
     bool empty = false;
     enum weir_status status = open_checked(s, &empty, error);
+    if (status == WEIR_OK && empty && !make)
+        status = explain_empty(sql, error);
     if (status == WEIR_OK && !empty && pages_are_wrong(sql)) {
         sql_close(sql);
         pages_make_large(s->path);
@@ -104,8 +106,10 @@ static enum weir_status open_writer(struct store *s, struct weir_error *error)
     }
     if (status == WEIR_OK)
         folder_close_to_others(s->path);
-    if (status == WEIR_OK && empty)
+    if (status == WEIR_OK && empty) {
+        explain_new(sql);
         status = make_file(sql, error);
+    }
     if (status == WEIR_OK)
         status = sql_script(sql, writer_settings, error);
     if (status == WEIR_OK)
@@ -166,9 +170,12 @@ static enum weir_status check_version(struct store *s, struct sql *sql, struct w
     int64_t version = 0;
     bool empty = false;
     enum weir_status status = store_check_file(sql, &version, &empty, error);
-    if (status == WEIR_OK && version < store_schema_version())
+    if (status == WEIR_OK && empty)
+        status = explain_empty(sql, error);
+    else if (status == WEIR_OK && version < store_schema_version())
         status = weir_fail(error, WEIR_EVERSION, "data",
-                           "%s: schema %lld is older than %lld; open it once for writing", s->path,
+                           "%s: schema %lld is older than %lld; start weird in its folder, or "
+                           "`weird compact` it, once", s->path,
                            (long long)version, (long long)store_schema_version());
     return status;
 }
@@ -177,16 +184,11 @@ static enum weir_status open_reading(struct store *s, struct weir_error *error)
 {
     struct sql sql;
     struct weir_error first;
-    if (faccessat(AT_FDCWD, s->path, R_OK, AT_EACCESS) != 0)
-        return errno == EACCES
-                   ? weir_fail(
-                         error, WEIR_EDENIED, "data",
-                         "%s may not be read: read it as the user or in the group that owns it",
-                         s->path)
-                   : weir_fail(error, WEIR_EIO, "data", "there is no store at %s: %s", s->path,
-                               strerror(errno));
+    enum weir_status status = folder_look(s->path, error);
+    if (status != WEIR_OK)
+        return status;
     pages_roll_back(s->path);
-    enum weir_status status = sql_open(&sql, s->path, s->path, SQLITE_OPEN_READONLY, error);
+    status = sql_open(&sql, s->path, s->path, SQLITE_OPEN_READONLY, error);
     if (status != WEIR_OK)
         return status;
     status = check_version(s, &sql, &first);
@@ -216,9 +218,10 @@ enum weir_status store_open(const char *data, enum store_mode mode, struct store
     pthread_mutex_init(&s->writing, NULL);
     pthread_mutex_init(&s->pooling, NULL);
     enum weir_status status =
-        s->read_only ? open_reading(s, error) : folder_make(data, s->path, error);
+        s->read_only ? open_reading(s, error)
+                     : folder_make(data, s->path, mode == STORE_CREATE, error);
     if (status == WEIR_OK && !s->read_only)
-        status = open_writer(s, error);
+        status = open_writer(s, mode == STORE_CREATE, error);
     if (status != WEIR_OK)
         store_close(s);
     else

@@ -6,6 +6,7 @@
 #include "store/page_watch.h"
 #include "store/window.h"
 #include <pthread.h>
+#include <string.h>
 
 /* The log's index is mapped in pieces of 32 KiB, one for 4096 pages in the log: this many are of a
  * log of a gigabyte. What is past it is not watched. */
@@ -450,6 +451,18 @@ static int64_t size_in_head(struct vfs_file *f)
     if (calls(&f->base)->xRead(real(&f->base), head, sizeof head, 0) != SQLITE_OK)
         return 0;
     return (int64_t)load_be32(head + HEAD_PAGES) * page_head_size(head);
+}
+
+struct vfs_look vfs_look(struct vfs_file *f)
+{
+    static const char magic[16] = "SQLite format 3";
+    uint8_t head[sizeof magic];
+    sqlite3_int64 size;
+    if (file_size(&f->base, &size) != SQLITE_OK)
+        return (struct vfs_look){.size = -1};
+    bool begins = calls(&f->base)->xRead(real(&f->base), head, sizeof head, 0) == SQLITE_OK &&
+                  memcmp(head, magic, sizeof magic) == 0;
+    return (struct vfs_look){size, begins ? size_in_head(f) : 0, begins || size == 0};
 }
 
 bool vfs_shorter(struct vfs_file *f)

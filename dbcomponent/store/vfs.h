@@ -32,6 +32,14 @@ bool vfs_whole_to_its_end(struct vfs_file *f);
 /* Pages of a database that is not made yet shall have checksums. After its page size is set, and
  * before anything else; false: SQLite would not. */
 bool vfs_reserve_sums(sqlite3 *db);
+struct vfs_look {
+    int64_t size;         /* -1: not to be had */
+    int64_t size_in_head; /* what the file's own head says; 0: it has none */
+    bool is_database;     /* it is empty, or begins as SQLite's files do */
+};
+/* The file as it lies there, without SQLite's understanding of it. */
+struct vfs_look vfs_look(struct vfs_file *f);
+
 /* Of a database that is going to be a copy of another, page by page: its pages will have checksums
  * if those of the other have. Its first page, which says so, is the last that SQLite writes. False:
  * they have no room for any. */

@@ -162,6 +162,84 @@ static void test_of_others(void)
     CU_ASSERT_NOT_EQUAL(open_status("/nonexistent", STORE_READ_ONLY, &error), WEIR_OK);
 }
 
+struct unfit {
+    enum weir_status read, write; /* of STORE_READ_ONLY and STORE_WRITE */
+    const char *says;
+};
+
+static void check_unfit(const char *folder, const struct unfit *u)
+{
+    struct weir_error error = {0};
+    CU_ASSERT_EQUAL(open_status(folder, STORE_READ_ONLY, &error), u->read);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, u->says));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, folder));
+    CU_ASSERT_EQUAL(open_status(folder, STORE_WRITE, &error), u->write);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, u->says));
+}
+
+/* The first octets of a store's file, and what is said of them. */
+static void test_cut_files(void)
+{
+    static const struct {
+        size_t length;
+        struct unfit unfit;
+    } cases[] = {{0, {WEIR_ENOTFOUND, WEIR_ENOTFOUND, "is empty"}},
+                 {50, {WEIR_ECORRUPT, WEIR_ECORRUPT, "not copied to its end: it has 50"}},
+                 {8192, {WEIR_ECORRUPT, WEIR_ECORRUPT, "it has 8192 octets of "}},
+                 {20000, {WEIR_ECORRUPT, WEIR_ECORRUPT, "it has 20000 octets of "}}};
+    static char octets[20000];
+    char path[128];
+    const char *folder = fixture_folder();
+    store_close(fixture_open(folder));
+    snprintf(path, sizeof path, "%s/weir.db", folder);
+    FILE *f = fopen(path, "r");
+    CU_ASSERT_EQUAL_FATAL(fread(octets, 1, sizeof octets, f), sizeof octets);
+    fclose(f);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_file(folder, octets, cases[i].length);
+        check_unfit(folder, &cases[i].unfit);
+    }
+    memset(octets, 0, sizeof octets);
+    write_file(folder, octets, sizeof octets);
+    check_unfit(folder, &(struct unfit){WEIR_ECORRUPT, WEIR_ECORRUPT, "name another folder with"});
+}
+
+/* All of a young store is in its log. */
+static void test_without_log(void)
+{
+    char path[128];
+    struct weir_error error = {0};
+    const char *folder = fixture_folder();
+    snprintf(path, sizeof path, "cd %s && mkdir copy && cp weir.db copy", folder);
+    struct store *s = fixture_open(folder);
+    CU_ASSERT_EQUAL(system(path), 0);
+    store_close(s);
+    snprintf(path, sizeof path, "%s/copy", folder);
+    check_unfit(path, &(struct unfit){WEIR_ENOTFOUND, WEIR_ENOTFOUND, "without the log"});
+    CU_ASSERT_EQUAL(open_status(path, STORE_CREATE, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(open_status(path, STORE_WRITE, &error), WEIR_OK);
+}
+
+static void test_no_file(void)
+{
+    char path[128];
+    struct weir_error error = {0};
+    const char *folder = fixture_folder();
+    check_unfit(folder, &(struct unfit){WEIR_ENOTFOUND, WEIR_ENOTFOUND, "there is no store at"});
+    snprintf(path, sizeof path, "%s/none", folder);
+    check_unfit(path, &(struct unfit){WEIR_ENOTFOUND, WEIR_ENOTFOUND, "there is no store at"});
+    CU_ASSERT_EQUAL(access(path, F_OK), -1); /* nothing was made */
+    snprintf(path, sizeof path, "%s/weir.db", folder);
+    CU_ASSERT_EQUAL(access(path, F_OK), -1);
+    CU_ASSERT_EQUAL(mkdir(path, 0755), 0);
+    check_unfit(folder, &(struct unfit){WEIR_EIO, WEIR_EIO, "is not a file"});
+    CU_ASSERT_EQUAL(open_status(folder, STORE_CREATE, &error), WEIR_EIO);
+    CU_ASSERT_EQUAL(rmdir(path), 0);
+    write_file(folder, "x", 1);
+    CU_ASSERT_EQUAL(open_status(path, STORE_CREATE, &error), WEIR_EIO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "is not a folder"));
+}
+
 static void test_read_only(void)
 {
     const char *folder = fixture_folder();
@@ -306,6 +384,9 @@ int main(void)
         {"a file from before the first release", test_unreleased},
         {"seals and zeros at the end", test_seal_of_zeros},
         {"files of others", test_of_others},
+        {"a part of a file", test_cut_files},
+        {"a copy without its log", test_without_log},
+        {"no file", test_no_file},
         {"reading only", test_read_only},
         {"a medium that can not be written", test_read_only_medium},
         {"who may read it", test_modes},

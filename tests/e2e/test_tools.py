@@ -18,7 +18,7 @@ def refused(code, says, *words, stdout=subprocess.PIPE):
 
 def test_no_store():
     nowhere = folder() / "nothing"
-    for word in ("records", "verify", "retag"):
+    for word in ("records", "verify", "retag", "compact", "export", "names"):
         refused(1, ["there is no store at", str(nowhere)], word, "--data", nowhere)
         check(not nowhere.exists(), f"{word} made {nowhere}")
 
