@@ -20,6 +20,7 @@
 #include "base/buffer.h"
 #include "base/options.h"
 #include "base/status.h"
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -172,13 +173,23 @@ struct output {
 /* Reads "host:port", address literals only. */
 enum weir_status endpoint_parse(const char *text, const char *field, struct endpoint *out,
                                 struct weir_error *error);
-/* One socket an exporter, bound to its address; sources[i].port is set to what it got. */
-enum weir_status output_udp(struct endpoint to, struct endpoint *sources, size_t count,
-                            struct output **out, struct weir_error *error);
+/* One socket an exporter, bound to its address; sources[i].port is set to what it got. With
+ * `waiting_most` > 0 send() waits while more octets than that wait in the receiver's socket, as
+ * queue_octets() tells, looked up every few datagrams: nothing is lost, however slow the receiver
+ * is, as long as its socket holds some 32 KiB more. */
+enum weir_status output_udp(struct endpoint to, int64_t waiting_most, struct endpoint *sources,
+                            size_t count, struct output **out, struct weir_error *error);
 /* Classic pcap; "-" is stdout. Datagrams go from sources[i] to `to`. */
 enum weir_status output_pcap(const char *path, bool ethernet, struct endpoint to,
                              const struct endpoint *sources, size_t count, struct output **out,
                              struct weir_error *error);
+
+/* ---- weirgen_queue.c ---- */
+
+/* Octets, the kernel's overhead among them, that wait in the fullest UDP socket of this machine
+ * (network namespace) on the receiver's port, of the family of its address; 0 when there is
+ * none. */
+int64_t queue_octets(const struct endpoint *receiver);
 
 /* ---- weirgen_exporter.c ---- */
 
@@ -214,8 +225,10 @@ struct settings {
     bool lose_templates, realtime;
     const struct spec *specs;
     size_t spec_count;
+    const volatile sig_atomic_t *stop; /* once it is not 0, no more flows; NULL: all of them */
 };
-/* Everything from the first flow to the last; *truth gets the JSON document. */
+/* Everything from the first flow to the last; *truth gets the JSON document. At a rate, time that
+ * the machine did not give is not made up for by a burst. */
 enum weir_status weirgen_run(const struct settings *s, struct endpoint *sources,
                              struct output *output, struct buffer *truth, struct weir_error *error);
 void truth_print(struct buffer *out, const struct settings *s, const struct endpoint *sources,

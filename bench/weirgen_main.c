@@ -1,6 +1,7 @@
 /* weirgen_main.c - the command line of weirgen, traffic source of tests, demo and benchmarks. */
 #include "weirgen.h"
 #include "base/time.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,15 +10,24 @@
 #define PCAP_START_MS INT64_C(1767225600000)
 #define EXPORTERS_MOST 10000
 
+static volatile sig_atomic_t stop;
+
+static void ask_to_stop(int signal)
+{
+    (void)signal;
+    stop = 1;
+}
+
 struct command {
     struct settings settings;
+    int64_t waiting;
     const char *udp, *pcap, *link, *to, *each, *truth;
     bool help;
 };
 
 static const struct command defaults = {
     .settings = {.flows = 10000, .seed = 1, .start_ms = INT64_MIN, .duration_ms = 60000, .tags = 3,
-                 .template_every_ms = 60000},
+                 .template_every_ms = 60000, .stop = &stop},
     .link = "ethernet",
     .to = "127.0.0.1:2055",
 };
@@ -34,7 +44,8 @@ static const char introduction[] =
     "dropped, doubled and reordered, what of the loss its sequence numbers can show\n"
     "(missing_knowable, in `unit`s) and what nothing can (unknown), and the matrix of what was\n"
     "received by source and destination tag, with the prefixes of the tags. The same seed makes\n"
-    "the same flows whatever is lost.\n"
+    "the same flows whatever is lost. SIGTERM and SIGINT end it early: the truth is of what was\n"
+    "sent until then.\n"
     "\n"
     "options:\n";
 
@@ -60,6 +71,9 @@ static size_t option_rows(struct command *c, struct option_row *rows)
          0},
         {"rate", "N", "flows a second over UDP; 0 is as fast as it goes (0)", OPTION_NUMBER,
          &s->rate, 0, 1000000000},
+        {"waiting", "SIZE",
+         "send while the receiver, of this machine, has at most so much to read (0: always)",
+         OPTION_SIZE, &c->waiting, 0, 1 << 30},
         {"realtime", NULL, "send as time passes, from now on", OPTION_FLAG, &s->realtime, 0, 0},
         {"tags", "N", "networks in the address plan (3)", OPTION_NUMBER, &s->tags, 1, TAGS_MOST},
         {"exporters", "N", "repeat the exporters until there are N", OPTION_NUMBER, &s->exporters,
@@ -162,7 +176,7 @@ static enum weir_status open_output(const struct command *c, struct endpoint *so
     if (status)
         return status;
     if (c->udp)
-        return output_udp(to, sources, c->settings.spec_count, out, error);
+        return output_udp(to, c->waiting, sources, c->settings.spec_count, out, error);
     return output_pcap(c->pcap, !strcmp(c->link, "ethernet"), to, sources, c->settings.spec_count,
                        out, error);
 }
@@ -188,6 +202,8 @@ static enum weir_status generate(const struct command *c, struct endpoint *sourc
     enum weir_status status = open_output(c, sources, &output, error);
     if (status)
         return status;
+    signal(SIGTERM, ask_to_stop);
+    signal(SIGINT, ask_to_stop);
     status = weirgen_run(&c->settings, sources, output, &truth, error);
     enum weir_status closed = output->close(output, status ? NULL : error);
     if (!status)

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+#define CHECK_EVERY 4u /* datagrams */
 
 enum weir_status endpoint_parse(const char *text, const char *field, struct endpoint *out,
                                 struct weir_error *error)
@@ -34,6 +37,9 @@ struct udp_output {
     struct output base; /* first: an output is one of these */
     struct sockaddr_storage to;
     socklen_t to_length;
+    struct endpoint receiver;
+    int64_t waiting_most; /* octets in its socket; 0: any */
+    uint32_t unchecked;   /* datagrams since somebody looked */
     size_t count;
     int sockets[];
 };
@@ -53,11 +59,23 @@ static socklen_t socket_address(const struct endpoint *e, bool ipv4, struct sock
     return sizeof in6;
 }
 
+/* Until there is room: what is sent between two looks is far less than the room that is left. */
+static void wait_for_room(struct udp_output *u)
+{
+    const struct timespec pause = {.tv_nsec = 500000};
+    if (u->waiting_most && ++u->unchecked >= CHECK_EVERY) {
+        u->unchecked = 0;
+        while (queue_octets(&u->receiver) > u->waiting_most)
+            (void)nanosleep(&pause, NULL);
+    }
+}
+
 static enum weir_status udp_send(struct output *o, size_t exporter, const uint8_t *bytes,
                                  size_t length, int64_t now_ms, struct weir_error *error)
 {
     struct udp_output *u = (struct udp_output *)o;
     (void)now_ms;
+    wait_for_room(u);
     for (;;) {
         struct pollfd ready = {.fd = u->sockets[exporter], .events = POLLOUT};
         ssize_t sent = sendto(u->sockets[exporter], bytes, length, 0,
@@ -105,14 +123,17 @@ static enum weir_status udp_bind(struct udp_output *u, size_t i, bool ipv4, stru
     return WEIR_OK;
 }
 
-enum weir_status output_udp(struct endpoint to, struct endpoint *sources, size_t count,
-                            struct output **out, struct weir_error *error)
+enum weir_status output_udp(struct endpoint to, int64_t waiting_most, struct endpoint *sources,
+                            size_t count, struct output **out, struct weir_error *error)
 {
     struct udp_output *u = malloc(sizeof *u + count * sizeof *u->sockets);
     bool ipv4 = address_is_ipv4(&to.address);
     if (!u)
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory for %zu sockets", count);
     u->base = (struct output){.send = udp_send, .close = udp_close};
+    u->receiver = to;
+    u->waiting_most = waiting_most;
+    u->unchecked = 0;
     u->to_length = socket_address(&to, ipv4, &u->to);
     u->count = count;
     for (size_t i = 0; i < count; i++)

@@ -6,6 +6,7 @@
 
 #define STEP_MS 250
 #define STEPS_MOST 20000
+#define LATE_MOST 0.1 /* seconds; what is later stays late */
 
 struct run {
     const struct settings *settings;
@@ -60,9 +61,14 @@ static struct exporter *draw_exporter(struct run *r)
     return r->exporters[i];
 }
 
+static double left_until(const struct run *r, double seconds)
+{
+    return seconds - (double)(clock_monotonic_us() - r->started_us) / 1e6;
+}
+
 static void wait_until(const struct run *r, double seconds)
 {
-    double passed = (double)(clock_monotonic_us() - r->started_us) / 1e6, left = seconds - passed;
+    double left = left_until(r, seconds);
     if (left < 0.001)
         return;
     struct timespec pause = {.tv_sec = (time_t)left,
@@ -70,13 +76,29 @@ static void wait_until(const struct run *r, double seconds)
     (void)nanosleep(&pause, NULL);
 }
 
-static void keep_pace(const struct run *r, int64_t now_ms)
+/* A machine that stood still for a second does not have a second's flows at once afterwards. */
+static void forgive_delay(struct run *r, double due)
+{
+    double late = -left_until(r, due);
+    if (late > LATE_MOST)
+        r->started_us += (uint64_t)(late * 1e6);
+}
+
+static void keep_pace(struct run *r, int64_t now_ms)
 {
     const struct settings *s = r->settings;
-    if (s->realtime)
+    double due = s->rate ? (double)r->flows_done / (double)s->rate : 0;
+    if (s->realtime) {
         wait_until(r, (double)(now_ms - s->start_ms) / 1000);
-    else if (s->rate)
-        wait_until(r, (double)r->flows_done / (double)s->rate);
+    } else if (s->rate) {
+        forgive_delay(r, due);
+        wait_until(r, due);
+    }
+}
+
+static bool stopped(const struct run *r)
+{
+    return r->settings->stop && *r->settings->stop;
 }
 
 static enum weir_status run_step(struct run *r, int64_t step, struct weir_error *error)
@@ -88,13 +110,14 @@ static enum weir_status run_step(struct run *r, int64_t step, struct weir_error 
     enum weir_status status = WEIR_OK;
     for (size_t i = 0; i < s->spec_count && !status; i++)
         status = exporter_tick(r->exporters[i], from_ms, error);
-    for (int64_t i = 0; i < count && !status; i++) {
+    for (int64_t i = 0; i < count && !status && !stopped(r); i++) {
         int64_t now_ms = from_ms + (to_ms - from_ms) * i / count;
         status = exporter_flow(draw_exporter(r), r->traffic, now_ms, error);
         if (++r->flows_done % 64 == 0)
             keep_pace(r, now_ms);
     }
-    keep_pace(r, to_ms);
+    if (!stopped(r))
+        keep_pace(r, to_ms);
     return status;
 }
 
@@ -103,10 +126,12 @@ static enum weir_status run_all(struct run *r, struct weir_error *error)
     const struct settings *s = r->settings;
     enum weir_status status = WEIR_OK;
     r->started_us = clock_monotonic_us();
-    for (int64_t step = 0; step < r->steps && !status; step++)
+    int64_t step = 0;
+    for (; step < r->steps && !status && !stopped(r); step++)
         status = run_step(r, step, error);
+    int64_t end_ms = s->start_ms + s->duration_ms * step / r->steps - 1;
     for (size_t i = 0; i < s->spec_count && !status; i++)
-        status = exporter_finish(r->exporters[i], s->start_ms + s->duration_ms - 1, error);
+        status = exporter_finish(r->exporters[i], end_ms, error);
     return status;
 }
 

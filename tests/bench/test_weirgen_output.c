@@ -2,9 +2,13 @@
 #include "weirgen.h"
 #include "unit.h"
 #include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 static uint32_t le32(const uint8_t *p)
@@ -111,10 +115,10 @@ static void test_errors(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "/nonexistent/x"));
     memset(to.address.octets, 0, 16);
     CU_ASSERT_EQUAL(output_pcap("/tmp/never", true, to, &source, 1, &o, &error), WEIR_EARGUMENT);
-    CU_ASSERT_EQUAL(output_udp(to, &source, 1, &o, &error), WEIR_EARGUMENT);
+    CU_ASSERT_EQUAL(output_udp(to, 0, &source, 1, &o, &error), WEIR_EARGUMENT);
     CU_ASSERT_STRING_EQUAL(error.field, "address");
     to = source = (struct endpoint){.address = address_from_ipv4(0xc0000201), .port = 9};
-    CU_ASSERT_EQUAL(output_udp(to, &source, 1, &o, &error),
+    CU_ASSERT_EQUAL(output_udp(to, 0, &source, 1, &o, &error),
                     WEIR_EIO); /* not an address of this host */
 }
 
@@ -130,7 +134,7 @@ static void test_udp(void)
     struct endpoint sources[2] = {{address_from_ipv4(0x7f00000b), 0},
                                   {address_from_ipv4(0x7f00000c), 0}};
     struct output *o;
-    CU_ASSERT_EQUAL_FATAL(output_udp(to, sources, 2, &o, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL_FATAL(output_udp(to, 0, sources, 2, &o, NULL), WEIR_OK);
     for (size_t i = 0; i < 2; i++) {
         char got[8];
         length = sizeof from;
@@ -144,4 +148,56 @@ static void test_udp(void)
     close(fd);
 }
 
-UNIT_MAIN("weirgen output", {"pcap", test_pcap}, {"errors", test_errors}, {"udp", test_udp})
+/* ---- as fast as it is read ---- */
+
+#define SENT 500u
+#define OCTETS 1200u
+
+struct sender {
+    struct output *output;
+    _Atomic unsigned sent;
+};
+
+static void *send_all(void *context)
+{
+    static const uint8_t octets[OCTETS];
+    struct sender *s = context;
+    for (unsigned i = 0; i < SENT; i++, atomic_fetch_add(&s->sent, 1))
+        CU_ASSERT_EQUAL(s->output->send(s->output, 0, octets, OCTETS, 0, NULL), WEIR_OK);
+    return NULL;
+}
+
+/* A receiver that does not read holds the sender up; nothing is lost, though all of it together is
+ * far more than the socket holds. */
+static void test_waiting(void)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM, 0), room = 64 << 10;
+    const struct timespec pause = {.tv_nsec = 200000000};
+    const struct timeval patience = {.tv_sec = 60};
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof in;
+    struct endpoint source = {address_from_ipv4(0x7f00000b), 0};
+    struct sender s = {0};
+    uint8_t octets[OCTETS];
+    pthread_t thread;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
+    CU_ASSERT_EQUAL_FATAL(getsockname(fd, (struct sockaddr *)&in, &length), 0);
+    struct endpoint to = {address_from_ipv4(0x7f000001), ntohs(in.sin_port)};
+    CU_ASSERT_EQUAL_FATAL(output_udp(to, 32 << 10, &source, 1, &s.output, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(queue_octets(&to), 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, send_all, &s), 0);
+    nanosleep(&pause, NULL);
+    CU_ASSERT(atomic_load(&s.sent) < SENT / 2);
+    for (unsigned i = 0; i < SENT; i++)
+        CU_ASSERT_EQUAL_FATAL(recv(fd, octets, sizeof octets, 0), (ssize_t)OCTETS);
+    pthread_join(thread, NULL);
+    CU_ASSERT_EQUAL(recv(fd, octets, sizeof octets, MSG_DONTWAIT), -1);
+    CU_ASSERT_EQUAL(queue_octets(&to), 0);
+    CU_ASSERT_EQUAL(s.output->close(s.output, NULL), WEIR_OK);
+    close(fd);
+}
+
+UNIT_MAIN("weirgen output", {"pcap", test_pcap}, {"errors", test_errors}, {"udp", test_udp},
+          {"as fast as it is read", test_waiting})
