@@ -69,7 +69,7 @@ ready() {
     kill -0 $server 2>/dev/null || fail "weird did not start"
     grep -qs '^ready ' "$work/ready"
 }
-until_true 15 ready || fail "weird was not ready after 15 s"
+until_true 60 ready || fail "weird was not ready after 60 s"
 cat "$work/ready"
 where() { sed -n "s/^ready .*$1=\([^ ]*\).*/\1/p" "$work/ready"; }
 WEIR_URL=http://$(where http)
@@ -103,7 +103,7 @@ sleep 1.5 # what administrators change takes effect between two batches, within 
 title "three points of presence export at once: NetFlow v5, NetFlow v9 and IPFIX"
 set -- name=PoP-BA,v5 name=PoP-PE,v9,ipv6=20 name=PoP-RN,ipfix,ipv6=20,loss=2
 echo "\$ weirgen --udp $netflow --flows $flows --duration 10m $*"
-"$BUILD/weirgen" --udp "$netflow" --flows $flows --rate 30000 --duration 10m \
+"$BUILD/weirgen" --udp "$netflow" --flows $flows --rate 30000 --duration 10m --waiting 48K \
     --truth "$work/truth" "$@"
 sed -n 's/.*"total":.*"generated":{\(.*\)},"received":{\(.*\)}},/generated \1\nreceived  \2/p' \
     "$work/truth" | tr -d '"' | sed 's/:/ /g; s/,/, /g'
@@ -136,7 +136,7 @@ stored() { # what the three exporters sent, without softflowd's
         columns flows octets
 }
 complete() { [ "$(stored)" = "$received $octets" ]; }
-until_true 15 complete ||
+until_true 60 complete ||
     fail "stored are (flows, octets) $(stored), but arrived are $received $octets"
 
 title "the traffic matrix, by the SOAP service"

@@ -6,10 +6,11 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 
-from lib import (BUILD, SLOW, Server, WEIR, WEIRD, WEIRGEN, check, equal, folder, main, run, wait_for, weird_import,
+from lib import (BUILD, PATIENCE, Server, WEIR, WEIRD, WEIRGEN, check, equal, folder, main, run, wait_for, weird_import,
                  weir_json)
 
 FLOWS = 400000
@@ -38,7 +39,7 @@ def restore():
 
 def health(server):
     try:
-        with urllib.request.urlopen(server.url + "/healthz", timeout=20) as answer:
+        with urllib.request.urlopen(server.url + "/healthz", timeout=PATIENCE) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as answer:
         return answer.code, answer.read().decode()
@@ -46,13 +47,15 @@ def health(server):
 
 def ask(server):
     done = subprocess.run([WEIR, "--url", server.url, *QUESTION, "--format", "json"], capture_output=True,
-                          timeout=60 * SLOW)
+                          timeout=2 * PATIENCE)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 def keep_asking(server, answers, done):
+    """Answers, each with when it was asked for."""
     while not done.is_set():
-        answers.append(ask(server))
+        begun = time.monotonic()
+        answers.append((*ask(server), begun))
 
 
 def cut_under_questions(octets, expected):
@@ -63,17 +66,18 @@ def cut_under_questions(octets, expected):
         asker.start()
     wait_for("answers", lambda: len(answers) > 10)
     os.truncate(here / "data/weir.db", octets)
-    at = len(answers)
-    wait_for("answers after the cut", lambda: len(answers) > at + 10)
+    cut = time.monotonic()
+    wait_for("answers after the cut", lambda: sum(begun > cut for *_, begun in answers[:]) > 10)
     done.set()
     for asker in askers:
         asker.join()
     check(server.process.poll() is None, f"cut to {octets}: weird ended with {server.process.poll()}")
-    wrong = [out for code, out, _ in answers if code == 0 and expected not in out]
+    wrong = [out for code, out, _, _ in answers if code == 0 and expected not in out]
     check(not wrong, f"cut to {octets}: {len(wrong)} other answers: {wrong[:1]}")
-    unclear = [err for code, _, err in answers if code != 0 and SAID not in err]
+    unclear = [err for code, _, err, _ in answers if code != 0 and SAID not in err]
     check(not unclear, f"cut to {octets}: {len(unclear)} errors say: {unclear[:1]}")
-    check(answers[-1][0] != 0, f"cut to {octets}: questions are answered still")
+    last = max(answers, key=lambda answer: answer[3])
+    check(last[0] != 0, f"cut to {octets}: questions are answered still")
     code, _, err = ask(server)
     check(code == 1 and SAID in err and "weir.db" in err, f"a later question: {code} {err}")
     code, text = health(server)
@@ -103,7 +107,7 @@ def test_records():
                                stderr=subprocess.PIPE)
     reading.stdout.read(1000)
     os.truncate(here / "data/weir.db", size // 4)
-    out, err = reading.communicate(timeout=120 * SLOW)
+    out, err = reading.communicate(timeout=2 * PATIENCE)
     equal(reading.returncode, 1, f"exit code of records, which says {err[-300:]!r}")
     check(SAID in err.decode(), f"records says {err[-300:]!r}")
     check(len(out) > 1000, "nothing was written before the cut")
@@ -128,7 +132,7 @@ def test_signal():
     """Nobody else's SIGBUS is taken for one of ours."""
     server = Server(here / "data")
     server.process.send_signal(signal.SIGBUS)
-    equal(server.process.wait(20 * SLOW), -signal.SIGBUS, "how weird ends by a SIGBUS that was sent")
+    equal(server.process.wait(PATIENCE), -signal.SIGBUS, "how weird ends by a SIGBUS that was sent")
     server.kill()
 
 

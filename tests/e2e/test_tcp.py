@@ -5,7 +5,7 @@ import collections
 import json
 import os
 import pathlib
-import resource
+import random
 import socket
 import ssl
 import struct
@@ -50,7 +50,7 @@ def a_stream(count, domains=1, size=20, base=0):
 
 
 def connect(server, name="ipfix"):
-    return socket.create_connection((LOOP, server.port(name)), timeout=20)
+    return socket.create_connection((LOOP, server.port(name)), timeout=lib.PATIENCE)
 
 
 def status(server):
@@ -82,8 +82,7 @@ def loss_of(server, domain=0):
     return rows[(LOOP, domain, 10)]
 
 
-def closed_by_peer(connection, seconds):
-    connection.settimeout(seconds * lib.SLOW)
+def closed_by_peer(connection):
     try:
         return connection.recv(1) == b""
     except ConnectionResetError:
@@ -156,7 +155,7 @@ def test_reconnect():
     second.bind((LOOP, port))
     second.connect((LOOP, server.port("ipfix")))
     second.sendall(a_message(0, 0, flows(5000, 20)))
-    time.sleep(0.5)
+    lib.wait_for("the message", lambda: status(server)["datagrams"] >= 6)
     lib.equal(status(server)["records"], 100, "records: the old template decodes nothing")
     second.sendall(a_message(20, 0, a_set(2, TEMPLATE), flows(6000, 20)))
     wait_records(server, 140)
@@ -177,14 +176,14 @@ def test_garbage():
     good = connect(server)
     good.sendall(b"".join(a_stream(3)))
     wrong = [b"GET / HTTP/1.1\r\nHost: weir\r\n\r\n", b"\0\x09\0\x14" + bytes(16), b"\0\x0a\0\x0f" + bytes(20),
-             os.urandom(70000).replace(b"\0\x0a", b"\1\x0a"), a_stream(1)[0] + b"\0\0\0\0\0"]
+             random.Random(70000).randbytes(70000).replace(b"\0\x0a", b"\1\x0a"), a_stream(1)[0] + b"\0\0\0\0\0"]
     for octets in wrong:
         with connect(server) as c:
             try:
                 c.sendall(octets)
             except ConnectionError:
                 pass
-            lib.check(closed_by_peer(c, 5), f"{octets[:8]!r}…: the connection is closed")
+            lib.check(closed_by_peer(c), f"{octets[:8]!r}…: the connection is closed")
     good.sendall(a_message(60, 0, flows(900, 20)))
     wait_records(server, 100)
     good.close()
@@ -201,38 +200,55 @@ def test_garbage():
 def test_log_of_garbage():
     """Who connects for nothing, again and again, does not fill the disk with the log of it."""
     server = lib.Server(lib.folder())
+    started = time.monotonic()
     for _ in range(200):
         with connect(server) as c:
             c.sendall(b"GET / HTTP/1.1\r\n\r\n")
-            closed_by_peer(c, 5)
+            closed_by_peer(c)
+    minutes = 1 + (time.monotonic() - started) // 60
     server.stop()
     lines = server.errors().count("not IPFIX")
-    lib.check(1 <= lines <= 90, f"200 connections, {lines} lines")  # at most 4 receivers of 20
+    # at most 4 receivers, 20 a minute each
+    lib.check(1 <= lines <= 90 * minutes, f"200 connections in {minutes:.0f} min, {lines} lines")
 
 
 def test_slow_and_silent():
     """Silence ends a connection after --connection-idle; one that sends now and then stays. (A message that is
     never finished, which takes half a minute to be found out, is tests/collector/test_stream.c's.)"""
+    for _ in range(5):
+        if now_and_then():
+            return
+        print("       the machine stood still for as long as silence may last: once more")
+    lib.check(False, "the machine stood still again and again")
+
+
+def now_and_then():
+    """False when the one that sends each second could not, so that it, too, was silent."""
     server = lib.Server(lib.folder(), "--connection-idle", "3s")
     begun, silent, half, alive = (connect(server) for _ in range(4))
     half.sendall(a_stream(1)[0])
     begun.sendall(b"\0\x0a\1\0")
-    messages = a_stream(6)
-    for message in messages[:5]:
-        alive.sendall(message)
+    messages, sent = a_stream(6), [time.monotonic()]
+    for message in messages:
+        try:
+            alive.sendall(message)
+        except ConnectionError:
+            lib.check(time.monotonic() - sent[-1] > 2, "the exporter that sends now and then was closed")
+            return False
+        sent.append(time.monotonic())
         time.sleep(1)
-    lib.check(closed_by_peer(silent, 1), "the silent peer was closed")
-    lib.check(closed_by_peer(begun, 1), "the peer that began a message was closed")
-    lib.check(closed_by_peer(half, 1), "the exporter that fell silent was closed")
-    alive.sendall(messages[5])
+    if max(b - a for a, b in zip(sent, sent[1:])) > 2:
+        return False
+    lib.check(closed_by_peer(silent), "the silent peer was closed")
+    lib.check(closed_by_peer(begun), "the peer that began a message was closed")
+    lib.check(closed_by_peer(half), "the exporter that fell silent was closed")
     wait_records(server, 7 * 20)
     server.stop()
+    return True
 
 
 def test_thousand():
     """1000 exporters at once, each its own session; memory and descriptors in bounds; all stored."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
     server = lib.Server(lib.folder())
     peers = [connect(server) for _ in range(1000)]
     octets = [b"".join(a_stream(3, size=10, base=30 * i)) for i in range(1000)]
@@ -251,7 +267,6 @@ def test_thousand():
     lib.wait_for("all sessions to end", lambda: status(server)["sessions"] == 0)
     server.stop()
     lib.equal(sum(stored(server.data).values()), 30000, "records stored")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_end():
@@ -312,7 +327,7 @@ def test_tls():
     with open(place / "messages.ipfix", "rb") as stream:
         subprocess.run(["openssl", "s_client", "-quiet", "-no_ign_eof", "-verify_return_error", "-CAfile",
                         place / "ca.pem", "-connect", f"{LOOP}:{server.port('ipfix-tls')}"], stdin=stream,
-                       check=True, capture_output=True, timeout=60)
+                       check=True, capture_output=True, timeout=2 * lib.PATIENCE)
     wait_records(server, 1200)
     octets = b"".join(messages)
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
@@ -355,11 +370,11 @@ def test_tls_garbage():
     except (ssl.SSLError, ConnectionError, OSError):
         pass
     lib.check(old is None, "TLS 1.1 is refused")
-    started = time.monotonic()
+    watch = lib.Watch()
     silent = connect(server, "ipfix-tls")
     begun = connect(server, "ipfix-tls")
     begun.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
-    for octets in (b"GET / HTTP/1.0\r\n\r\n", os.urandom(5000), b"\x16\x03\x01\xff\xff" + bytes(3000),
+    for octets in (b"GET / HTTP/1.0\r\n\r\n", random.Random(5000).randbytes(5000), b"\x16\x03\x01\xff\xff" + bytes(3000),
                    a_stream(1)[0]):
         with connect(server, "ipfix-tls") as c:
             try:
@@ -367,7 +382,6 @@ def test_tls_garbage():
                 c.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
-            c.settimeout(10)
             try:
                 while c.recv(100):
                     pass
@@ -383,8 +397,8 @@ def test_tls_garbage():
         lib.check(inside.recv(1) == b"", "garbage inside TLS: closed")
     except (ssl.SSLError, ConnectionError):
         pass
-    lib.check(closed_by_peer(silent, 20) and closed_by_peer(begun, 20), "handshakes without end: closed")
-    took = time.monotonic() - started
+    lib.check(closed_by_peer(silent) and closed_by_peer(begun), "handshakes without end: closed")
+    took = watch.seconds()
     lib.check(took < 20 * lib.SLOW, f"handshakes without end took {took:.0f} s")
     good = tls_client(server, place)
     good.sendall(b"".join(a_stream(3)))

@@ -5,10 +5,8 @@ import collections
 import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import lib
@@ -29,50 +27,27 @@ def flow(record):
     return (record["_weir"]["exporter"],) + tuple(values.values())
 
 
-class Listener:
-    """nfcapd can not choose a free port itself."""
-
-    def __init__(self, folder):
-        for attempt in range(8):
-            self.port = 21000 + (os.getpid() * 7 + attempt * 1117) % 9000
-            self.log = open(folder / "log", "wb")
-            files = folder / "files"
-            files.mkdir(exist_ok=True)
-            self.process = subprocess.Popen(["nfcapd", "-b", "127.0.0.1", "-p", str(self.port), "-w",
-                                             str(files), "-t", "3600"], stdout=self.log, stderr=self.log)
-            time.sleep(1)
-            if self.process.poll() is None:
-                return
-        raise RuntimeError("nfcapd found no port")
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
-
-
-def nfcapd_file(folder):
-    listener = Listener(folder)
-    try:
-        lib.weirgen("--udp", f"127.0.0.1:{listener.port}", "--flows", str(FLOWS), "--rate", "60000",
-                    "--seed", "5", *EXPORTERS)
-        time.sleep(1)
-    finally:
-        listener.stop()
+def nfcapd_files(folder):
+    (folder / "files").mkdir()
+    listener = lib.Nfcapd(folder / "files")
+    lib.weirgen("--udp", f"127.0.0.1:{listener.port}", "--flows", str(FLOWS), "--rate", "60000", "--seed", "5",
+                *EXPORTERS)
+    listener.stop()
     files = sorted((folder / "files").glob("nfcapd.2*"))
-    lib.equal(len(files), 1, "files of nfcapd")
-    return files[0]
+    lib.check(files, "files of nfcapd")
+    return files
 
 
 def test_import():
     folder = lib.folder()
-    file = nfcapd_file(folder)
-    check_import(folder, file)
-    check_refusals(folder, file)
+    files = nfcapd_files(folder)
+    check_import(folder, files)
+    check_refusals(folder, max(files, key=lambda file: file.stat().st_size))
 
 
-def check_import(folder, file):
-    report = lib.weird_import(folder / "data", file)
-    lines = lib.run("nfdump", "-r", file, "-I").splitlines()
+def check_import(folder, files):
+    report = lib.weird_import(folder / "data", *files)
+    lines = lib.run("nfdump", "-R", folder / "files", "-I").splitlines()
     told = {line.split()[0]: int(line.split()[1]) for line in lines
             if line.startswith(("Flows:", "Packets:", "Bytes:"))}
     lib.equal((report["records"], report["packets"], report["octets"]),
@@ -96,7 +71,7 @@ def check_refusals(folder, file):
     empty.mkdir()
     for path, expected in ((str(empty), "apt-get install nfdump"), (os.environ["PATH"], "nfdump cannot read it")):
         done = subprocess.run([lib.WEIRD, "import", "--data", folder / "none", cut], capture_output=True,
-                              env={**os.environ, "PATH": path}, timeout=60)
+                              env={**os.environ, "PATH": path}, timeout=lib.PATIENCE)
         errors = done.stderr.decode()
         lib.equal(done.returncode, 1, "exit code")
         lib.check(expected in errors and str(cut) in errors and errors.count("\n") == 1, errors)

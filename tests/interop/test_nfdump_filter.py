@@ -9,8 +9,6 @@ code in the destination port; lists with an address inside one of their networks
 """
 import pathlib
 import shutil
-import socket
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
@@ -80,28 +78,16 @@ proto tcp # a comment
 """.strip().splitlines()
 
 
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def collect_with_nfcapd(home, exporters):
-    """The file that nfcapd wrote."""
-    port = free_port()
-    nfcapd = subprocess.Popen(["nfcapd", "-l", str(home), "-p", str(port), "-b", "127.0.0.1", "-t", "3600"],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        lib.wait_for("nfcapd", lambda: f":{port:04X} " in pathlib.Path("/proc/net/udp").read_text(), 10)
-        truth = lib.weirgen("--udp", f"127.0.0.1:{port}", "--rate", 20000, *exporters)
-    finally:
-        nfcapd.terminate()
-        nfcapd.wait(20)
-    return truth, next(p for p in home.iterdir() if p.name.startswith("nfcapd.2"))
+    """The truth; nfcapd's files are in the folder then."""
+    nfcapd = lib.Nfcapd(home)
+    truth = lib.weirgen("--udp", f"127.0.0.1:{nfcapd.port}", "--rate", 20000, *exporters)
+    nfcapd.stop()
+    return truth
 
 
-def by_nfdump(path, text):
-    out = lib.run("nfdump", "-q", "-r", path, "-o", "fmt:%pr", text)
+def by_nfdump(folder, text):
+    out = lib.run("nfdump", "-q", "-R", folder, "-o", "fmt:%pr", text)
     return len([line for line in out.splitlines() if line.strip() and "No matching" not in line])
 
 
@@ -113,17 +99,17 @@ def test_filters():
     home = lib.folder()
     (home / "nf").mkdir()
     exporters = ("--flows", FLOWS, "--seed", 3, "--start", "2026-03-01T00:00:00Z", "v5", "v9,ipv6=40")
-    truth, path = collect_with_nfcapd(home / "nf", exporters)
+    truth = collect_with_nfcapd(home / "nf", exporters)
     lib.weirgen("--pcap", home / "t.pcap", *exporters)
     lib.weird_import(home / "data", home / "t.pcap")
     sent = sum(e["received"]["records"] for e in truth["exporters"])
-    lib.equal(by_nfdump(path, "any"), sent, "flows that nfcapd heard")
+    lib.equal(by_nfdump(home / "nf", "any"), sent, "flows that nfcapd heard")
     record = next(r for r in lib.records(home / "data") if "sourceIPv4Address" in r)
     names = {"src": record["sourceIPv4Address"], "dst": record["destinationIPv4Address"]}
     selected = 0
     for text in FILTERS:
         text = text.format(**names)
-        want, got = by_nfdump(path, text), by_weir(home / "data", text)
+        want, got = by_nfdump(home / "nf", text), by_weir(home / "data", text)
         lib.equal(got, want, f"filter {text!r}")
         selected += 0 < want < sent
     print(f"       {len(FILTERS)} filters, {selected} of them select some flows and not all")
