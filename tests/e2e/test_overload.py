@@ -20,7 +20,7 @@ import lib
 import lib_soap
 
 PROTOCOLS = {"v5": 5, "v9": 9, "ipfix": 10}
-SFLOW, SFLOW_PORT, SAMPLES = 105, 42100, 5
+SFLOW, SAMPLES = 105, 5
 FLOODED, FLOODED_SFLOW = 600000, 60000
 BOOT_S = 5 * 24 * 3600
 
@@ -29,12 +29,13 @@ def unit_sent(exporter):
     return exporter["sent"]["datagrams" if exporter["protocol"] == "v9" else "records"]
 
 
-def command(server, flows, minute, sequences, rate):
+def command(server, ports, flows, minute, sequences, rate):
     shape = ["--flows", flows, "--seed", 20 + minute, "--start", f"2026-03-01T00:{minute:02}:00Z", "--duration",
              "20s", "--rate", rate]
-    exporters = [f"{p},port={42000 + n},uptime={BOOT_S + 60 * minute}s,sequence={sequences.get(p, 0)}"
-                 for p, n in PROTOCOLS.items()]
-    return [str(a) for a in [lib.WEIRGEN, "--udp", f"127.0.0.1:{server.port()}", *shape, *exporters]]
+    exporters = [f"{p},port={ports[p]},uptime={BOOT_S + 60 * minute}s,sequence={sequences.get(p, 0)}"
+                 for p in PROTOCOLS]
+    calm = lib.WAITING if rate else []
+    return [str(a) for a in [lib.WEIRGEN, "--udp", f"127.0.0.1:{server.port()}", *calm, *shape, *exporters]]
 
 
 def flood(server, arguments):
@@ -48,36 +49,36 @@ def flood(server, arguments):
     return sender.communicate()[0].decode()
 
 
-def sflow_agent(port, first, count, pause):
+def sflow_agent(own_port, port, first, count, calm):
     """Sends `count` datagrams, numbered from `first`, of SAMPLES flow samples each (sFlow version 5)."""
     header = (struct.pack(">6s6sH", b"\2\0\0\0\0\2", b"\2\0\0\0\0\1", 0x0800) +
               struct.pack(">BBHHHBBHII", 0x45, 0, 100, 0, 0, 64, 17, 0, 0x0A000001, 0x0A000002) +
               struct.pack(">HHHH", 1234, 53, 80, 0))
     record = struct.pack(">6I", 1, 16 + 44, 1, 118, 4, len(header)) + header.ljust(44, b"\0")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", SFLOW_PORT))
+        s.bind(("127.0.0.1", own_port))
         s.connect(("127.0.0.1", port))
         for number in range(first, first + count):
             samples = b"".join(
                 struct.pack(">2I8I", 1, 32 + len(record), number * SAMPLES + i, 3, 64,
                             64 * (number * SAMPLES + i), 0, 3, 4, 1) + record for i in range(SAMPLES))
             s.send(struct.pack(">7I", 5, 1, 0x7F000001, 0, number, BOOT_S * 1000 + number, SAMPLES) + samples)
-            if pause:
-                time.sleep(pause)
+            if calm:
+                lib.wait_read(port, 16 << 10)
 
 
 def overload_sflow(server):
     """Returns the datagrams sent."""
-    sent = 0
-    for count, pause in ((50, 0.002), (FLOODED_SFLOW, 0), (200, 0.002)):
+    sent, own_port = 0, lib.free_port()
+    for count, calm in ((50, 1), (FLOODED_SFLOW, 0), (200, 1)):
         arguments = [sys.executable, __file__, "--sflow-agent",
-                     *map(str, (server.port("sflow"), sent + 1, count, pause))]
-        if pause:
+                     *map(str, (own_port, server.port("sflow"), sent + 1, count, calm))]
+        if calm:
             lib.run(*arguments)
         else:
             flood(server, arguments)
         sent += count
-        time.sleep(0.5 * lib.SLOW)
+        lib.wait_read(server.port("sflow"))
     return sent
 
 
@@ -95,15 +96,16 @@ def check_sflow(row, sent, what):
 def overload(*options):
     server = lib.Server(lib.folder(), "--receive-buffer", "128K", *options)
     sent, sequences, datagrams = {}, {}, 0
+    ports = {protocol: lib.free_port() for protocol in PROTOCOLS}
     for minute, (flows, rate) in enumerate([(300, 3000), (FLOODED, 0), (3000, 3000)], 1):
-        arguments = command(server, flows, minute, sequences, rate)
+        arguments = command(server, ports, flows, minute, sequences, rate)
         out = flood(server, arguments) if rate == 0 else lib.run(*arguments)
         for exporter in json.loads(out)["exporters"]:
             protocol = exporter["protocol"]
             datagrams += exporter["sent"]["datagrams"]
             sent[protocol] = sent.get(protocol, 0) + unit_sent(exporter)
             sequences[protocol] = sent[protocol]
-        time.sleep(0.5 * lib.SLOW)
+        lib.wait_read(server.port())
     sent_sflow = overload_sflow(server)
     server.stop()
     server = lib.Server(server.data)
@@ -135,6 +137,6 @@ def test_three_receivers():
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--sflow-agent"]:
-        sflow_agent(*map(int, sys.argv[2:5]), float(sys.argv[5]))
+        sflow_agent(*map(int, sys.argv[2:7]))
     else:
         lib.main(test_one_receiver, test_three_receivers)

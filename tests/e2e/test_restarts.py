@@ -26,7 +26,7 @@ class Exporter:
         self.address = f"127.0.3.{number + 1}"
         self.to, self.sequence = ("127.0.0.1", port), 0
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((self.address, 42300))
+        self.socket.bind((self.address, 0))
         self.bytes = bytearray(lib_export.netflow5([("10.0.0.1", "10.0.0.2", 1, 64, 1000, 2000)]))
 
     def send(self):
@@ -50,11 +50,12 @@ def send_all(port):
     while not stop:
         for e in exporters:
             e.send()
-    time.sleep(1 * lib.SLOW)
+    lib.wait_read(port)
     for _ in range(50):
         for e in exporters:
             e.send()
         time.sleep(0.01)
+        lib.wait_read(port, 48 << 10)
     print(*(f"{e.address}={e.sequence}" for e in exporters))
 
 
@@ -77,7 +78,7 @@ def restarts_while_exporters_send():
             server = lib.Server(data, "--receivers", RECEIVERS, http=where["http"], netflow=where["netflow"])
             time.sleep(1.2 * lib.SLOW)
         sender.terminate()
-        sent = dict(word.split("=") for word in sender.communicate(timeout=60 * lib.SLOW)[0].decode().split())
+        sent = dict(word.split("=") for word in sender.communicate(timeout=2 * lib.PATIENCE)[0].decode().split())
     finally:
         sender.kill()
     server.stop()
