@@ -135,11 +135,12 @@ static bool take_fraction(const char **p, int64_t *out_ms)
     return *p > start;
 }
 
-/* "Z" or "+hh:mm" (RFC 3339 section 4.2), in milliseconds east of UTC. */
+/* "Z" or "+hh:mm" (RFC 3339 section 4.2), in milliseconds east of UTC. Without one it is UTC, in
+ * which times are printed. */
 static bool take_offset(const char **p, int64_t *out_ms)
 {
     *out_ms = 0;
-    if (take_one_of(p, "Zz"))
+    if (take_one_of(p, "Zz") || !**p)
         return true;
     bool west = **p == '-';
     int64_t hours, minutes;
@@ -150,22 +151,34 @@ static bool take_offset(const char **p, int64_t *out_ms)
     return true;
 }
 
-/* RFC 3339 section 5.6, date-time. Second 60 is a leap second: it is the first moment of the next
- * minute, as POSIX time has it. */
-static bool parse_rfc3339(const char *p, int64_t *out_ms)
+/* "04:05" or "04:05:06.789" and the offset, in milliseconds of the day in UTC. Second 60 is a leap
+ * second: it is the first moment of the next minute, as POSIX time has it. */
+static bool take_clock(const char **p, int64_t *out_ms)
 {
-    int64_t year, month, day, hour, minute, second, ms, offset_ms;
+    int64_t hour, minute, second = 0, ms = 0, offset_ms;
+    if (!take_digits(p, 2, &hour) || !take_one_of(p, ":") || !take_digits(p, 2, &minute))
+        return false;
+    if (take_one_of(p, ":") && (!take_digits(p, 2, &second) || !take_fraction(p, &ms)))
+        return false;
+    if (!take_offset(p, &offset_ms) || hour > 23 || minute > 59 || second > 60)
+        return false;
+    *out_ms = ((hour * 60 + minute) * 60 + second) * SECOND_MS + ms - offset_ms;
+    return true;
+}
+
+/* RFC 3339 section 5.6, date-time; and what people write of it: the date alone, which is its first
+ * moment, and a time without seconds or offset. */
+static bool parse_date(const char *p, int64_t *out_ms)
+{
+    int64_t year, month, day, clock_ms = 0;
     if (!take_digits(&p, 4, &year) || !take_one_of(&p, "-") || !take_digits(&p, 2, &month) ||
-        !take_one_of(&p, "-") || !take_digits(&p, 2, &day) || !take_one_of(&p, "Tt ") ||
-        !take_digits(&p, 2, &hour) || !take_one_of(&p, ":") || !take_digits(&p, 2, &minute) ||
-        !take_one_of(&p, ":") || !take_digits(&p, 2, &second) || !take_fraction(&p, &ms) ||
-        !take_offset(&p, &offset_ms) || *p)
+        !take_one_of(&p, "-") || !take_digits(&p, 2, &day))
         return false;
-    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 ||
-        minute > 59 || second > 60)
+    if (*p && (!take_one_of(&p, "Tt ") || !take_clock(&p, &clock_ms) || *p))
         return false;
-    *out_ms = days_of_date(year, month, day) * DAY_MS +
-              ((hour * 60 + minute) * 60 + second) * SECOND_MS + ms - offset_ms;
+    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
+        return false;
+    *out_ms = days_of_date(year, month, day) * DAY_MS + clock_ms;
     return true;
 }
 
@@ -217,13 +230,13 @@ enum weir_status time_parse(const char *text, const char *field, int64_t *out_ms
                             struct weir_error *error)
 {
     int64_t v;
-    if (parse_rfc3339(text, &v) || parse_epoch(text, &v) || parse_relative(text, &v)) {
+    if (parse_date(text, &v) || parse_epoch(text, &v) || parse_relative(text, &v)) {
         *out_ms = v;
         return WEIR_OK;
     }
     return weir_fail(
         error, WEIR_ESYNTAX, field,
-        "\"%.64s\" is not a time; write 2026-02-03T04:05:06Z, milliseconds since 1970, "
+        "\"%.64s\" is not a time; write 2026-02-03, 2026-02-03T04:05:06Z, milliseconds since 1970, "
         "now, or now-15m (ms s m h d w)",
         text);
 }

@@ -27,9 +27,10 @@ static inline int64_t minute_of(int64_t t_ms)
     return t_ms - (r < 0 ? r + MINUTE_MS : r);
 }
 
-/* Reads RFC 3339 ("2026-02-03T04:05:06.789Z", offset or Z required), epoch milliseconds, "now", or
- * "now-15m" (units ms s m h d w, also now+…). WEIR_ESYNTAX names `field` and says what is
- * accepted. */
+/* Reads RFC 3339 ("2026-02-03T04:05:06.789Z"), which may end after the date, the minutes or the
+ * seconds (without an offset it is UTC: "2026-02-03", "2026-02-03 04:05"), epoch milliseconds,
+ * "now", or "now-15m" (units ms s m h d w, also now+…). WEIR_ESYNTAX names `field` and says what
+ * is accepted. */
 enum weir_status time_parse(const char *text, const char *field, int64_t *out_ms,
                             struct weir_error *error);
 /* A duration such as "5m", "1500ms", "1d", or a number of milliseconds; > 0. */
