@@ -23,14 +23,13 @@ static void note_interval(struct report *r, const struct wt__Account *a)
     char from[TIME_TEXT_SIZE], to[TIME_TEXT_SIZE];
     time_print(a->from, from);
     time_print(a->to, to);
+    const char *many = a->exporters == 1 ? "exporter and domain" : "exporters and domains";
     bool open_start = a->from == INTERVAL_ALL.from_ms, open_end = a->to == INTERVAL_ALL.to_ms;
     if (open_start && open_end)
-        report_note(r, "covers", "all time, %llu exporters and domains heard",
-                    (unsigned long long)a->exporters);
+        report_note(r, "covers", "all time, %llu %s heard", (unsigned long long)a->exporters, many);
     else
-        report_note(r, "covers", "%s to %s, %llu exporters and domains heard",
-                    open_start ? "the start" : from, open_end ? "the end" : to,
-                    (unsigned long long)a->exporters);
+        report_note(r, "covers", "%s to %s, %llu %s heard", open_start ? "the start" : from,
+                    open_end ? "the end" : to, (unsigned long long)a->exporters, many);
 }
 
 /* Each exporter that lost something, so that nobody has to look for it. */

@@ -171,13 +171,20 @@ static void put_sheet(struct buffer *out, const struct sheet *s, struct arena *a
         buffer_print(out, "(nothing)\n");
 }
 
-static void put_notes(struct buffer *out, const struct report *r, bool colour)
+/* Of names of notes; `time` is one, when it is told. */
+static size_t notes_width(const struct report *r)
 {
-    size_t width = 0;
+    size_t width = r->elapsed_us >= 0 ? strlen("time") : 0;
     for (size_t i = 0; i < r->note_count; i++) {
         size_t w = display_width(r->notes[i].name);
         width = w > width ? w : width;
     }
+    return width;
+}
+
+static void put_notes(struct buffer *out, const struct report *r, bool colour)
+{
+    size_t width = notes_width(r);
     for (size_t i = 0; i < r->note_count; i++) {
         const struct note *n = &r->notes[i];
         bool red = colour && n->alert;
@@ -200,8 +207,8 @@ void output_table(struct buffer *out, const struct report *r, const struct outpu
     put_notes(out, r, style->colour);
     if (r->elapsed_us >= 0) {
         char elapsed[GROUPED_SIZE], cpu[GROUPED_SIZE];
-        buffer_print(out, "time  %s us elapsed, %s us processor (the server's)\n",
-                     print_grouped((uint64_t)r->elapsed_us, elapsed),
+        buffer_print(out, "%-*s  %s us elapsed, %s us processor (the server's)\n",
+                     (int)notes_width(r), "time", print_grouped((uint64_t)r->elapsed_us, elapsed),
                      print_grouped((uint64_t)r->cpu_us, cpu));
     }
     arena_free(&scratch);

@@ -3,7 +3,6 @@
  * rows come by bin, and are put together by key here. */
 #include "dbStub.h"
 #include "base/time.h"
-#include "weir/names.h"
 #include "weir/shapes_db.h"
 #include "weir/totals.h"
 
@@ -182,11 +181,11 @@ static void draw(const struct series *s, const struct line *line, struct buffer 
 }
 
 static void put_line(struct sheet *sheet, const struct series *s, const struct line *line,
-                     const struct totals_keys *keys, const struct tag_names *tags,
+                     const struct totals_keys *keys, const struct key_names *names,
                      struct buffer *text)
 {
     for (int i = 0; i < keys->count; i++)
-        totals_key_cell(sheet, tags, keys->names[i], line->row, i);
+        totals_key_cell(sheet, names, keys->names[i], line->row, i);
     draw(s, line, text);
     sheet_text(sheet, text->failed ? NULL : (const char *)text->bytes);
     sheet_number(sheet, line->total);
@@ -199,11 +198,11 @@ static void put_line(struct sheet *sheet, const struct series *s, const struct l
 static void fill_table(struct request *r, struct report *report, const struct totals_keys *keys,
                        struct series *s)
 {
-    struct tag_names tags = {0};
+    struct key_names names;
     struct buffer text = {0};
     char from[TIME_TEXT_SIZE], to[TIME_TEXT_SIZE];
     unsigned percent = (unsigned)settings.percentile;
-    tag_names_load(r, &tags);
+    key_names_load(r, keys, &names);
     time_print(settings.from_ms, from);
     time_print(settings.to_ms, to);
     for (int i = 0; i < keys->count; i++)
@@ -217,7 +216,7 @@ static void fill_table(struct request *r, struct report *report, const struct to
     if (s->measure == 0)
         sheet_column(&report->sheet, rate ? rate : "", SHEET_RIGHT);
     for (size_t i = 0; i < s->count; i++)
-        put_line(&report->sheet, s, &s->lines[i], keys, &tags, &text);
+        put_line(&report->sheet, s, &s->lines[i], keys, &names, &text);
     report_note(report, "bins", "%llu of %lld s, %s to %s", (unsigned long long)s->bins,
                 (long long)(settings.step_ms / 1000), from, to);
     if (s->answer->__sizepercentile > (int)s->count)
@@ -225,7 +224,7 @@ static void fill_table(struct request *r, struct report *report, const struct to
                     s->answer->__sizepercentile);
     account_notes(report, s->answer->account);
     buffer_free(&text);
-    tag_names_free(&tags);
+    key_names_free(&names);
 }
 
 static void fill_report(struct request *r, struct report *report, const struct totals_keys *keys,

@@ -99,7 +99,9 @@ enum outcome session_fail(struct session *s, struct weir_error *error)
     struct envelope_fault fault = {0};
     if (envelope_fault_read(soap, &fault)) {
         const char *field = fault.field && *fault.field ? fault.field : NULL;
-        bool named = !field || strstr(fault.message, field);
+        /* What is wrong with a filter may be that it ends: "the filter" is no name of the field. */
+        bool named =
+            !field || (strstr(fault.message, field) && strcmp(field, "filter") != 0);
         (void)weir_fail(error, status_of(fault.code), field, "%.64s%s%.300s%s", named ? "" : field,
                         named ? "" : ": ", fault.message,
                         fault.retryable ? " (try again later)" : "");

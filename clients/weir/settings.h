@@ -25,7 +25,7 @@
     X(filter, "filter", "F", OPTION_TEXT, 0, 0,                                                    \
       "which flows, as nfdump writes it: \"dst port 443 and proto tcp\"")                          \
     X(from_ms, "from", "T", OPTION_TIME, 0, 0,                                                     \
-      "start, included: RFC 3339, epoch milliseconds, now-15m (all)")                              \
+      "start, included: now-15m, 2026-02-03, 2026-02-03T04:05Z (all)")                             \
     X(to_ms, "to", "T", OPTION_TIME, 0, 0, "end, not included (all)")                              \
     X(step_ms, "step", "D", OPTION_DURATION, 0, 0,                                                 \
       "a row per key and time bin of this length: 5m, 1h")                                         \

@@ -1,10 +1,10 @@
 /* totals.c - `weir totals`: sums by any keys. The question is Aggregate of db.wsdl. */
 #include "dbStub.h"
 #include "base/time.h"
+#include "flow/filter.h"
 #include "ie/ie.h"
 #include "weir/json_number.h"
 #include "weir/shapes_db.h"
-#include "weir/names.h"
 #include "weir/totals.h"
 
 #include <stdlib.h>
@@ -125,6 +125,22 @@ bool totals_key_number(const struct wt__Row *row, int key, uint32_t *out)
     return *text >= '0' && *text <= '9' && *end == '\0' && v <= UINT32_MAX;
 }
 
+/* The elements of the short names (store.h, totals_request). */
+static bool key_element(const char *name, ie_key *out)
+{
+    static const struct {
+        const char *name;
+        ie_key key;
+    } rows[] = {{"srcPort", IANA(7)}, {"dstPort", IANA(11)}, {"srcAS", IANA(16)},
+                {"dstAS", IANA(17)},  {"proto", IANA(4)},    {"tos", IANA(5)}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (strcmp(rows[i].name, name) == 0) {
+            *out = rows[i].key;
+            return true;
+        }
+    return ie_key_parse(name, strlen(name), out);
+}
+
 /* Whether the element that a key names holds numbers: then its values are numbers in JSON. */
 static bool key_is_numeric(const char *name)
 {
@@ -135,7 +151,7 @@ static bool key_is_numeric(const char *name)
         [IE_FLOAT64] = true,    [IE_SECONDS] = true,    [IE_MILLISECONDS] = true,
     };
     ie_key key;
-    return name && ie_key_parse(name, strlen(name), &key) && numeric[ie_storage_type(key)];
+    return name && key_element(name, &key) && numeric[ie_storage_type(key)];
 }
 
 static void put_key(struct buffer *out, const struct wt__Key *k, bool numeric)
@@ -208,47 +224,101 @@ void totals_json(struct buffer *out, const void *context)
 
 /* ---- the sheet ------------------------------------------------------------------------------- */
 
-static bool is_tag_key(const char *name)
+/* Which names a key's values have. */
+enum named { NAMED_NOT, NAMED_TAG, NAMED_DEVICE, NAMED_PROTOCOL };
+
+static enum named key_named(const char *name)
 {
-    return strcmp(name, "srcTag") == 0 || strcmp(name, "dstTag") == 0;
+    ie_key key;
+    if (!key_element(name, &key))
+        return NAMED_NOT;
+    return key == WEIR_SRC_TAG || key == WEIR_DST_TAG ? NAMED_TAG
+           : key == WEIR_EXPORTER                     ? NAMED_DEVICE
+           : key == IANA(4)                           ? NAMED_PROTOCOL
+                                                      : NAMED_NOT;
+}
+
+void key_names_load(struct request *r, const struct totals_keys *keys, struct key_names *out)
+{
+    bool tags = false, devices = false;
+    for (int i = 0; i < keys->count; i++) {
+        tags = tags || key_named(keys->names[i]) == NAMED_TAG;
+        devices = devices || key_named(keys->names[i]) == NAMED_DEVICE;
+    }
+    *out = (struct key_names){0};
+    if (tags)
+        tag_names_load(r, &out->tags);
+    if (devices)
+        device_names_load(r, &out->devices);
+}
+
+void key_names_free(struct key_names *n)
+{
+    tag_names_free(&n->tags);
+    device_names_free(&n->devices);
+}
+
+static const char *name_of(const struct key_names *n, const char *key, const struct wt__Row *row,
+                           int i)
+{
+    uint32_t number = 0;
+    enum named named = key_named(key);
+    if (named == NAMED_DEVICE)
+        return device_name(&n->devices, row->key[i].__item);
+    if (named == NAMED_NOT || !totals_key_number(row, i, &number))
+        return NULL;
+    if (named == NAMED_PROTOCOL)
+        return number <= UINT8_MAX ? filter_protocol_name((uint8_t)number) : NULL;
+    return number ? tag_name(&n->tags, number) : "(no tag)";
+}
+
+void totals_key_cell(struct sheet *sheet, const struct key_names *names, const char *key,
+                     const struct wt__Row *row, int i)
+{
+    if (i >= row->__sizekey || key_absent(&row->key[i])) {
+        sheet_text(sheet, NULL);
+        return;
+    }
+    const char *name = names ? name_of(names, key, row, i) : NULL;
+    if (name)
+        sheet_print(sheet, "%.63s %.63s", row->key[i].__item, name);
+    else
+        sheet_text(sheet, row->key[i].__item);
 }
 
 struct totals_view {
     struct sheet *sheet;
     const struct totals_keys *keys;
-    const struct tag_names *tags;
+    const struct key_names *names; /* NULL: CSV */
     bool bins, estimated;
+    size_t order;                /* the measure that rows are ordered by */
+    const struct wt__Counts *whole; /* of which rows are a share; NULL: no column tells it */
 };
 
-void totals_key_cell(struct sheet *sheet, const struct tag_names *tags, const char *key,
-                     const struct wt__Row *row, int i)
+static void share_cell(const struct totals_view *v, uint64_t part)
 {
-    uint32_t tag;
-    const char *name = NULL;
-    if (i >= row->__sizekey || key_absent(&row->key[i])) {
-        sheet_text(sheet, NULL);
-        return;
-    }
-    if (tags && is_tag_key(key) && totals_key_number(row, i, &tag))
-        name = tag ? tag_name(tags, tag) : "(no tag)";
-    if (name)
-        sheet_print(sheet, "%u %.63s", tag, name);
+    const uint64_t sums[] = {v->whole->octets, v->whole->packets, v->whole->flows};
+    if (sums[v->order])
+        sheet_decimal(v->sheet, 100.0 * (double)part / (double)sums[v->order]);
     else
-        sheet_text(sheet, row->key[i].__item);
+        sheet_text(v->sheet, NULL);
 }
 
 static void row_cells(const struct totals_view *v, const struct wt__Row *row)
 {
+    const uint64_t sums[] = {row->octets, row->packets, row->flows};
     char bin[TIME_TEXT_SIZE];
     for (int i = 0; i < v->keys->count; i++)
-        totals_key_cell(v->sheet, v->tags, v->keys->names[i], row, i);
+        totals_key_cell(v->sheet, v->names, v->keys->names[i], row, i);
     if (v->bins) {
         time_print(row->bin ? *row->bin : 0, bin);
         sheet_text(v->sheet, bin);
     }
-    sheet_number(v->sheet, row->octets);
-    sheet_number(v->sheet, row->packets);
-    sheet_number(v->sheet, row->flows);
+    for (size_t i = 0; i < 3; i++) {
+        sheet_number(v->sheet, sums[i]);
+        if (v->whole && i == v->order)
+            share_cell(v, sums[i]);
+    }
     if (v->estimated) {
         sheet_number(v->sheet, row->estimatedOctets);
         sheet_number(v->sheet, row->estimatedPackets);
@@ -257,13 +327,18 @@ static void row_cells(const struct totals_view *v, const struct wt__Row *row)
 
 static void columns(const struct totals_view *v)
 {
-    for (int i = 0; i < v->keys->count; i++)
-        sheet_column(v->sheet, v->keys->names[i],
-                     key_is_numeric(v->keys->names[i]) && !v->tags ? SHEET_RIGHT : 0);
+    for (int i = 0; i < v->keys->count; i++) {
+        const char *name = v->keys->names[i];
+        bool right = key_is_numeric(name) && !(v->names && key_named(name) != NAMED_NOT);
+        sheet_column(v->sheet, name, right ? SHEET_RIGHT : 0);
+    }
     if (v->bins)
         sheet_column(v->sheet, "from", 0);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++) {
         sheet_column(v->sheet, measures[i], SHEET_RIGHT);
+        if (v->whole && i == v->order)
+            sheet_column(v->sheet, "%", SHEET_RIGHT);
+    }
     if (v->estimated) {
         sheet_column(v->sheet, "estimated octets", SHEET_RIGHT);
         sheet_column(v->sheet, "estimated packets", SHEET_RIGHT);
@@ -283,24 +358,27 @@ static bool any_estimated(const struct _db__AggregateResponse *a)
 void totals_report(struct request *r, struct report *report, const struct totals_keys *keys,
                    const struct _db__AggregateResponse *a)
 {
-    struct tag_names tags = {0};
-    bool want_names = false, table = r->output->write == output_table;
-    for (int i = 0; i < keys->count; i++)
-        want_names = want_names || (table && is_tag_key(keys->names[i]));
-    if (want_names)
-        tag_names_load(r, &tags);
+    struct key_names names = {0};
+    bool table = r->output->write == output_table;
+    char shown[GROUPED_SIZE], all[GROUPED_SIZE];
     struct totals_view v = {.sheet = &report->sheet,
                             .keys = keys,
-                            .tags = want_names ? &tags : NULL,
+                            .names = table ? &names : NULL,
                             .bins = r->settings->step_ms > 0,
                             .estimated = !table || any_estimated(a)};
+    (void)request_choice(r, "order", r->settings->order, measures, 3, &v.order);
+    if (table)
+        key_names_load(r, keys, &names);
+    if (table && (keys->count || v.bins) && a->account && a->account->sampling)
+        v.whole = a->account->sampling->raw;
     columns(&v);
     for (int i = 0; i < a->__sizerow; i++)
         row_cells(&v, &a->row[i]);
     if (a->groups > (uint64_t)a->__sizerow)
-        report_note(report, "rows", "%d of %llu", a->__sizerow, (unsigned long long)a->groups);
+        report_note(report, "rows", "%s of %s", print_grouped((uint64_t)a->__sizerow, shown),
+                    print_grouped(a->groups, all));
     account_notes(report, a->account);
-    tag_names_free(&tags);
+    key_names_free(&names);
 }
 
 enum outcome totals_answer(struct request *r, struct report *report,

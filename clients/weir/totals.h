@@ -3,6 +3,7 @@
 #ifndef WEIR_CLIENT_TOTALS_H
 #define WEIR_CLIENT_TOTALS_H
 
+#include "weir/names.h"
 #include "weir/session.h"
 
 #define KEYS_MOST 8
@@ -31,9 +32,17 @@ void totals_report(struct request *r, struct report *report, const struct totals
  * closes it. */
 enum outcome totals_answer(struct request *r, struct report *report,
                            const struct _db__AggregateResponse *a);
-struct tag_names;
-/* The cell of a row's key number i, called `key`; `tags` may be NULL: no names. */
-void totals_key_cell(struct sheet *sheet, const struct tag_names *tags, const char *key,
+
+/* Names for the keys of a table: those of tags, devices and protocols stand behind their numbers
+ * and addresses. Only what the keys can use is asked for. */
+struct key_names {
+    struct tag_names tags;
+    struct device_names devices;
+};
+void key_names_load(struct request *r, const struct totals_keys *keys, struct key_names *out);
+void key_names_free(struct key_names *n);
+/* The cell of a row's key number i, called `key`; `names` may be NULL: none. */
+void totals_key_cell(struct sheet *sheet, const struct key_names *names, const char *key,
                      const struct wt__Row *row, int i);
 
 /* The value of a row's key as an unsigned number; false when it is absent or something else. */

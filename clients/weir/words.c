@@ -49,8 +49,7 @@ static const struct word words[] = {
     {"type", "del", "NAME", "remove a rule", 0, 1, 1, word_type_del},
     {"type", "list", "", "all flow types, in the order they are tried", 0, 0, 0, word_type_list},
     {"policy", "set", "DEVICE DOMAIN METHOD",
-     "anonymise a domain, or \"all\" of a device or of \"all\"; METHOD: crypto-pan, truncate, "
-     "remove, or none, an exception from a wider policy",
+     "anonymise; METHOD: crypto-pan, truncate, remove or none; DEVICE and DOMAIN may be \"all\"",
      ACCEPT_ANONYMISE, 3, 3, word_policy_set},
     {"policy", "del", "DEVICE DOMAIN", "anonymise it as a wider policy says, or no more", 0, 2, 2,
      word_policy_del},
@@ -94,20 +93,31 @@ static const struct {
 
 /* ---- help ------------------------------------------------------------------------------------ */
 
+#define HEAD_WIDTH 38 /* of a word with its operands, beside which its help stands */
+
 static void print_word(char *out, size_t size, const struct word *w)
 {
     (void)snprintf(out, size, "%s%s%s%s%s", w->name, w->verb ? " " : "", w->verb ? w->verb : "",
                    *w->operands ? " " : "", w->operands);
 }
 
-static void help_all(struct buffer *out)
+/* A word that leaves its help no room has it on the next line. */
+static void put_word(struct buffer *out, const struct word *w)
 {
     char head[96];
+    print_word(head, sizeof head, w);
+    if (strlen(head) > HEAD_WIDTH)
+        buffer_print(out, "  weir %s\n  %*s", head, HEAD_WIDTH + 5, "");
+    else
+        buffer_print(out, "  weir %-*s", HEAD_WIDTH, head);
+    buffer_print(out, " %s\n", w->help);
+}
+
+static void help_all(struct buffer *out)
+{
     buffer_print(out, "weir asks a Weir service how much, between whom, when.\n\n");
-    for (size_t i = 0; i < WORD_COUNT; i++) {
-        print_word(head, sizeof head, &words[i]);
-        buffer_print(out, "  weir %-38s %s\n", head, words[i].help);
-    }
+    for (size_t i = 0; i < WORD_COUNT; i++)
+        put_word(out, &words[i]);
     char options[4096];
     settings_help(ACCEPT_ALWAYS, options, sizeof options);
     buffer_print(out, "\n%s\n`weir WORD --help` lists the options of a word.\n", options);
@@ -129,12 +139,10 @@ static void help_word(struct buffer *out, const struct word *w)
 /* A name that has verbs: all of them. */
 static void help_group(struct buffer *out, const char *name)
 {
-    char head[96];
     for (size_t i = 0; i < WORD_COUNT; i++)
-        if (strcmp(words[i].name, name) == 0) {
-            print_word(head, sizeof head, &words[i]);
-            buffer_print(out, "  weir %-38s %s\n", head, words[i].help);
-        }
+        if (strcmp(words[i].name, name) == 0)
+            put_word(out, &words[i]);
+    buffer_print(out, "\n`weir %s VERB --help` lists the options of each.\n", name);
 }
 
 /* ---- finding --------------------------------------------------------------------------------- */

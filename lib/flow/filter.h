@@ -57,6 +57,9 @@ enum weir_status filter_parse(const char *text, filter_tag_resolver resolve, voi
 void filter_free(struct filter *f);
 bool filter_is_all(const struct filter *f); /* matches every record without looking */
 
+/* What filters call a protocol (tcp, for 6), in IANA's keywords; NULL when it has no name. */
+const char *filter_protocol_name(uint8_t number);
+
 /* The elements it looks at; the caller provides them (those a block has) in the frame. */
 const ie_key *filter_keys(const struct filter *f, size_t *count);
 

@@ -10,7 +10,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define NUMBER_TEXT_MOST    63
 #define NTP_TO_UNIX_SECONDS UINT64_C(2208988800) /* RFC 7011 section 6.1.9: 1900 to 1970 */
@@ -23,35 +22,30 @@ struct named_number {
 /* Keywords of IANA's registry "Assigned Internet Protocol Numbers", and the names nfdump knows. */
 /* clang-format off */
 static const struct named_number protocols[] = {
-    {"hopopt", 0},     {"icmp", 1},        {"igmp", 2},      {"ggp", 3},        {"ipip", 4},
-    {"ipencap", 4},    {"st", 5},          {"tcp", 6},       {"cbt", 7},        {"egp", 8},
-    {"igp", 9},        {"bbn-rcc-mon", 10},{"nvp-ii", 11},   {"pup", 12},       {"argus", 13},
-    {"emcon", 14},     {"xnet", 15},       {"chaos", 16},    {"udp", 17},       {"mux", 18},
-    {"dcn-meas", 19},  {"hmp", 20},        {"prm", 21},      {"xns-idp", 22},   {"trunk-1", 23},
-    {"trunk-2", 24},   {"leaf-1", 25},     {"leaf-2", 26},   {"rdp", 27},       {"irtp", 28},
-    {"iso-tp4", 29},   {"netblt", 30},     {"mfe-nsp", 31},  {"merit-inp", 32}, {"dccp", 33},
-    {"3pc", 34},       {"idpr", 35},       {"xtp", 36},      {"ddp", 37},       {"idpr-cmtp", 38},
-    {"tp++", 39},      {"il", 40},         {"ipv6", 41},     {"sdrp", 42},      {"ipv6-route", 43},
-    {"ipv6-frag", 44}, {"idrp", 45},       {"rsvp", 46},     {"gre", 47},       {"dsr", 48},
-    {"bna", 49},       {"esp", 50},        {"ah", 51},       {"i-nlsp", 52},    {"swipe", 53},
-    {"narp", 54},      {"mobile", 55},     {"tlsp", 56},     {"skip", 57},      {"ipv6-icmp", 58},
-    {"icmp6", 58},     {"icmpv6", 58},     {"ipv6-nonxt", 59},{"ipv6-opts", 60},{"cftp", 62},
-    {"sat-expak", 64}, {"kryptolan", 65},  {"rvd", 66},      {"ippc", 67},      {"sat-mon", 69},
-    {"visa", 70},      {"ipcv", 71},       {"cpnx", 72},     {"cphb", 73},      {"wsn", 74},
-    {"pvp", 75},       {"br-sat-mon", 76}, {"sun-nd", 77},   {"wb-mon", 78},    {"wb-expak", 79},
-    {"iso-ip", 80},    {"vmtp", 81},       {"secure-vmtp", 82},{"vines", 83},   {"ttp", 84},
-    {"nsfnet-igp", 85},{"dgp", 86},        {"tcf", 87},      {"eigrp", 88},     {"ospf", 89},
-    {"sprite-rpc", 90},{"larp", 91},       {"mtp", 92},      {"ax.25", 93},     {"micp", 95},
-    {"scc-sp", 96},    {"etherip", 97},    {"encap", 98},    {"gmtp", 100},     {"ifmp", 101},
-    {"pnni", 102},     {"pim", 103},       {"aris", 104},    {"scps", 105},     {"qnx", 106},
-    {"a/n", 107},      {"ipcomp", 108},    {"snp", 109},     {"compaq-peer", 110},
-    {"ipx-in-ip", 111},
-    {"vrrp", 112},     {"pgm", 113},       {"l2tp", 115},    {"ddx", 116},      {"iatp", 117},
-    {"stp", 118},      {"srp", 119},       {"uti", 120},     {"smp", 121},      {"sm", 122},
-    {"ptp", 123},      {"isis", 124},      {"fire", 125},    {"crtp", 126},     {"crudp", 127},
-    {"sscopmce", 128}, {"iplt", 129},      {"sps", 130},     {"pipe", 131},     {"sctp", 132},
-    {"fc", 133},       {"mobility-header", 135},{"udplite", 136},{"mpls-in-ip", 137},{"manet", 138},
-    {"shim6", 139},    {"wesp", 140},      {"rohc", 141},    {"ethernet", 143},
+    {"hopopt", 0}, {"icmp", 1}, {"igmp", 2}, {"ggp", 3}, {"ipip", 4}, {"ipencap", 4}, {"st", 5},
+    {"tcp", 6}, {"cbt", 7}, {"egp", 8}, {"igp", 9}, {"bbn-rcc-mon", 10}, {"nvp-ii", 11},
+    {"pup", 12}, {"argus", 13}, {"emcon", 14}, {"xnet", 15}, {"chaos", 16}, {"udp", 17},
+    {"mux", 18}, {"dcn-meas", 19}, {"hmp", 20}, {"prm", 21}, {"xns-idp", 22}, {"trunk-1", 23},
+    {"trunk-2", 24}, {"leaf-1", 25}, {"leaf-2", 26}, {"rdp", 27}, {"irtp", 28}, {"iso-tp4", 29},
+    {"netblt", 30}, {"mfe-nsp", 31}, {"merit-inp", 32}, {"dccp", 33}, {"3pc", 34}, {"idpr", 35},
+    {"xtp", 36}, {"ddp", 37}, {"idpr-cmtp", 38}, {"tp++", 39}, {"il", 40}, {"ipv6", 41},
+    {"sdrp", 42}, {"ipv6-route", 43}, {"ipv6-frag", 44}, {"idrp", 45}, {"rsvp", 46}, {"gre", 47},
+    {"dsr", 48}, {"bna", 49}, {"esp", 50}, {"ah", 51}, {"i-nlsp", 52}, {"swipe", 53}, {"narp", 54},
+    {"mobile", 55}, {"tlsp", 56}, {"skip", 57}, {"ipv6-icmp", 58}, {"icmp6", 58}, {"icmpv6", 58},
+    {"ipv6-nonxt", 59}, {"ipv6-opts", 60}, {"cftp", 62}, {"sat-expak", 64}, {"kryptolan", 65},
+    {"rvd", 66}, {"ippc", 67}, {"sat-mon", 69}, {"visa", 70}, {"ipcv", 71}, {"cpnx", 72},
+    {"cphb", 73}, {"wsn", 74}, {"pvp", 75}, {"br-sat-mon", 76}, {"sun-nd", 77}, {"wb-mon", 78},
+    {"wb-expak", 79}, {"iso-ip", 80}, {"vmtp", 81}, {"secure-vmtp", 82}, {"vines", 83}, {"ttp", 84},
+    {"nsfnet-igp", 85}, {"dgp", 86}, {"tcf", 87}, {"eigrp", 88}, {"ospf", 89}, {"sprite-rpc", 90},
+    {"larp", 91}, {"mtp", 92}, {"ax.25", 93}, {"micp", 95}, {"scc-sp", 96}, {"etherip", 97},
+    {"encap", 98}, {"gmtp", 100}, {"ifmp", 101}, {"pnni", 102}, {"pim", 103}, {"aris", 104},
+    {"scps", 105}, {"qnx", 106}, {"a/n", 107}, {"ipcomp", 108}, {"snp", 109}, {"compaq-peer", 110},
+    {"ipx-in-ip", 111}, {"vrrp", 112}, {"pgm", 113}, {"l2tp", 115}, {"ddx", 116}, {"iatp", 117},
+    {"stp", 118}, {"srp", 119}, {"uti", 120}, {"smp", 121}, {"sm", 122}, {"ptp", 123},
+    {"isis", 124}, {"fire", 125}, {"crtp", 126}, {"crudp", 127}, {"sscopmce", 128}, {"iplt", 129},
+    {"sps", 130}, {"pipe", 131}, {"sctp", 132}, {"fc", 133}, {"mobility-header", 135},
+    {"udplite", 136}, {"mpls-in-ip", 137}, {"manet", 138}, {"shim6", 139}, {"wesp", 140},
+    {"rohc", 141}, {"ethernet", 143},
 };
 /* clang-format on */
 static const struct named_number directions[] = {
@@ -66,6 +60,14 @@ static const struct named_number *find_name(const struct named_number *names, si
     for (size_t i = 0; i < n; i++)
         if (token_is(t, names[i].name))
             return &names[i];
+    return NULL;
+}
+
+const char *filter_protocol_name(uint8_t number)
+{
+    for (size_t i = 0; i < COUNT(protocols); i++)
+        if (protocols[i].number == number)
+            return protocols[i].name;
     return NULL;
 }
 
@@ -235,6 +237,13 @@ static bool read_tag(struct parser *p, const struct token *t, uint64_t most, str
     return true;
 }
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'                     ? c - '0'
+           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                    : -1;
+}
+
 static bool read_mac(struct parser *p, const struct token *t, uint64_t most, struct value *v)
 {
     uint64_t n = 0;
@@ -244,9 +253,7 @@ static bool read_mac(struct parser *p, const struct token *t, uint64_t most, str
         return false;
     for (int i = 0; i < 17; i++) {
         char c = t->text[i];
-        int digit = c >= '0' && c <= '9'                     ? c - '0'
-                    : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                             : -1;
+        int digit = hex_digit(c);
         if (i % 3 == 2 ? c != ':' && c != '-' : digit < 0)
             return false;
         if (i % 3 != 2)
@@ -385,13 +392,6 @@ static bool read_string(struct parser *p, const struct token *t, uint64_t most, 
     v->is_text = true;
     v->text = (struct octets){(const uint8_t *)t->text, t->length};
     return true;
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'                     ? c - '0'
-           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                    : -1;
 }
 
 /* 0x and pairs of hex digits are octets; a quoted text is its octets; digits are a number. */

@@ -219,15 +219,15 @@ static const struct canned_row data[] = {
 static void totals_as_a_table(void)
 {
     expect_out(ASK(data, "totals --by srcTag,dstTag --top 4 --time"),
-               "srcTag      dstTag    octets  packets  flows\n"
-               "----------  --------  ------  -------  -----\n"
-               "1 PoP-BA    2 PoP-PE   1,000       10      1\n"
-               "2 PoP-PE    1 PoP-BA     200        2      1\n"
-               "0 (no tag)  1 PoP-BA      30        3      1\n"
-               "1 PoP-BA    1 PoP-BA       4        4      1\n"
+               "srcTag      dstTag    octets        %  packets  flows\n"
+               "----------  --------  ------  -------  -------  -----\n"
+               "1 PoP-BA    2 PoP-PE   1,000  1000.00       10      1\n"
+               "2 PoP-PE    1 PoP-BA     200   200.00        2      1\n"
+               "0 (no tag)  1 PoP-BA      30    30.00        3      1\n"
+               "1 PoP-BA    1 PoP-BA       4     4.00        4      1\n"
                "\n"
                "rows      4 of 9\n" NOTES
-               "time  1,500 us elapsed, 700 us processor (the server's)\n");
+               "time      1,500 us elapsed, 700 us processor (the server's)\n");
 }
 
 static void totals_as_csv(void)
@@ -298,6 +298,52 @@ static void keys_in_json_have_their_types(void)
                       "24\",\"protocolIdentifier\":6,\"interfaceName\":\"7\",\"srcTag\":null,"
                       "\"samplingRate\":\"nan\",\"bin\":-60000,\"octets\":18446744073709551615,";
     CU_ASSERT_EQUAL(strncmp(s->out, row, strlen(row)), 0);
+    canned_stop(&server);
+}
+
+#define NAMED_ROW(exporter, proto, flows)                                                          \
+    "<d:row><t:key name=\"exporter\">" exporter "</t:key><t:key name=\"proto\">" proto             \
+    "</t:key><t:key name=\"dstPort\">443</t:key><t:octets>5</t:octets><t:packets>1</t:packets>"    \
+    "<t:flows>" flows "</t:flows><t:estimatedOctets>5</t:estimatedOctets>"                         \
+    "<t:estimatedPackets>1</t:estimatedPackets><t:estimatedFlows>1</t:estimatedFlows></d:row>"
+
+/* Short names are the elements that they stand for; the whole is 4 flows. */
+static void keys_in_tables_have_names(void)
+{
+    static const struct canned_row rows[] = {
+        {"Aggregate>", 200,
+         ENVELOPE("<d:AggregateResponse>" NAMED_ROW("192.0.2.1", "6", "3")
+                      NAMED_ROW("192.0.2.2", "253", "1") "<d:groups>2</d:groups>" ACCOUNT(
+                          "d:account", "lossy") "<d:elapsedMicroseconds>0</d:elapsedMicroseconds>"
+                                                "<d:cpuMicroseconds>0</d:cpuMicroseconds>"
+                                                "</d:AggregateResponse>"),
+         NULL},
+        {"ListMDevs", 200,
+         ENVELOPE("<c:ListMDevsResponse><c:mdev><t:address>192.0.2.1</t:address>"
+                  "<t:name>border</t:name></c:mdev></c:ListMDevsResponse>"),
+         NULL},
+    };
+    expect_out(ASK(rows, "totals --by exporter,proto,dstPort --order flows"),
+               "exporter          proto  dstPort  octets  packets  flows      %\n"
+               "----------------  -----  -------  ------  -------  -----  -----\n"
+               "192.0.2.1 border  6 tcp      443       5        1      3  75.00\n"
+               "192.0.2.2         253        443       5        1      1  25.00\n"
+               "\n" NOTES);
+    struct said *s = ASK(rows, "totals --by exporter,proto,dstPort --format json");
+    const char *row = "{\"rows\":[\n{\"exporter\":\"192.0.2.1\",\"proto\":6,\"dstPort\":443,";
+    CU_ASSERT_EQUAL(strncmp(s->out, row, strlen(row)), 0);
+    canned_stop(&server);
+}
+
+static void faults_name_their_field(void)
+{
+    static const struct canned_row rows[] = {
+        {"Aggregate>", 500,
+         FAULT("BadArgument", "filter", "column 3: found 'x', expected the end of the filter"),
+         NULL},
+    };
+    CU_ASSERT_STRING_EQUAL(ASK(rows, "totals --filter x")->error.message,
+                           "filter: column 3: found 'x', expected the end of the filter");
     canned_stop(&server);
 }
 
@@ -523,6 +569,8 @@ UNIT_MAIN("words", {"usage errors say what to do", usage_errors_say_what_to_do},
           {"totals as JSON", totals_as_json},
           {"the question carries every option", the_question_carries_every_option},
           {"keys in JSON have their types", keys_in_json_have_their_types},
+          {"keys in tables have names", keys_in_tables_have_names},
+          {"faults name their field", faults_name_their_field},
           {"the matrix has names and sums", the_matrix_has_names_and_sums},
           {"the account marks the lossy", the_account_marks_the_lossy},
           {"devices have names", devices_have_names},

@@ -26,6 +26,7 @@ def test_weird():
         lib.check(of_word < options and "--data" in of_word, f"options of {word}: {of_word}")
         lib.check("--netflow" not in of_word, f"{word} does not listen")
         lib.equal(lib.run(lib.WEIRD, "--help", word), text, f"help before {word}")
+        lib.check(not re.search(r"^  --.*(records|export): ", text, re.M), f"whose the options of {word} are: {text}")
     import subprocess
     refused = subprocess.run([lib.WEIRD, "imprt"], capture_output=True, text=True)
     lib.check(refused.returncode == 2 and all(w in refused.stderr for w in words), refused.stderr)
@@ -35,6 +36,9 @@ def test_weir():
     everything = lib.run(lib.WEIR, "--help")
     words = re.findall(r"^  weir (\w+)(?: (add|del|list|set))?", everything, re.M)
     lib.check(len(words) >= 30, f"words: {words}")
+    lines = everything.split("\n\n")[1].splitlines()
+    helps = [line for line in lines if line[45:46] == " " != line[46:47]]
+    lib.equal(len(helps), len(words), f"aligned helps in {everything}")
     for word in words:
         word = [w for w in word if w]
         text = lib.run(lib.WEIR, *word, "--help")
