@@ -55,6 +55,8 @@ void weird_key_folder(const struct weird_settings *s, char out[KEY_FOLDER_SIZE])
 
 /* Prints "weird: MESSAGE" and returns `code`. */
 int weird_complain(const struct weir_error *error, int code);
+/* For words that only print: when who reads stdout goes away, as head does, they end silently. */
+void weird_reader_may_leave(void);
 int weird_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* One line that is drawn over itself while work goes on; nothing when stderr is no terminal. */

@@ -175,8 +175,10 @@ static int finish(struct export *e, enum weir_status status)
     progress_clear();
     if (fflush(stdout) != 0 && status == WEIR_OK)
         status = weir_fail(e->error, WEIR_EIO, NULL, "cannot write: %s", strerror(errno));
+    if (status == WEIR_ESYNTAX)
+        return weird_usage("--filter: %s", e->error->message);
     if (status != WEIR_OK)
-        return weird_complain(e->error, status == WEIR_ESYNTAX ? 2 : 1);
+        return weird_complain(e->error, 1);
     if (written.too_long)
         fprintf(stderr, "weird: %" PRIu64 " records are longer than an IPFIX message can be: left "
                         "out\n", written.too_long);
@@ -195,6 +197,7 @@ int weird_export(struct weird_settings *s, int operands, char **operand)
     struct store *store;
     if (operands > 0)
         return weird_usage("export: '%s' is too much", operand[0]);
+    weird_reader_may_leave();
     for (size_t i = 0; i < FORMATS; i++)
         if (strcmp(s->format, formats[i].name) == 0)
             format = &formats[i];

@@ -80,9 +80,10 @@ static const struct option_row rows[] = {
      &settings.batch_rows, 64, 1 << 20},
     {"filter", "FILTER", "records, export: only those that match", OPTION_TEXT, &settings.filter, 0,
      0},
-    {"from", "TIME", "records, export: flows that end at or after it", OPTION_TIME,
+    {"from", "TIME", "records, names, export: what ended at or after it", OPTION_TIME,
      &settings.from_ms, 0, 0},
-    {"to", "TIME", "records, export: flows that end before it", OPTION_TIME, &settings.to_ms, 0, 0},
+    {"to", "TIME", "records, names, export: what ended before it", OPTION_TIME, &settings.to_ms, 0,
+     0},
     {"format", "NAME", "export: csv, json or ipfix (json)", OPTION_TEXT, &settings.format, 0, 0},
     {"verbose", NULL, "log more", OPTION_FLAG, &settings.verbose, 0, 0},
     {"help", NULL, "this; after a word, about the word", OPTION_FLAG, &settings.asked, 0, 0},
@@ -141,6 +142,11 @@ int weird_complain(const struct weir_error *error, int code)
     return code;
 }
 
+void weird_reader_may_leave(void)
+{
+    signal(SIGPIPE, SIG_DFL);
+}
+
 int weird_usage(const char *format, ...)
 {
     va_list arguments;
@@ -176,14 +182,27 @@ static void print_word(const struct word *word)
            word->operands, word->help);
 }
 
+/* "records, export: only those that match" says whose option it is; who asked about the word knows.
+ */
+static const char *help_within(const struct word *word, const char *help)
+{
+    const char *colon = strstr(help, ": "), *name = strstr(help, word->name);
+    return colon && name && name < colon ? colon + 2 : help;
+}
+
 static void print_options(const struct word *word)
 {
     char text[16384];
     struct option_row taken[ROWS];
     size_t count = 0;
-    for (size_t i = 0; i < ROWS; i++)
-        if (!word || takes(word, rows[i].name))
-            taken[count++] = rows[i];
+    for (size_t i = 0; i < ROWS; i++) {
+        if (word && !takes(word, rows[i].name))
+            continue;
+        taken[count] = rows[i];
+        if (word)
+            taken[count].help = help_within(word, rows[i].help);
+        count++;
+    }
     options_help(taken, count, text, sizeof text);
     printf("\nOptions\n%s", text);
 }
@@ -360,7 +379,7 @@ int main(int argc, char **argv)
     if (read_options(argc, argv, &operands) != 0)
         return 2;
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of the write, like a full disk */
-    signal(SIGPIPE, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN); /* weird_reader_may_leave() has it otherwise */
     weird_guard_files();
     settings.log = log_ring_new(); /* without memory for it there are no last lines */
     log_open(take_log_line, settings.log, settings.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);

@@ -66,6 +66,7 @@ int weird_names(struct weird_settings *s, int operands, char **operand)
     struct interval when = {s->from_ms, s->to_ms};
     if (operands > 0)
         return weird_usage("names: '%s' is too much", operand[0]);
+    weird_reader_may_leave();
     if (store_open(s->data, STORE_READ_ONLY, &store, &error) != WEIR_OK)
         return weird_complain(&error, 1);
     enum weir_status status = store_names(store, when, &names, &error);

@@ -25,6 +25,7 @@ int weird_records(struct weird_settings *s, int operands, char **operand)
     struct progress work = {"writing", clock_monotonic_us()};
     if (operands > 0)
         return weird_usage("records: '%s' is too much", operand[0]);
+    weird_reader_may_leave();
     if (store_open(s->data, STORE_READ_ONLY, &store, &error) != WEIR_OK)
         return weird_complain(&error, 1);
     enum weir_status status =

@@ -37,7 +37,7 @@ def test_weir():
     words = re.findall(r"^  weir (\w+)(?: (add|del|list|set))?", everything, re.M)
     lib.check(len(words) >= 30, f"words: {words}")
     lines = everything.split("\n\n")[1].splitlines()
-    helps = [line for line in lines if line[45:46] == " " != line[46:47]]
+    helps = [line for line in lines if line[44:46] == "  " and line[46:47] not in ("", " ")]
     lib.equal(len(helps), len(words), f"aligned helps in {everything}")
     for word in words:
         word = [w for w in word if w]

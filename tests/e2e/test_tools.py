@@ -32,6 +32,22 @@ def test_records():
     with open("/dev/full", "wb") as full:
         refused(1, ["cannot write", "No space left"],
                 "records", "--data", here / "data", stdout=full)
+    refused(2, ["--filter: column 1: found 'bad'"],
+            "export", "--filter", "bad", "--data", here / "data")
+
+
+def test_reader_leaves():
+    """`weird records | head -1`: who reads has enough, and nobody complains."""
+    here = folder()
+    run(WEIRGEN, "--pcap", here / "a.pcap", "--flows", 20000, "v5", "--truth", here / "truth.json")
+    run(WEIRD, "import", here / "a.pcap", "--data", here / "data")
+    for words in (("records",), ("export", "--format", "csv")):
+        reader = subprocess.Popen([WEIRD, *words, "--data", here / "data"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+        check(reader.stdout.readline(), f"{words}: no line")
+        reader.stdout.close()
+        equal(reader.stderr.read(), b"", f"{words}: what it says")
+        check(reader.wait(60) != 0, f"{words}: exit code 0")
 
 
 def test_import():
@@ -72,6 +88,7 @@ def test_all():
     test_check()
     test_no_store()
     test_records()
+    test_reader_leaves()
     test_import()
 
 
