@@ -215,22 +215,34 @@ static void count_block(struct deliver *d, size_t octets)
     pthread_mutex_unlock(&d->lock);
 }
 
-static enum weir_status encode(struct deliver *d, const struct block_id *id, struct pool_job *job,
-                               struct buffer *block, struct weir_error *error)
+/* The batch of a block that lasts is large, and goes back as soon as its values are taken: so there
+ * need not be another one to fill meanwhile. */
+static enum weir_status encode_lasting(struct deliver *d, const struct block_id *id,
+                                       struct pool_job *job, struct buffer *block,
+                                       struct weir_error *error)
 {
     struct arranged arranged;
-    if (!d->arranger || !job->batch || !batch_rows(job->batch))
-        return block_encode(d->encoder, id, job->batch, &job->account, block, error);
+    enum record_kind kind = batch_kind(job->batch);
     arena_reset(&d->arena);
     const struct frame frame = batch_frame(job->batch, &d->arena);
     if (!frame.vectors)
         return weir_fail(error, WEIR_ENOMEM, NULL, "no memory to arrange %u records", frame.rows);
-    enum weir_status status = arrange(d->arranger, &frame, 1, NULL, 0, &arranged, error);
+    enum weir_status status = arranger_take(d->arranger, &frame, 1, error);
+    pool_return_batch(d->pool, job);
+    if (status == WEIR_OK)
+        status = arranger_finish(d->arranger, &arranged, error);
     if (status != WEIR_OK)
         return status;
-    return block_encode_columns(d->encoder, id, batch_kind(job->batch), arranged.columns,
-                                arranged.count, arranged.rows, &arranged.feed, &job->account, block,
-                                error);
+    return block_encode_columns(d->encoder, id, kind, arranged.columns, arranged.count,
+                                arranged.rows, &arranged.feed, &job->account, block, error);
+}
+
+static enum weir_status encode(struct deliver *d, const struct block_id *id, struct pool_job *job,
+                               struct buffer *block, struct weir_error *error)
+{
+    if (d->arranger && job->batch && batch_rows(job->batch))
+        return encode_lasting(d, id, job, block, error);
+    return block_encode(d->encoder, id, job->batch, &job->account, block, error);
 }
 
 static void encode_job(struct deliver *d, struct pool_job *job, struct buffer *block)

@@ -127,9 +127,8 @@ bool pool_next(struct pool *p, struct pool_job *out)
     return job != NULL;
 }
 
-void pool_return(struct pool *p, struct pool_job *job)
+static void give_back(struct pool *p, struct batch *b, bool done)
 {
-    struct batch *b = job->batch;
     if (b)
         batch_reset(b);
     pthread_mutex_lock(&p->lock);
@@ -137,10 +136,22 @@ void pool_return(struct pool *p, struct pool_job *job)
         p->spare[batch_kind(b)][p->spare_count[batch_kind(b)]++] = b;
         b = NULL;
     }
-    p->busy = false;
+    p->busy = !done;
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
     batch_free(b);
+}
+
+void pool_return_batch(struct pool *p, struct pool_job *job)
+{
+    give_back(p, job->batch, false);
+    job->batch = NULL;
+}
+
+void pool_return(struct pool *p, struct pool_job *job)
+{
+    give_back(p, job->batch, true);
+    job->batch = NULL;
 }
 
 void pool_stop(struct pool *p)

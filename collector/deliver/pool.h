@@ -15,7 +15,7 @@
 #include "flow/batch.h"
 
 #define POOL_BATCHES_MOST 6u
-#define POOL_LARGE_MOST 3u /* of large ones: one is filled, one waits, one is encoded */
+#define POOL_LARGE_MOST 1u /* of large ones: it comes back before it is encoded */
 #define POOL_ACCOUNTS_MOST 16u /* jobs that wait when an account alone is put to them */
 
 struct pool;
@@ -34,7 +34,9 @@ void pool_free(struct pool *p);
 struct batch *pool_exchange(struct pool *p, struct batch *full, struct account *account);
 /* The next job, waiting; false once stopped and empty. */
 bool pool_next(struct pool *p, struct pool_job *out);
-void pool_return(struct pool *p, struct pool_job *job); /* its batch is reset and free again */
+/* The job's batch is reset and free again, and not in the job any more. */
+void pool_return_batch(struct pool *p, struct pool_job *job);
+void pool_return(struct pool *p, struct pool_job *job); /* the same, and the job is done */
 void pool_stop(struct pool *p); /* what waits is still encoded; nothing comes in any more */
 bool pool_idle(struct pool *p);       /* no job waits or is being worked on */
 uint64_t pool_waiting(struct pool *p);

@@ -3,6 +3,7 @@
 #include "block/arrange.h"
 #include "base/arena.h"
 #include "base/cursor.h"
+#include "block/kernels.h"
 #include "block/lay.h"
 #include "block/order.h"
 #include <stdlib.h>
@@ -302,55 +303,53 @@ static bool add_key(struct arranger *s, ie_key key)
     return true;
 }
 
-static bool add_keys(struct arranger *s, const struct frame *frames, size_t count,
-                     const ie_key *keys, size_t key_count)
+static bool add_keys(struct arranger *s, const struct frame *frames, size_t count)
 {
     bool fine = true;
-    for (size_t i = 0; keys && fine && i < key_count; i++)
-        fine = add_key(s, keys[i]);
-    for (size_t i = 0; !keys && i < count; i++)
+    for (size_t i = 0; i < count; i++)
         for (uint32_t k = 0; fine && k < frames[i].count; k++)
             fine = add_key(s, frames[i].vectors[k].key);
     return fine;
 }
 
-/* Nobody knows what the values are: they may be anything. */
+/* Rows that lack the element count as zero, which is what they hold. */
+static void widen(struct column_bounds *b, const struct vector *v)
+{
+    uint64_t least, most;
+    uint32_t count = v->form == VECTOR_FLAT ? v->rows
+                     : v->form == VECTOR_CONSTANT ? 1
+                                                  : v->code_count;
+    if (v->width < 1 || v->width > 8 || !v->rows || !count)
+        return;
+    kernels_best()->range[width_index(v->width)](v->values, count, &least, &most);
+    b->least = least < b->least ? least : b->least;
+    b->most = most > b->most ? most : b->most;
+}
+
 static struct column_bounds bounds_of(const struct frame *frames, size_t count, ie_key key)
 {
-    struct column_bounds b = {.key = key, .all_present = true, .most = UINT64_MAX};
+    struct column_bounds b = {
+        .key = key, .any = true, .all_present = true, .least = UINT64_MAX};
     for (size_t i = 0; i < count; i++) {
         const struct vector *v = frame_find(&frames[i], key);
         b.all_present &= v && !v->present;
         b.width = v && v->width > b.width ? v->width : b.width;
+        if (v)
+            widen(&b, v);
     }
+    b.least = b.least < b.most ? b.least : b.most; /* no number was seen */
     return b;
 }
 
-/* One frame's columns stay where they are. False: no memory, or they are not flat. */
-static bool borrow(struct arranger *s, const struct frame *f)
-{
-    bool fine = start(s, f->rows, s->column_count);
-    for (uint32_t i = 0; fine && i < s->column_count; i++) {
-        const struct vector *v = frame_find(f, s->keys[i]);
-        fine = v && v->form == VECTOR_FLAT;
-        if (fine)
-            laid_borrow(&s->laid[i], v);
-    }
-    return fine;
-}
-
-enum weir_status arrange(struct arranger *s, const struct frame *frames, size_t count,
-                         const ie_key *keys, size_t key_count, struct arranged *out,
-                         struct weir_error *error)
+enum weir_status arranger_take(struct arranger *s, const struct frame *frames, size_t count,
+                               struct weir_error *error)
 {
     uint32_t rows = 0;
     for (uint32_t i = 0; i < s->column_count; i++)
         drop(s, i);
     s->column_count = 0;
-    if (!add_keys(s, frames, count, keys, key_count))
+    if (!add_keys(s, frames, count))
         return weir_fail(error, WEIR_ELIMIT, "block", "more than %u columns", BATCH_COLUMNS_MOST);
-    if (count == 1 && borrow(s, frames))
-        return arranger_finish(s, out, error);
     for (size_t i = 0; i < count; i++)
         rows += frames[i].rows;
     for (uint32_t i = 0; i < s->column_count; i++)
@@ -359,5 +358,5 @@ enum weir_status arrange(struct arranger *s, const struct frame *frames, size_t 
     rows = 0;
     for (size_t i = 0; status == WEIR_OK && i < count; rows += frames[i++].rows)
         status = arranger_lay(s, rows, &frames[i], error);
-    return status == WEIR_OK ? arranger_finish(s, out, error) : status;
+    return status;
 }

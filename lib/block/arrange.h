@@ -37,9 +37,9 @@
  * networks, the ten largest sources, a matrix of /16 x /16, and five minutes that cut two blocks
  * (with the codecs of then; schemas/block-format.md has the octets of now):
  *
- *     262,144    11.32 octets a flow    15, 85, 134, 1.3    103 MB to compact, 231 to import
- *     393,216    11.13                  16, 86, 139, 1.8    148                342
- *     524,288    11.03                  16, 88, 139, 2.3    174                433 */
+ *     262,144    11.32 octets a flow    15, 85, 134, 1.3    103 MB to compact, 191 to import
+ *     393,216    11.13                  16, 86, 139, 1.8    148                266
+ *     524,288    11.03                  16, 88, 139, 2.3    174                339 */
 #define ARRANGED_ROWS_MOST 393216u
 
 struct arranger; /* keeps memory from one call to the next */
@@ -55,20 +55,18 @@ struct arranged {
     struct column_feed feed;
 };
 
-/* The columns of `keys` (ascending; NULL: all there are) of all rows of `frames`. An element has
- * numbers, or addresses, or octets in all of them; of several widths, the widest is taken. The
- * values of a single flat frame are not copied: they must stay where they are until the columns
- * have been filled. WEIR_ENOMEM; WEIR_ELIMIT: more than BATCH_COLUMNS_MOST elements. */
-enum weir_status arrange(struct arranger *a, const struct frame *frames, size_t count,
-                         const ie_key *keys, size_t key_count, struct arranged *out,
-                         struct weir_error *error);
+/* Takes all columns of all rows of `frames`, in as few octets as each allows: the frames may go
+ * before arranger_finish() puts the rows in order. An element has numbers, or addresses, or octets
+ * in all of them; of several widths, the widest is taken. WEIR_ENOMEM; WEIR_ELIMIT: more than
+ * BATCH_COLUMNS_MOST elements. */
+enum weir_status arranger_take(struct arranger *a, const struct frame *frames, size_t count,
+                               struct weir_error *error);
 
 /* The same a part at a time, for whoever decodes frames and has no room for all of them: says first
  * what columns there will be (ascending keys, at most BATCH_COLUMNS_MOST; width, whether all rows
- * have it, least and most of numbers), so that they are kept in as few octets as that allows; then
- * hands in each column of each frame once, `first` being the row that the frame starts with, and
- * may forget it; columns that were not told of are passed over. WEIR_EMALFORMED: a value is not
- * within the bounds. */
+ * have it, least and most of numbers); then hands in each column of each frame once, `first` being
+ * the row that the frame starts with, and may forget it; columns that were not told of are passed
+ * over. WEIR_EMALFORMED: a value is not within the bounds. */
 enum weir_status arranger_start(struct arranger *a, uint32_t rows,
                                 const struct column_bounds *columns, size_t count,
                                 struct weir_error *error);
