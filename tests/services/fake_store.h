@@ -114,13 +114,13 @@ static void fake_rows(struct store *s, const struct totals_request *q, struct to
     out->memory = keys;
 }
 
-/* How long a question takes, asking now and then whether it is wanted; 0: no time. */
+/* How long a question takes, asking now and then whether it is wanted; 0: no time, also for those
+ * that have begun. */
 static _Atomic int fake_long_ms;
 
 static bool fake_work(const struct totals_request *q)
 {
-    int ms = atomic_load(&fake_long_ms);
-    for (int i = 0; i < ms; i++) {
+    for (int i = 0; i < atomic_load(&fake_long_ms); i++) {
         if (q->unwanted && q->unwanted(q->unwanted_context))
             return false;
         usleep(1000);

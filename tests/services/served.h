@@ -10,6 +10,7 @@
 #include "unit.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -29,12 +30,26 @@ static char answer[1 << 20];
 static int dial(void)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct timeval limit = {.tv_sec = 20};
+    struct timeval limit = {.tv_sec = 60};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     CU_ASSERT_EQUAL_FATAL(connect(fd, (struct sockaddr *)(void *)&to, sizeof to), 0);
     return fd;
+}
+
+/* How many of the connections have something to read; waits, a minute at most, until it is `wanted`
+ * of them. */
+static inline int await_answers(const int *fds, int count, int wanted)
+{
+    for (int waited = 0;; waited++) {
+        int ready = 0;
+        for (int i = 0; i < count; i++)
+            ready += poll(&(struct pollfd){.fd = fds[i], .events = POLLIN}, 1, 0) == 1;
+        if (ready >= wanted || waited == 6000)
+            return ready;
+        usleep(10000);
+    }
 }
 
 /* One answer, by its Content-Length (or chunks, or the end); its status, 0 when the connection

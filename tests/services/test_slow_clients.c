@@ -98,6 +98,15 @@ static bool take_some(struct client *c)
     return true;
 }
 
+/* All answers have begun, or were refused: all that can be waited for is waited for. */
+static void let_begin(const struct client *clients, int n)
+{
+    int fds[64];
+    for (int i = 0; i < n; i++)
+        fds[i] = clients[i].fd;
+    CU_ASSERT_EQUAL(await_answers(fds, n, n), n);
+}
+
 static uint32_t take_all(struct client *clients, uint32_t n)
 {
     uint32_t left = n;
@@ -123,7 +132,7 @@ static void test_turns(void)
     fake.rows = ROWS;
     for (int i = 0; i < CLIENTS; i++)
         clients[i] = begin();
-    usleep(800000); /* none takes anything: all that can be waited for is waited for */
+    let_begin(clients, CLIENTS);
     CU_ASSERT_EQUAL(ask("<d:GetStatus/>"), 200);
     CU_ASSERT_EQUAL(take_all(clients, CLIENTS), 0);
     for (int i = 0; i < CLIENTS; i++) {
@@ -148,7 +157,7 @@ static void test_full(void)
     fake.rows = ROWS;
     for (int i = 0; i < CLIENTS; i++)
         clients[i] = begin();
-    usleep(1500000);
+    let_begin(clients, CLIENTS);
     CU_ASSERT_EQUAL(ask("<d:GetStatus/>"), 200);
     CU_ASSERT_EQUAL(take_all(clients, CLIENTS), 0);
     for (int i = 0; i < CLIENTS; i++) {
@@ -162,6 +171,19 @@ static void test_full(void)
     CU_ASSERT_EQUAL(answered + refused, CLIENTS);
 }
 
+/* Connections that the server has, the one that asks among them. */
+static int open_connections(void)
+{
+    static const char request[] = "GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n";
+    int fd = dial();
+    send(fd, request, sizeof request - 1, MSG_NOSIGNAL);
+    CU_ASSERT_EQUAL(receive(fd), 200);
+    close(fd);
+    const char *at = strstr(answer, "\nweir_http_connections ");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    return atoi(at + strlen("\nweir_http_connections "));
+}
+
 /* Who leaves without his answer gives the room back. */
 static void test_leaving(void)
 {
@@ -169,11 +191,14 @@ static void test_leaving(void)
         struct client clients[12];
         for (int i = 0; i < 12; i++)
             clients[i] = begin();
-        usleep(700000);
+        let_begin(clients, 12);
         for (int i = 0; i < 12; i++)
             close(clients[i].fd);
     }
-    usleep(300000);
+    int left = 0;
+    for (int waited = 0; (left = open_connections()) > 1 && waited < 6000; waited++)
+        usleep(10000);
+    CU_ASSERT_EQUAL(left, 1);
     test_turns();
 }
 
