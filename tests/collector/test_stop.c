@@ -16,7 +16,8 @@
 #define RECORDS 30u    /* a v5 datagram's most */
 #define DATAGRAMS 400u /* far more than outbox and batches hold */
 #define PATIENCE_MS 300
-#define SOON_MS 10000
+#define SOON_MS 10000  /* of those in which the machine does anything */
+#define LONG_MS 60000  /* for what needs no time */
 
 /* ---- a sink that takes nothing until it is told to ---- */
 
@@ -90,7 +91,25 @@ static void settle(struct collector *c)
     }
 }
 
-/* A collector that never ends would hang the test: a clock ends the program instead. */
+/* Until so many records are received, and the sink was asked for something or got so many. */
+static void await_received(struct collector *c, uint64_t records)
+{
+    struct collector_status now = {0};
+    for (int64_t waited = 0; waited < LONG_MS && now.records < records; waited += 10) {
+        usleep(10000);
+        collector_status(c, &now);
+    }
+    CU_ASSERT_EQUAL(now.records, records);
+}
+
+static void await_sink(const atomic_ullong *what, uint64_t least)
+{
+    for (int64_t waited = 0; waited < LONG_MS && atomic_load(what) < least; waited += 10)
+        usleep(10000);
+}
+
+/* A collector that never ends would hang the test: a clock ends the program instead. It counts
+ * its own rests, so that it stands still with the machine. */
 static void *watch(void *done)
 {
     for (int64_t waited = 0; waited < SOON_MS; waited += 50) {
@@ -137,7 +156,8 @@ static void spool_ends_and_keeps(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
     struct collector *c = start(&s, folder, &port);
     send_datagrams(port, 20);
-    settle(c);
+    await_received(c, 20 * RECORDS);
+    await_sink(&s.tries, 1);
     CU_ASSERT_EQUAL(stop(c, &error), WEIR_OK);
     CU_ASSERT(atomic_load(&s.tries) > 0);
     CU_ASSERT_EQUAL(atomic_load(&s.records), 0);
@@ -145,7 +165,7 @@ static void spool_ends_and_keeps(void)
 
     s.says = WEIR_OK; /* the next run delivers what the first one kept */
     c = start(&s, folder, &port);
-    settle(c);
+    await_sink(&s.records, 20 * RECORDS);
     CU_ASSERT_EQUAL(stop(c, &error), WEIR_OK);
     CU_ASSERT_EQUAL(atomic_load(&s.records), 20 * RECORDS);
     collector_free(c);
