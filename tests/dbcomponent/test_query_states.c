@@ -18,7 +18,7 @@
 static struct store *store;
 static struct flow flows[ROWS];
 static _Atomic bool done;
-static _Atomic uint64_t appended;
+static _Atomic uint64_t appended, asked, changed;
 
 static void make_flows(uint32_t block)
 {
@@ -47,14 +47,15 @@ static void *retag(void *context)
     struct tag tag = {.id = TAG, .name = "ten", .prefixes = &net, .prefix_count = 1};
     /* Blocks that are retagged all the time are never merged. */
     const struct timespec pause = {.tv_nsec = 20000000};
-    uint64_t changed, *all = context;
+    uint64_t now;
+    (void)context;
     while (!atomic_load(&done)) {
         store_tag_add(store, &tag, "test", NULL);
-        if (store_retag(store, NULL, NULL, &changed, NULL) == WEIR_OK)
-            *all += changed;
+        if (store_retag(store, NULL, NULL, &now, NULL) == WEIR_OK)
+            changed += now;
         store_tag_delete(store, TAG, "test", NULL);
-        if (store_retag(store, NULL, NULL, &changed, NULL) == WEIR_OK)
-            *all += changed;
+        if (store_retag(store, NULL, NULL, &now, NULL) == WEIR_OK)
+            changed += now;
         nanosleep(&pause, NULL);
     }
     return NULL;
@@ -76,7 +77,8 @@ static void keep_up(uint32_t gone, struct upkeep_report *all)
     all->octets_given_back += report.octets_given_back;
 }
 
-/* Appends, merges now and then, and from the middle on removes the oldest. */
+/* Appends, merges now and then, and from the middle on removes the oldest; goes on merging, a minute
+ * at most, until the others had their turn. */
 static void *change(void *context)
 {
     struct upkeep_report *report = context;
@@ -86,6 +88,10 @@ static void *change(void *context)
             keep_up(b > BLOCKS / 2 ? b - BLOCKS / 2 : 0, report);
     }
     keep_up(BLOCKS / 2, report);
+    for (int i = 0; i < 600 && (asked <= 3 || !changed || report->blocks_made <= 3); i++) {
+        usleep(100000);
+        keep_up(BLOCKS / 2, report);
+    }
     atomic_store(&done, true);
     return NULL;
 }
@@ -129,11 +135,11 @@ static void states_meanwhile(void)
 {
     pthread_t changer, retagger;
     struct upkeep_report report = {0};
-    uint64_t changed = 0, asked = 0, before = 0;
+    uint64_t before = 0;
     CU_ASSERT_EQUAL_FATAL(store_open(folder_make(), STORE_CREATE, &store, NULL), WEIR_OK);
     append(0);
     pthread_create(&changer, NULL, change, &report);
-    pthread_create(&retagger, NULL, retag, &changed);
+    pthread_create(&retagger, NULL, retag, NULL);
     while (!atomic_load(&done)) {
         uint64_t least = atomic_load(&appended);
         /* Blocks leave, but no more of them than came before the line; roll-ups keep what left. */

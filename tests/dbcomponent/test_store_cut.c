@@ -136,8 +136,10 @@ static void check_refusals(struct store *s)
     CU_ASSERT_EQUAL(store_verify(s, fixture_print_difference, NULL, NULL, &report, &error),
                     WEIR_EIO);
     CU_ASSERT(says_cut(&error));
-    CU_ASSERT_EQUAL(store_backup(s, "/tmp/weir-cut-backup", NULL, NULL, &error), WEIR_EIO);
-    CU_ASSERT_NOT_EQUAL(access("/tmp/weir-cut-backup", F_OK), 0);
+    char backup[128];
+    snprintf(backup, sizeof backup, "%s/backup", fixture_folder_name);
+    CU_ASSERT_EQUAL(store_backup(s, backup, NULL, NULL, &error), WEIR_EIO);
+    CU_ASSERT_NOT_EQUAL(access(backup, F_OK), 0);
 }
 
 /* A new start finds so many blocks, and nothing wrong. */

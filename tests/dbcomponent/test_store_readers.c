@@ -74,6 +74,9 @@ static void test_readers(void)
         pthread_create(&threads[i], NULL, reading, NULL);
     for (uint64_t n = 1; n <= BLOCKS; n++)
         CU_ASSERT_EQUAL(fixture_append(shared, 1, n, ROWS, &outcome, &error), WEIR_OK);
+    /* On, where readers have not had their turn yet. */
+    for (uint64_t n = BLOCKS + 1; atomic_load(&looks) <= 3 && n < 100 * BLOCKS; n++)
+        CU_ASSERT_EQUAL(fixture_append(shared, 1, n, ROWS, &outcome, &error), WEIR_OK);
     atomic_store(&done, true);
     for (int i = 0; i < READERS; i++)
         pthread_join(threads[i], NULL);

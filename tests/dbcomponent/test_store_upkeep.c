@@ -420,7 +420,8 @@ static void test_thread(void)
         CU_ASSERT_EQUAL(fixture_append(s, 1, n, 5000, &outcome, &error), WEIR_OK);
         usleep(20000);
     }
-    usleep(1500000);
+    for (int waited = 0; waited < 600 && blocks_of(s) >= 60; waited++)
+        usleep(100000);
     store_upkeep_stop(s);
     CU_ASSERT(blocks_of(s) < 60);
     CU_ASSERT_EQUAL(sums_of(s).records, 120 * 5000);
