@@ -1,6 +1,7 @@
 /* store.c - opening and closing the store, its transactions, its pool of readers, its state.
  * Neighbours: migrate.c makes the schema, append.c writes blocks, blocks.c reads them. */
 #include "store/inside.h"
+#include "base/time.h"
 #include "store/rollups.h"
 #include "store/vfs.h"
 #include "store/window.h"
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FILE_NAME "weir.db"
@@ -28,6 +30,7 @@
 #define LOG_FOLD (16 << 20)
 #define LOG_INSIST (64 << 20)
 #define LOG_INSIST_MS 250
+#define BUSY_PAUSE_MS 5
 static const char writer_settings[] =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
     "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8192; PRAGMA secure_delete = OFF;"
@@ -92,7 +95,7 @@ static enum weir_status make_file(struct sql *sql, struct weir_error *error)
     return status == WEIR_OK ? sql_script(sql, NEW_FILE, error) : status;
 }
 
-static enum weir_status open_writer(struct store *s, bool make, struct weir_error *error)
+static enum weir_status try_writer(struct store *s, bool make, struct weir_error *error)
 {
     struct sql *sql = &s->writer;
     bool empty = false;
@@ -116,6 +119,22 @@ static enum weir_status open_writer(struct store *s, bool make, struct weir_erro
         status = store_migrate(sql, error);
     if (status == WEIR_OK)
         status = sql_number(sql, "PRAGMA page_size", &s->page_octets, error);
+    return status;
+}
+
+/* Others may be changing the file's pages at this moment (page_size.c). SQLite waits for no one when
+ * it gives a file its log, and what was seen of the file before may not be so any more: so all is
+ * looked at again until they are done. */
+static enum weir_status open_writer(struct store *s, bool make, struct weir_error *error)
+{
+    struct sql *sql = &s->writer;
+    const uint64_t until = clock_monotonic_us() + SQL_BUSY_MS * UINT64_C(1000);
+    const struct timespec pause = {.tv_nsec = BUSY_PAUSE_MS * 1000000L};
+    enum weir_status status;
+    while ((status = try_writer(s, make, error)) == WEIR_EBUSY && clock_monotonic_us() < until) {
+        sql_close(sql);
+        (void)nanosleep(&pause, NULL);
+    }
     s->insist_at = LOG_INSIST;
     sql->cut = &s->cut;
     if (status == WEIR_OK)
