@@ -15,7 +15,7 @@ ALL_TIME = (-(1 << 62), 1 << 62)
 
 @functools.lru_cache(maxsize=None)
 def client(url, service="db", wsdl="wsdl"):
-    transport = zeep.Transport(timeout=30 * lib.SLOW, operation_timeout=60 * lib.SLOW)
+    transport = zeep.Transport(timeout=lib.PATIENCE, operation_timeout=lib.PATIENCE)
     return zeep.Client(f"{url}/{service}?{wsdl}", transport=transport)
 
 

@@ -377,7 +377,7 @@ def test_once():
 
 def metrics(server):
     out = {}
-    with urllib.request.urlopen(server.url + "/metrics", timeout=20) as answer:
+    with urllib.request.urlopen(server.url + "/metrics", timeout=60) as answer:
         for line in answer.read().decode().splitlines():
             if not line.startswith("#"):
                 name, value = line.rsplit(" ", 1)
@@ -399,7 +399,7 @@ def test_known_only():
         name = f'weir_exporter_records_total{{exporter="{address}",domain="0",protocol="{protocol}"}}'
         equal(numbers.get(name), sent[address], name)
     equal(numbers["weir_collector_running"], 1, "running")
-    with urllib.request.urlopen(server.url + "/healthz", timeout=20) as answer:
+    with urllib.request.urlopen(server.url + "/healthz", timeout=60) as answer:
         equal(answer.read(), b"ok\n", "health")
     server.stop()
 
@@ -477,7 +477,7 @@ def test_not_in_force():
     key.chmod(0o644)  # now others may read it: it is no key any more
     equal(metrics(server)["weir_collector_catalogue_current"], 1, "the newest catalogue is in force")
     said = subprocess.run([WEIR, "--url", server.url, "type", "add", "no-dns", "10", "drop", "--filter",
-                           "port 53"], capture_output=True, text=True, timeout=20)
+                           "port 53"], capture_output=True, text=True, timeout=60)
     equal(said.returncode, 1, "exit code")
     check("kept, but not in force" in said.stderr and "k.key" in said.stderr, f"it says: {said.stderr}")
     equal([t["name"] for t in weir_json(server, "type", "list")["types"]], ["no-dns"], "it is kept")

@@ -352,7 +352,7 @@ def post(body):
     request = urllib.request.Request(world.server.url + "/db", body.encode(),
                                      {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'})
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as problem:
         return problem.code, problem.read().decode()

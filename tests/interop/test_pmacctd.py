@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import lib
 import lib_traffic
-from test_softflowd import check_account, differences, settle
+from test_softflowd import check_account, differences, metered
 
 PMACCTD = shutil.which("pmacctd", path="/usr/sbin:/usr/bin:/sbin:/bin")
 
@@ -24,16 +24,18 @@ nfprobe_version: {version}
 def check_version(version, ipv6):
     home = lib.folder()
     truth = lib_traffic.write_capture(home / "traffic.pcap", ipv6, seed=version)
-    server = lib.Server(home / "data")
-    (home / "pmacctd.conf").write_text(CONFIGURATION.format(
-        capture=home / "traffic.pcap", port=server.port(), version=version))
-    # It exits 1 when its plugin happened to end first; whether all was exported, the totals tell.
-    lib.run(PMACCTD, "-f", home / "pmacctd.conf", seconds=30, ok=(0, 1))
-    got = settle(server, truth)
+
+    def meter(server):
+        (home / "pmacctd.conf").write_text(CONFIGURATION.format(
+            capture=home / "traffic.pcap", port=server.port(), version=version))
+        # It exits 1 when its plugin happened to end first; whether all was exported, the totals tell.
+        lib.run(PMACCTD, "-f", home / "pmacctd.conf", ok=(0, 1))
+
+    server, got = metered(home, meter, truth)
     lib.check(got == truth, f"nfprobe {version}: {differences(got, truth)}")
     check_account(server, version, f"nfprobe {version}")
     server.stop()
-    lib.run(lib.WEIRD, "verify", "--data", home / "data")
+    lib.run(lib.WEIRD, "verify", "--data", server.data)
 
 
 def test_nfprobe():

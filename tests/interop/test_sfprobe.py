@@ -53,10 +53,10 @@ def meter(server, folder, capture, packets):
     finally:
         probe.terminate()
         try:
-            probe.wait(10)
+            probe.wait(lib.PATIENCE)
         except subprocess.TimeoutExpired:
             probe.kill()
-            probe.wait(10)
+            probe.wait(lib.PATIENCE)
 
 
 def test_sfprobe():

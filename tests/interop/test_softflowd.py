@@ -24,7 +24,7 @@ STREAMS = [("ipfix over tcp", 10, True, ["-v", "10", "-P", "tcp"]),
 
 def meter(home, capture, port, options):
     lib.run(SOFTFLOWD, "-d", "-r", capture, "-n", f"127.0.0.1:{port}", "-c", "none",
-            "-p", home / "softflowd.pid", "-6", "-a", *options, seconds=30)
+            "-p", home / "softflowd.pid", "-6", "-a", *options)
 
 
 def pairs(server):
@@ -35,7 +35,7 @@ def pairs(server):
 def settle(server, want):
     """Waits until all is there, or nothing changes any more; what there is."""
     try:
-        lib.wait_for("all flows", lambda: pairs(server) == want, seconds=6, step=0.2)
+        lib.wait_for("all flows", lambda: pairs(server) == want, step=0.2)
     except TimeoutError:
         pass
     return pairs(server)
@@ -45,6 +45,20 @@ def differences(got, want):
     keys = [k for k in sorted(set(got) | set(want)) if got.get(k) != want.get(k)]
     return f"{len(keys)} pairs differ: " + "; ".join(
         f"{k}: metered {got.get(k)}, sent {want.get(k)}" for k in keys[:4])
+
+
+def metered(home, meter, truth):
+    """A server that the meter has exported to, and what it answers. A meter does not wait for who reads: when the
+    kernel says that it dropped a datagram, it is the machine's fault, and all is done again."""
+    for attempt in range(3):
+        server = lib.Server(home / f"data{attempt}")
+        meter(server)
+        got = settle(server, truth)
+        drops = lib.weir_json(server, "account")["account"]["received"]["kernelDrops"]
+        if got == truth or not drops:
+            break
+        print(f"       the kernel dropped {drops} datagrams: once more")
+    return server, got
 
 
 def check_account(server, protocol, what):
@@ -69,14 +83,12 @@ def check_times(server, what):
 def check_way(name, protocol, ipv6, options, where="netflow"):
     home = lib.folder()
     truth = lib_traffic.write_capture(home / "traffic.pcap", ipv6)
-    server = lib.Server(home / "data")
-    meter(home, home / "traffic.pcap", server.port(where), options)
-    got = settle(server, truth)
+    server, got = metered(home, lambda server: meter(home, home / "traffic.pcap", server.port(where), options), truth)
     lib.check(got == truth, f"{name}: {differences(got, truth)}")
     check_account(server, protocol, name)
     check_times(server, name)
     server.stop()
-    lib.run(lib.WEIRD, "verify", "--data", home / "data")
+    lib.run(lib.WEIRD, "verify", "--data", server.data)
 
 
 def test_udp():
@@ -96,10 +108,11 @@ def test_psamp():
     lib_traffic.write_capture(home / "traffic.pcap")
     server = lib.Server(home / "data")
     meter(home, home / "traffic.pcap", server.port(), ["-v", "psamp", "-s", "5"])
-    packets = lib.wait_for("packets", lambda: sum(row["packets"] for row in lib.weir_json(
-        server, "totals", "--source", "blocks")["rows"]))
-    lib.check(100 < packets < 300, f"psamp, one in 5 of 930: {packets} packets")
+    lib.wait_for("packets", lambda: sum(row["packets"] for row in lib.weir_json(
+        server, "totals", "--source", "blocks")["rows"]) > 100)
     server.stop()
+    packets = sum(r["_weir"]["packets"] for r in lib.records(home / "data") if r["type"] == "flow")
+    lib.check(100 < packets < 300, f"psamp, one in 5 of 930: {packets} packets")
 
 
 if __name__ == "__main__":

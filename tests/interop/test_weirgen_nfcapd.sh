@@ -14,16 +14,34 @@ trap leave EXIT
 trap 'exit 1' INT TERM
 fail() { echo "FAILED: $*"; cat "$work/log"; exit 1; }
 
+# Octets (hexadecimal) that wait in the socket of the port; fails when there is no such socket.
+waiting() {
+    awk -v port="$(printf :%04X $port)" 'substr($2, length($2) - 4) == port {
+        split($5, queue, ":"); print queue[2]; found = 1 } END { exit !found }' /proc/net/udp
+}
+
+# Until nfcapd has read all.
+all_read() {
+    tries=600
+    while [ "$(waiting)" != 00000000 ]; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || fail "nfcapd does not read"
+        sleep 0.1
+    done
+}
+
 # nfcapd can not choose a free port itself.
 listen() {
     for try in 1 2 3 4 5 6 7 8; do
         port=$((20000 + ($$ * 7 + try * 1117) % 12000))
+        waiting >/dev/null && continue
         nfcapd -b 127.0.0.1 -p $port -w "$1" -t 3600 >"$work/log" 2>&1 &
         listener=$!
-        for wait in 1 2 3 4 5 6 7 8 9 10; do
-            sleep 0.2
-            kill -0 $listener 2>/dev/null || break
-            grep -q 'Bound to' "$work/log" && return 0
+        tries=600
+        while kill -0 $listener 2>/dev/null && [ $tries -gt 0 ]; do
+            waiting >/dev/null && return 0
+            tries=$((tries - 1))
+            sleep 0.1
         done
         kill $listener 2>/dev/null || :
     done
@@ -36,8 +54,8 @@ compare() {
     shift 2
     mkdir "$work/$name"
     listen "$work/$name"
-    "$BUILD/weirgen" --udp 127.0.0.1:$port --flows 30000 --rate 60000 --truth "$work/truth" "$@"
-    sleep 1
+    "$BUILD/weirgen" --udp 127.0.0.1:$port --flows 30000 --rate 60000 --waiting 48K --truth "$work/truth" "$@"
+    all_read
     kill $listener
     wait $listener || :
     listener=
