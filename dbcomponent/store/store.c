@@ -122,9 +122,9 @@ static enum weir_status try_writer(struct store *s, bool make, struct weir_error
     return status;
 }
 
-/* Others may be changing the file's pages at this moment (page_size.c). SQLite waits for no one when
- * it gives a file its log, and what was seen of the file before may not be so any more: so all is
- * looked at again until they are done. */
+/* Others may be changing the file's pages at this moment (page_size.c). SQLite waits for no one
+ * when it gives a file its log, and what was seen of the file before may not be so any more: so all
+ * is looked at again until they are done. */
 static enum weir_status open_writer(struct store *s, bool make, struct weir_error *error)
 {
     struct sql *sql = &s->writer;

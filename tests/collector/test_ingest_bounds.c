@@ -107,7 +107,7 @@ static void many_parked_many_templates(void)
         close_set(&w);
         (void)send_it();
     }
-    CU_ASSERT((double)(clock() - before) / CLOCKS_PER_SEC < 1.0);
+    CU_ASSERT((double)(clock() - before) / CLOCKS_PER_SEC < 15.0);
     write_ipfix(&w, T0, 64000, 7);
     write_template(&w, 60000, one, 1);
     (void)send_it();

@@ -19,8 +19,11 @@ static void *append_blocks(void *context)
 {
     (void)context;
     for (uint32_t b = 1; b <= BLOCKS; b++) {
-        for (int i = 0; b % 3 == 0 && i < 60000 && (asked < b / 6 || (!changed && b > BLOCKS / 2)); i++)
+        for (int i = 0; b % 3 == 0 && i < 60000; i++) {
+            if (asked >= b / 6 && (changed || b <= BLOCKS / 2))
+                break;
             usleep(1000);
+        }
         append_block(store, flows, ROWS, b + 1, NULL);
     }
     atomic_store(&done, true);

@@ -77,8 +77,8 @@ static void keep_up(uint32_t gone, struct upkeep_report *all)
     all->octets_given_back += report.octets_given_back;
 }
 
-/* Appends, merges now and then, and from the middle on removes the oldest; goes on merging, a minute
- * at most, until the others had their turn. */
+/* Appends, merges now and then, and from the middle on removes the oldest; goes on merging, a
+ * minute at most, until the others had their turn. */
 static void *change(void *context)
 {
     struct upkeep_report *report = context;
