@@ -295,6 +295,7 @@ static void put_shortest(struct block_encoder *e, const struct column *c, size_t
         *usual, {false, usual->code_limit, usual->wait, false}, {false, 0, usual->wait, true}};
     static const ie_key none[] = {0};
     const ie_key *bases = is_number(c) && v->least != v->most ? column_bases(c->key) : none;
+    const bool ordered = e->values.ordered;
     struct values least = *v, on;
     ie_key least_base = 0;
     size_t way = 0, length = SIZE_MAX;
@@ -304,6 +305,7 @@ static void put_shortest(struct block_encoder *e, const struct column *c, size_t
         for (size_t i = 0; there && i < sizeof ways / sizeof *ways; i++) {
             buffer_clear(&e->tried);
             put_on_base(e, *base, &on, &ways[i], entry, &e->tried);
+            e->values.ordered = ordered; /* what is only tried makes no block one of version 2 */
             if (!e->tried.failed && e->tried.length < length) {
                 length = e->tried.length;
                 least_base = *base;
