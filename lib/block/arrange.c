@@ -215,17 +215,25 @@ static bool start(struct arranger *s, uint32_t rows, size_t count)
     return s->laid && s->vectors && s->of;
 }
 
-enum weir_status arranger_start(struct arranger *s, uint32_t rows,
-                                const struct column_bounds *columns, size_t count,
-                                struct weir_error *error)
+/* `whole`: each column has something to say of every row. */
+static enum weir_status start_columns(struct arranger *s, uint32_t rows,
+                                      const struct column_bounds *columns, size_t count, bool whole,
+                                      struct weir_error *error)
 {
     bool fine = start(s, rows, count);
     for (size_t i = 0; fine && i < count; i++) {
         s->keys[i] = columns[i].key;
-        fine = laid_start(&s->laid[i], &columns[i], order_reads_numbers(columns[i].key), rows,
-                          &s->made);
+        fine = laid_start(&s->laid[i], &columns[i], order_reads_numbers(columns[i].key), whole,
+                          rows, &s->made);
     }
     return fine ? WEIR_OK : no_memory(s, error);
+}
+
+enum weir_status arranger_start(struct arranger *s, uint32_t rows,
+                                const struct column_bounds *columns, size_t count,
+                                struct weir_error *error)
+{
+    return start_columns(s, rows, columns, count, false, error);
 }
 
 /* Of sorted keys; the count when it is not there. */
@@ -354,7 +362,8 @@ enum weir_status arranger_take(struct arranger *s, const struct frame *frames, s
         rows += frames[i].rows;
     for (uint32_t i = 0; i < s->column_count; i++)
         s->bounds[i] = bounds_of(frames, count, s->keys[i]);
-    enum weir_status status = arranger_start(s, rows, s->bounds, s->column_count, error);
+    enum weir_status status =
+        start_columns(s, rows, s->bounds, s->column_count, count == 1, error);
     rows = 0;
     for (size_t i = 0; status == WEIR_OK && i < count; rows += frames[i++].rows)
         status = arranger_lay(s, rows, &frames[i], error);

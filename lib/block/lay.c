@@ -35,8 +35,8 @@ static void choose_size(struct laid *l, const struct column_bounds *b, bool exac
     }
 }
 
-bool laid_start(struct laid *l, const struct column_bounds *bounds, bool exact, uint32_t rows,
-                struct arena *a)
+bool laid_start(struct laid *l, const struct column_bounds *bounds, bool exact, bool whole,
+                uint32_t rows, struct arena *a)
 {
     *l = (struct laid){.width = bounds->width};
     l->vector = (struct vector){
@@ -44,18 +44,12 @@ bool laid_start(struct laid *l, const struct column_bounds *bounds, bool exact, 
     if (is_number(bounds->width))
         choose_size(l, bounds, exact);
     size_t size = rows * size_of(l->vector.width) + 1;
-    l->values = bounds->all_present ? arena_alloc(a, size) : arena_zero(a, size);
+    l->values = bounds->all_present || whole ? arena_alloc(a, size) : arena_zero(a, size);
     l->vector.values = l->values;
     if (!bounds->all_present)
         l->present = arena_zero(a, (rows / 64 + 2) * sizeof *l->present);
     l->vector.present = l->present;
     return l->values && (l->present || bounds->all_present);
-}
-
-void laid_borrow(struct laid *l, const struct vector *v)
-{
-    *l = (struct laid){.vector = *v, .width = v->width};
-    l->present = (uint64_t *)(uintptr_t)v->present;
 }
 
 /* ---- laying ---- */

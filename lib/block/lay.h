@@ -15,20 +15,18 @@ struct laid {
     uint64_t base;        /* a value is what is held and this; 0 unless `width` is 8 */
     uint8_t width;        /* of the column */
     uint64_t *present;    /* NULL: every row has it */
-    void *values;         /* NULL: they are somebody else's */
+    void *values;
 };
 
 /* A column of `rows` rows, within these bounds: key, width, least and most of width 1 to 8, and
- * whether every row has it. `exact`: what is held must be the values themselves (base 0). Memory
- * from `a`, zero where nothing is laid. False: no memory. */
-bool laid_start(struct laid *l, const struct column_bounds *bounds, bool exact, uint32_t rows,
-                struct arena *a);
+ * whether every row has it. `exact`: what is held must be the values themselves (base 0). `whole`:
+ * every row will be laid. Memory from `a`, zero where nothing is laid. False: no memory. */
+bool laid_start(struct laid *l, const struct column_bounds *bounds, bool exact, bool whole,
+                uint32_t rows, struct arena *a);
 /* Rows [first, first + v->rows) are v's, which may be of less width than the column. Octets are
  * copied to `a`. WEIR_EMALFORMED: a value is not within the bounds. WEIR_ENOMEM. */
 enum weir_status laid_add(struct laid *l, uint32_t first, const struct vector *v, struct arena *a,
                           struct arena *scratch);
-/* The whole column is v: FLAT, of the column's width. v's memory must stay. */
-void laid_borrow(struct laid *l, const struct vector *v);
 /* After the last row: finds out whether all rows have the same value. */
 void laid_end(struct laid *l);
 
