@@ -22,7 +22,8 @@ static bool rank_groups(struct writing *w)
     if (!r->rows)
         return false;
     ranking_pick(r);
-    ranking_sort(r);
+    ranking_sort(r, question_threads(w->question));
+    atomic_fetch_add(&w->question->cpu_us, r->cpu_us);
     return true;
 }
 

@@ -1,7 +1,9 @@
 /* rank.c - see rank.h. */
 #include "query/rank.h"
 
+#include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const uint64_t *words_of(const struct ranking *r, size_t at)
 {
@@ -82,8 +84,77 @@ void ranking_pick(struct ranking *r)
         keep_best(r);
 }
 
-void ranking_sort(struct ranking *r)
+/* ---- sorting ---- */
+
+#define STRETCH_LEAST 16384u /* fewer rows are sorted sooner than a thread is started */
+
+struct stretch { /* of the rows */
+    struct ranking *ranking;
+    int (*compare)(const void *a, const void *b, void *ranking);
+    struct ranked *rows;
+    size_t count, threads;
+};
+
+static void sort_alone(const struct stretch *s)
 {
-    qsort_r(r->rows, r->row_count, sizeof *r->rows, r->question->layout.bin >= 0 ? by_bin : by_rank,
-            r);
+    qsort_r(s->rows, s->count, sizeof *s->rows, s->compare, s->ranking);
+}
+
+/* Two that are in order, `right` behind `left`, as one. False: no memory to move `left` away. */
+static bool merge(const struct stretch *left, const struct stretch *right)
+{
+    struct ranked *to = left->rows, *b = right->rows, *end = b + right->count;
+    struct ranked *moved = malloc(left->count * sizeof *moved), *a = moved;
+    if (!moved)
+        return false;
+    memcpy(moved, left->rows, left->count * sizeof *moved);
+    while (a < moved + left->count)
+        *to++ = b < end && left->compare(b, a, left->ranking) < 0 ? *b++ : *a++;
+    free(moved);
+    return true;
+}
+
+static void sort(const struct stretch *s);
+
+static void *help(void *stretch)
+{
+    const struct stretch *s = stretch;
+    uint64_t cpu = clock_thread_cpu_us();
+    sort(s);
+    atomic_fetch_add(&s->ranking->cpu_us, clock_thread_cpu_us() - cpu);
+    return NULL;
+}
+
+/* Half of the threads sort the second part, meanwhile the others the first. */
+static void sort(const struct stretch *s)
+{
+    pthread_t helper;
+    size_t half = s->threads / 2, count = s->count / s->threads * half;
+    if (s->threads < 2 || count < STRETCH_LEAST) {
+        sort_alone(s);
+        return;
+    }
+    struct stretch left = *s, right = *s;
+    left.count -= count;
+    left.threads -= half;
+    right.rows += left.count;
+    right.count = count;
+    right.threads = half;
+    bool helped = pthread_create(&helper, NULL, help, &right) == 0;
+    sort(&left);
+    if (helped)
+        pthread_join(helper, NULL);
+    else
+        sort_alone(&right);
+    if (!merge(&left, &right))
+        sort_alone(s);
+}
+
+void ranking_sort(struct ranking *r, size_t threads)
+{
+    sort(&(struct stretch){.ranking = r,
+                           .compare = r->question->layout.bin >= 0 ? by_bin : by_rank,
+                           .rows = r->rows,
+                           .count = r->row_count,
+                           .threads = threads});
 }

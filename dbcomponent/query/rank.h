@@ -23,6 +23,7 @@ struct ranking {
     enum measure order;
     struct ranked *rows; /* the first of them: room for ranking_room() */
     size_t row_count;
+    _Atomic uint64_t cpu_us; /* of the helping threads */
 };
 
 /* How many rows the question wants of these groups. */
@@ -30,8 +31,9 @@ size_t ranking_room(const struct ranking *r);
 /* The first of the groups into rows, in no order. */
 void ranking_pick(struct ranking *r);
 /* Puts what was picked in the order in which it is shown: bins in order of time, within a bin by
- * rank. */
-void ranking_sort(struct ranking *r);
+ * rank. Many rows are sorted by as many threads as there may be, 1 at least: in parts, which are
+ * merged, so the order is the same. */
+void ranking_sort(struct ranking *r, size_t threads);
 /* The number of a group's bin. */
 uint64_t ranking_bin(const struct ranking *r, size_t at);
 

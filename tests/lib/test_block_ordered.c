@@ -308,8 +308,8 @@ static void plain_encoders_keep_version_1(void)
     buffer_free(&bytes), arena_free(&a), batch_free(b);
 }
 
-/* A small block's columns are tried in every way, and what is only tried makes it none of version 2:
- * addresses that come again in the same order are shorter entropy-coded than in classes. */
+/* The columns of a small block are tried in every way; what is only tried makes it none of version
+ * 2. Addresses that come again in the same order are shorter entropy-coded than in classes. */
 static void tried_is_not_used(void)
 {
     const struct block_id id = {.sequence = 3};
