@@ -34,17 +34,17 @@ run() { # name seconds command…
 }
 
 for test in "$BUILD"/tests/*/test_*; do
-    [ -x "$test" ] && [ -f "$test" ] && case "$test" in *.d) ;; *) run "${test#"$BUILD"/tests/}" 300 "$test" ;; esac
+    [ -x "$test" ] && [ -f "$test" ] && case "$test" in *.d) ;; *) run "${test#"$BUILD"/tests/}" 600 "$test" ;; esac
 done
 for test in "$BUILD"/tests/fuzz/fuzz_*; do
-    [ -x "$test" ] && [ -f "$test" ] && run "fuzz/${test##*/}" 300 "$test" "tests/fuzz/corpus/${test##*/fuzz_}"
+    [ -x "$test" ] && [ -f "$test" ] && run "fuzz/${test##*/}" 600 "$test" "tests/fuzz/corpus/${test##*/fuzz_}"
 done
 for test in tests/e2e/*.sh tests/e2e/*.py tests/interop/*.sh tests/interop/*.py; do
     [ -f "$test" ] || continue
     case "${test##*/}" in _*|lib*) continue ;; esac
     case "$test" in
-    *.sh) run "${test#tests/}" 600 sh "$test" ;;
-    *.py) run "${test#tests/}" 600 /usr/bin/python3 "$test" ;;
+    *.sh) run "${test#tests/}" 1200 sh "$test" ;;
+    *.py) run "${test#tests/}" 1200 /usr/bin/python3 "$test" ;;
     esac
 done
 
