@@ -43,7 +43,16 @@ struct datagram {
  * both from now on (batch_free(), account_free() and free() of the struct account itself) and
  * returns an empty batch of the kind of `full` to go on with (any when full is NULL: return NULL
  * then). It may wait: that is the back-pressure. NULL for a full batch: no memory; the ingest then
- * drops and counts records. */
+ * drops and counts records.
+ *
+ * A batch is of one kind: flows and options data that leave together are two takes, and two blocks,
+ * committed one after the other: options data first, the account of both with the flows. A collector
+ * that is killed in between leaves options data stored that no account has. Their sequence goes on
+ * from where it was before them, so that they count as missing: too much is said to be lost, never
+ * too little, and of flows what is true. One transaction for both would need a block of two kinds
+ * (queries, roll-ups, merging and retention go by the kind of a block), or a pair of blocks as one
+ * unit of the spool, of StoreBlock and of what is acknowledged: for the milliseconds between two
+ * blocks it is not worth that. */
 struct ingest_output {
     struct batch *(*take)(void *context, struct batch *full, struct account *account);
     void *context;

@@ -238,6 +238,7 @@ static void restart(struct sequence *s, const struct sequence_message *m, uint32
     s->former = s->next;
     s->former_arrival = s->arrivals;
     s->from_zero = position == 0;
+    sequence_gaps_end(s);
     begin_anew(s, m, position, units);
 }
 
@@ -319,6 +320,17 @@ static bool up_time_goes_on(const struct sequence *s, const struct sequence_mess
     return s->has_up_time && m->has_up_time && llabs(drift) <= CLOCK_SLACK_MS;
 }
 
+/* What was missing has come late; or was held back, and so never counted as missing. */
+static void fill_gap(struct sequence *s, struct sequence_gap *gap, uint32_t units,
+                     struct sequence_outcome *out)
+{
+    gap->left -= units;
+    if (gap->held && s->held >= units)
+        s->held -= units;
+    else
+        out->recovered += units;
+}
+
 /* Messages of the run before a restart that still arrive, or go on. True when it was one. */
 static bool former_run(struct sequence *s, const struct sequence_message *m, uint32_t position,
                        uint32_t units, struct sequence_outcome *out)
@@ -329,12 +341,15 @@ static bool former_run(struct sequence *s, const struct sequence_message *m, uin
     int64_t near = sequence_near_most(s);
     if (!s->has_former || llabs(from_former) > near || llabs(from_next) <= llabs(from_former) ||
         up_time_goes_on(s, m) ||
-        (m->export_ms >= s->first_export_ms && sequence_gap_at(s, m, position, units)))
+        (m->export_ms >= s->first_export_ms && sequence_gap_at(s, m, position, units, GAP_OF_RUN)))
         return false;
     /* A late message was exported before the restart. One that goes on from the old place tells
      * that the restart was none, and does so soon: a new run that passes the old place does not,
      * and one that began at exactly 0 was a restart. */
     if (from_former < 0 && m->export_ms <= s->first_export_ms) {
+        struct sequence_gap *gap = sequence_gap_at(s, m, position, units, GAP_OF_FORMER);
+        if (gap)
+            fill_gap(s, gap, units, out);
         out->reordered++;
         return true;
     }
@@ -345,6 +360,7 @@ static bool former_run(struct sequence *s, const struct sequence_message *m, uin
     out->unknown_gaps++;
     uint32_t other = s->next;
     begin_anew(s, m, position, units);
+    sequence_gaps_go_on(s);
     s->former = other;
     s->former_arrival = s->arrivals;
     return true;
@@ -381,7 +397,7 @@ static bool was_given_up(struct sequence *s, const struct sequence_message *m)
     if (s->rule == s->protocol_rule)
         return false;
     uint32_t units = sequence_units_by(s, s->protocol_rule, m->flow_records, m->option_records);
-    struct sequence_gap *gap = sequence_gap_aside_at(s, m, m->sequence, units);
+    struct sequence_gap *gap = sequence_gap_at(s, m, m->sequence, units, GAP_ASIDE);
     if (!gap || !gap->held || s->given_up < units)
         return false;
     gap->left -= units;
@@ -392,13 +408,9 @@ static bool was_given_up(struct sequence *s, const struct sequence_message *m)
 static void place_behind(struct sequence *s, const struct sequence_message *m, uint32_t position,
                          uint32_t units, struct sequence_outcome *out)
 {
-    struct sequence_gap *gap = sequence_gap_at(s, m, position, units);
+    struct sequence_gap *gap = sequence_gap_at(s, m, position, units, GAP_OF_RUN);
     if (gap) {
-        gap->left -= units;
-        if (gap->held && s->held >= units)
-            s->held -= units; /* was never counted as missing */
-        else
-            out->recovered += units;
+        fill_gap(s, gap, units, out);
         out->reordered++;
     } else if (was_given_up(s, m) || sequence_span_take_late(s, position, units)) {
         out->reordered++;

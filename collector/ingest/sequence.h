@@ -37,9 +37,14 @@
  *         from there rather than from the old place. Until then the old place is kept, so that one
  *         stray datagram moves nothing; but where it can be no late one (b), what was lost around
  *         it is one of unknown_gaps. The old place is also kept for a window after a restart:
- *         messages that go on from there are told from a gap.
+ *         messages that go on from there are told from a gap; and the old run's gaps are, so that
+ *         what fills them late, by its place and its export time of that run, is recovered.
  *    Otherwise what lies behind the memory is late (rule 3): for example what came before the first
  *    message heard.
+ *    A collector that starts anew goes on from a checkpoint. What nobody heard meanwhile is a gap as
+ *    any other; what lies before the checkpoint and comes late is reordered, and stays missing if
+ *    it was: its gap could be kept, but without the identities of the datagrams heard before, one
+ *    that is repeated can not be told from one that is late (rule 4).
  * 6. A jump ahead of more than an exporter can have sent in the time since its last message (2^20,
  *    and each second 100,000 or 64 times its own average rate) is no loss that can be
  *    counted: rule 5d, then unknown_gaps.
@@ -106,7 +111,12 @@ struct sequence_gap {
     uint32_t start, length, left, arrival;
     int64_t export_ms; /* of the message that showed it */
     bool held;         /* opened by rule 8: missing only once the doubt is over */
-    bool aside;        /* of the protocol's rule, while the session is counted by another */
+    uint8_t whose;     /* enum gap_whose */
+};
+enum gap_whose {
+    GAP_OF_RUN,    /* that goes on */
+    GAP_ASIDE,     /* of the protocol's rule, while the session is counted by another */
+    GAP_OF_FORMER, /* of the run before the last restart */
 };
 struct sequence_span {
     uint32_t start, end;      /* end is known once closed */

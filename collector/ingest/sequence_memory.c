@@ -136,7 +136,8 @@ void sequence_gap_open(struct sequence *s, const struct sequence_message *m, uin
     struct sequence_extra *x = extra_of(s);
     struct sequence_gap *gap = x ? gap_place(x) : NULL;
     if (gap)
-        *gap = (struct sequence_gap){start, length, length, s->arrivals, m->export_ms, held, false};
+        *gap = (struct sequence_gap){start, length, length, s->arrivals, m->export_ms, held,
+                                     GAP_OF_RUN};
 }
 
 void sequence_gaps_forget(struct sequence *s)
@@ -144,7 +145,7 @@ void sequence_gaps_forget(struct sequence *s)
     bool kept = false;
     for (uint32_t i = 0; s->extra && i < s->extra->gap_room; i++) {
         struct sequence_gap *g = &s->extra->gaps[i];
-        if (g->aside)
+        if (g->whose != GAP_OF_RUN)
             kept = true;
         else
             *g = (struct sequence_gap){0};
@@ -153,43 +154,54 @@ void sequence_gaps_forget(struct sequence *s)
         s->extra->gap_count = 0;
 }
 
+/* Those of one kind become those of another; those that were there of that are forgotten. */
+static void turn(struct sequence *s, enum gap_whose from, enum gap_whose to)
+{
+    for (uint32_t i = 0; s->extra && i < s->extra->gap_room; i++) {
+        struct sequence_gap *g = &s->extra->gaps[i];
+        if (g->whose == to)
+            *g = (struct sequence_gap){0};
+        else if (g->whose == from && g->left)
+            g->whose = (uint8_t)to;
+    }
+}
+
+void sequence_gaps_end(struct sequence *s)
+{
+    turn(s, GAP_OF_RUN, GAP_OF_FORMER);
+}
+
+void sequence_gaps_go_on(struct sequence *s)
+{
+    turn(s, GAP_OF_FORMER, GAP_OF_RUN);
+}
+
 void sequence_gaps_set_aside(struct sequence *s)
 {
     for (uint32_t i = 0; s->extra && i < s->extra->gap_room; i++)
-        s->extra->gaps[i].aside = s->extra->gaps[i].left > 0;
+        s->extra->gaps[i].whose = s->extra->gaps[i].left ? GAP_ASIDE : GAP_OF_RUN;
 }
 
 void sequence_gaps_take_back(struct sequence *s)
 {
-    for (uint32_t i = 0; s->extra && i < s->extra->gap_room; i++)
-        s->extra->gaps[i].aside = s->extra->gaps[i].held = false;
+    for (uint32_t i = 0; s->extra && i < s->extra->gap_room; i++) {
+        s->extra->gaps[i].whose = GAP_OF_RUN;
+        s->extra->gaps[i].held = false;
+    }
 }
 
-/* The remembered gap that still misses what lies at `position`. What belongs there was exported
- * before the message that showed the gap. */
-static struct sequence_gap *gap_find(struct sequence *s, const struct sequence_message *m,
-                                     uint32_t position, uint32_t units, bool aside)
+/* What belongs into a gap was exported before the message that showed it. */
+struct sequence_gap *sequence_gap_at(struct sequence *s, const struct sequence_message *m,
+                                     uint32_t position, uint32_t units, enum gap_whose whose)
 {
     for (uint32_t i = 0; s->extra && i < s->extra->gap_room; i++) {
         struct sequence_gap *g = &s->extra->gaps[i];
-        if (units && g->left >= units && g->aside == aside && m->export_ms <= g->export_ms &&
+        if (units && g->left >= units && g->whose == whose && m->export_ms <= g->export_ms &&
             s->arrivals - g->arrival <= SEQUENCE_WINDOW &&
             position - g->start < g->length && position - g->start + units <= g->length)
             return g;
     }
     return NULL;
-}
-
-struct sequence_gap *sequence_gap_at(struct sequence *s, const struct sequence_message *m,
-                                     uint32_t position, uint32_t units)
-{
-    return gap_find(s, m, position, units, false);
-}
-
-struct sequence_gap *sequence_gap_aside_at(struct sequence *s, const struct sequence_message *m,
-                                           uint32_t position, uint32_t units)
-{
-    return gap_find(s, m, position, units, true);
 }
 
 /* ---- spans of unknown length, rule 9 ---- */

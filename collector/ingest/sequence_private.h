@@ -22,7 +22,10 @@ uint32_t sequence_near_most(const struct sequence *s);
 /* Gaps. `m` is the message that shows the gap, by coming after it. */
 void sequence_gap_open(struct sequence *s, const struct sequence_message *m, uint32_t start,
                        uint32_t length, bool held);
-void sequence_gaps_forget(struct sequence *s); /* but for those that are set aside */
+void sequence_gaps_forget(struct sequence *s); /* those of the run that goes on */
+/* Rule 5: the run has ended; or is the one that goes on after all. */
+void sequence_gaps_end(struct sequence *s);
+void sequence_gaps_go_on(struct sequence *s);
 /* Rule 8: all are set aside while another rule counts; or are again what the protocol's rule found
  * missing. */
 void sequence_gaps_set_aside(struct sequence *s);
@@ -30,10 +33,7 @@ void sequence_gaps_take_back(struct sequence *s);
 void sequence_extra_free(struct sequence *s);
 /* The remembered gap that still misses what lies at `position`, or NULL. */
 struct sequence_gap *sequence_gap_at(struct sequence *s, const struct sequence_message *m,
-                                     uint32_t position, uint32_t units);
-/* The same of those that are set aside. */
-struct sequence_gap *sequence_gap_aside_at(struct sequence *s, const struct sequence_message *m,
-                                           uint32_t position, uint32_t units);
+                                     uint32_t position, uint32_t units, enum gap_whose whose);
 /* Spans of unknown length, rule 9. The open one, or NULL. */
 struct sequence_span *sequence_span_open_one(struct sequence *s);
 void sequence_span_close(struct sequence *s, struct sequence_span *span, uint32_t end);

@@ -360,6 +360,69 @@ static void resumed_after_a_restart(void)
     sequence_free(&s);
 }
 
+/* Datagrams of ten records each, one a second. */
+static void hear_run(struct sequence *s, struct total *t, uint32_t from, unsigned count,
+                     int64_t second)
+{
+    for (unsigned i = 0; i < count; i++)
+        hear_plain(s, t, from + 10 * i, 10, second + i);
+}
+
+#define OLD UINT32_C(0xf0000000)
+
+/* The exporter starts anew at 0; then what its run before had missing comes, or never comes. */
+static void late_past_a_restart(void)
+{
+    struct sequence s;
+    struct total t = {0};
+    sequence_init(&s, COUNTS_RECORDS);
+    hear_run(&s, &t, OLD, 10, 0);
+    struct sequence_message late = message(OLD + 100, 10, 10), never = message(OLD + 110, 10, 11);
+    hear_run(&s, &t, OLD + 130, 10, 13); /* 30 are missing */
+    CU_ASSERT_EQUAL(t.missing, 30);
+    hear_run(&s, &t, 0, 5, 40);
+    CU_ASSERT_EQUAL(t.restarts, 1);
+    hear(&s, &t, &late);
+    CU_ASSERT_EQUAL(t.recovered, 10);
+    hear(&s, &t, &late); /* again */
+    CU_ASSERT_EQUAL(t.duplicates, 1);
+    hear_plain(&s, &t, OLD + 50, 10, 5); /* fills no gap */
+    CU_ASSERT_EQUAL(t.recovered, 10);
+    CU_ASSERT_EQUAL(t.reordered, 2);
+    hear_run(&s, &t, 50, 10, 45); /* the new run goes on, and loses too */
+    hear_plain(&s, &t, 170, 10, 56);
+    hear_plain(&s, &t, 160, 10, 55);
+    CU_ASSERT_EQUAL(t.missing, 50);
+    CU_ASSERT_EQUAL(t.recovered, 20);
+    hear_run(&s, &t, 180, SEQUENCE_WINDOW, 57);
+    hear(&s, &t, &never); /* later than is remembered */
+    hear_run(&s, &t, 180 + 10 * SEQUENCE_WINDOW, 2, 57 + SEQUENCE_WINDOW);
+    CU_ASSERT_EQUAL(t.recovered, 20);
+    CU_ASSERT_EQUAL(t.missing, 50);
+    CU_ASSERT_EQUAL(t.restarts, 1);
+    CU_ASSERT_EQUAL(t.unknown_gaps, 1);
+    sequence_free(&s);
+}
+
+/* Of a restart that was none the gaps are those of the run that goes on. */
+static void late_past_no_restart(void)
+{
+    struct sequence s;
+    struct total t = {0};
+    sequence_init(&s, COUNTS_RECORDS);
+    hear_run(&s, &t, 5000, 10, 0);
+    struct sequence_message late = message(5100, 10, 10);
+    hear_run(&s, &t, 5110, 10, 11);
+    CU_ASSERT_EQUAL(t.missing, 10);
+    hear_run(&s, &t, 70, 2, 30);
+    CU_ASSERT_EQUAL(t.restarts, 1);
+    hear_run(&s, &t, 5210, 3, 32);
+    hear(&s, &t, &late);
+    CU_ASSERT_EQUAL(t.recovered, 10);
+    CU_ASSERT_EQUAL(t.missing, 10);
+    sequence_free(&s);
+}
+
 static void lost_track(void)
 {
     struct sequence s;
@@ -488,5 +551,7 @@ UNIT_MAIN("sequence", {"random schedules", random_schedules}, {"wrap", wraps},
           {"chance is taken back", chance_is_taken_back},
           {"a long outage is counted", long_outage_is_counted},
           {"resumed after a restart", resumed_after_a_restart}, {"lost track", lost_track},
+          {"late past a restart", late_past_a_restart},
+          {"late past a restart that was none", late_past_no_restart},
           {"exporters that count something else", other_counting},
           {"sets settled later", settled_later}, {"sets never settled", never_settled})
