@@ -41,10 +41,10 @@
  *         what fills them late, by its place and its export time of that run, is recovered.
  *    Otherwise what lies behind the memory is late (rule 3): for example what came before the first
  *    message heard.
- *    A collector that starts anew goes on from a checkpoint. What nobody heard meanwhile is a gap as
- *    any other; what lies before the checkpoint and comes late is reordered, and stays missing if
- *    it was: its gap could be kept, but without the identities of the datagrams heard before, one
- *    that is repeated can not be told from one that is late (rule 4).
+ *    A collector that starts anew goes on from a checkpoint. What nobody heard meanwhile is a gap
+ *    as any other; what lies before the checkpoint and comes late is reordered, and stays missing
+ *    if it was: its gap could be kept, but without the identities of the datagrams heard before,
+ *    one that is repeated can not be told from one that is late (rule 4).
  * 6. A jump ahead of more than an exporter can have sent in the time since its last message (2^20,
  *    and each second 100,000 or 64 times its own average rate) is no loss that can be
  *    counted: rule 5d, then unknown_gaps.
