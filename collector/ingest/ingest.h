@@ -46,10 +46,10 @@ struct datagram {
  * drops and counts records.
  *
  * A batch is of one kind: flows and options data that leave together are two takes, and two blocks,
- * committed one after the other: options data first, the account of both with the flows. A collector
- * that is killed in between leaves options data stored that no account has. Their sequence goes on
- * from where it was before them, so that they count as missing: too much is said to be lost, never
- * too little, and of flows what is true. One transaction for both would need a block of two kinds
+ * committed one after the other: options data first, the account of both with the flows. Killed in
+ * between, a collector leaves options data stored that no account has. Their sequence goes on from
+ * where it was before them, so that they count as missing: too much is said to be lost, never too
+ * little, and of flows what is true. One transaction for both would need a block of two kinds
  * (queries, roll-ups, merging and retention go by the kind of a block), or a pair of blocks as one
  * unit of the spool, of StoreBlock and of what is acknowledged: for the milliseconds between two
  * blocks it is not worth that. */
