@@ -118,6 +118,7 @@ static int read_aggregate(struct soap *soap, const struct _db__Aggregate *q,
         .source = sources[q->source ? *q->source % 3 : 0],
         .spread = spreads[q->spread ? *q->spread % 2 : 0],
         .percentile = q->percentile ? *q->percentile : 0,
+        .series = q->series ? *q->series : 0,
         .once = q->once && *q->once == xsd__boolean__true_,
     };
     return SOAP_OK;
@@ -152,8 +153,8 @@ int __db__Aggregate(struct soap *soap, struct _db__Aggregate *q,
     if (totals.row_count > most || totals.percentile_count > most)
         result =
             fault_make(soap, WEIR_ELIMIT, "by",
-                       "the answer has %zu rows: expected at most %u; ask for top, fewer keys or a "
-                       "longer step",
+                       "the answer has %zu rows: expected at most %u; ask for top or series, fewer "
+                       "keys or a longer step",
                        totals.row_count, most);
     else if (rows > ROWS_CHUNKED &&
              !exchange_reserve(caller_of(soap)->exchange, answer_octets(&totals)))

@@ -6,6 +6,7 @@
 #include "weir/shapes_db.h"
 #include "weir/totals.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,6 +181,24 @@ static void draw(const struct series *s, const struct line *line, struct buffer 
     buffer_put_u8(out, '\0');
 }
 
+#define STEP_TEXT_SIZE 32
+
+/* As --step takes it: 5m, 1h, 90s. */
+static const char *print_step(int64_t step_ms, char out[STEP_TEXT_SIZE])
+{
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } units[] = {{604800000, "w"}, {86400000, "d"}, {3600000, "h"},
+                 {60000, "m"},     {1000, "s"},     {1, "ms"}};
+    size_t i = 0;
+    while (step_ms % units[i].ms)
+        i++;
+    (void)snprintf(out, STEP_TEXT_SIZE, "%lld%s", (long long)(step_ms / units[i].ms),
+                   units[i].unit);
+    return out;
+}
+
 static void put_line(struct sheet *sheet, const struct series *s, const struct line *line,
                      const struct totals_keys *keys, const struct key_names *names,
                      struct buffer *text)
@@ -200,7 +219,7 @@ static void fill_table(struct request *r, struct report *report, const struct to
 {
     struct key_names names;
     struct buffer text = {0};
-    char from[TIME_TEXT_SIZE], to[TIME_TEXT_SIZE];
+    char from[TIME_TEXT_SIZE], to[TIME_TEXT_SIZE], step[STEP_TEXT_SIZE];
     unsigned percent = (unsigned)settings.percentile;
     key_names_load(r, keys, &names);
     time_print(settings.from_ms, from);
@@ -217,11 +236,10 @@ static void fill_table(struct request *r, struct report *report, const struct to
         sheet_column(&report->sheet, rate ? rate : "", SHEET_RIGHT);
     for (size_t i = 0; i < s->count; i++)
         put_line(&report->sheet, s, &s->lines[i], keys, &names, &text);
-    report_note(report, "bins", "%llu of %lld s, %s to %s", (unsigned long long)s->bins,
-                (long long)(settings.step_ms / 1000), from, to);
+    report_note(report, "bins", "%llu of %s, %s to %s", (unsigned long long)s->bins,
+                print_step(settings.step_ms, step), from, to);
     if (s->answer->__sizepercentile > (int)s->count)
-        report_note(report, "series", "%zu of %d; --top shows more", s->count,
-                    s->answer->__sizepercentile);
+        report_note(report, "series", "the largest %zu; --top shows more", s->count);
     account_notes(report, s->answer->account);
     buffer_free(&text);
     key_names_free(&names);
@@ -265,7 +283,10 @@ enum outcome word_series(struct request *r)
     if (!request_choice(r, "measure", settings.measure, measures, 3, &measure) ||
         !totals_keys_read(r, settings.by, &keys))
         return OUTCOME_USAGE;
-    /* All rows are needed: a series that is among the first has bins that are not. */
+    /* All rows of a series are needed: one that is among the first has bins that are not. Of one
+     * more than is shown, to see that there are more. */
+    bool table = r->output->write == output_table;
+    settings.series = table ? (int64_t)top + 1 : settings.top;
     settings.top = 0;
     settings.order = measures[measure];
     if (!settings.percentile)

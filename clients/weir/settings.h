@@ -29,7 +29,8 @@
     X(to_ms, "to", "T", OPTION_TIME, 0, 0, "end, not included (all)")                              \
     X(step_ms, "step", "D", OPTION_DURATION, 0, 0,                                                 \
       "a row per key and time bin of this length: 5m, 1h")                                         \
-    X(top, "top", "N", OPTION_NUMBER, 0, 10000000, "only the N largest rows (all)")                \
+    X(top, "top", "N", OPTION_NUMBER, 0, 10000000,                                                 \
+      "only the N largest rows, or series (all; 10 series in a table)")                            \
     X(order, "order", "M", OPTION_TEXT, 0, 0,                                                      \
       "octets, packets or flows: what rows are ordered by (octets)")                               \
     X(source, "source", "S", OPTION_TEXT, 0, 0, "auto, rollup or blocks: what to read (auto)")     \
@@ -74,7 +75,8 @@ struct settings {
     const char *method, *lengths, *fields, *key, *level, *kind, *exporter;
     bool help, version, time, once, macs;
     int64_t from_ms, to_ms, step_ms, top, percentile,
-        limit; /* step, top, limit: 0 when not given */
+        limit;      /* step, top, limit: 0 when not given */
+    int64_t series; /* the largest so many: what --top of `weir series` means */
 };
 
 extern struct settings settings;

@@ -83,7 +83,8 @@ enum outcome totals_ask(struct request *r, struct session *s, struct totals_keys
         if (outcome != OUTCOME_DONE)
             return outcome;
     }
-    unsigned top = (unsigned)o->top, percentile = (unsigned)o->percentile;
+    unsigned top = (unsigned)o->top, percentile = (unsigned)o->percentile,
+             series = (unsigned)o->series;
     enum wt__Spread spread = (enum wt__Spread)how;
     enum wt__Measure measure = (enum wt__Measure)order;
     enum wt__Source from = (enum wt__Source)source;
@@ -101,6 +102,7 @@ enum outcome totals_ask(struct request *r, struct session *s, struct totals_keys
         .spread = how ? &spread : NULL,
         .percentile = percentile ? &percentile : NULL,
         .once = o->once ? &once : NULL,
+        .series = series ? &series : NULL,
     };
     if (soap_call___db__Aggregate(s->soap, s->url, NULL, &question, answer))
         return session_fail(s, r->error);

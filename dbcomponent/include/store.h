@@ -126,6 +126,9 @@ struct totals_request {
     enum answer_source source;
     enum spread spread;
     uint32_t percentile;    /* 1–100, with step_ms: totals.percentiles too; 0: none */
+    uint32_t series;        /* with step_ms: only rows and percentiles of so many combinations of
+                               keys, those with most of `order` in all bins together (ties by keys);
+                               0: all. `top` then cuts these */
     int64_t deadline_ms;    /* answer or WEIR_ECANCELLED within this; 0: no deadline */
     uint64_t memory_most;   /* octets for groups; 0: 1 GiB. Past it groups are put aside in a
                                temporary file (TMPDIR, /var/tmp); what has to be in memory, the rows
@@ -226,7 +229,7 @@ struct totals {
     size_t key_count;
     struct totals_row *rows;
     size_t row_count;
-    uint64_t groups;            /* before `top` cut */
+    uint64_t groups;            /* before `top` and `series` cut */
     /* When asked for, one a combination of keys, by `order` descending; at most `top`. */
     struct totals_percentile *percentiles;
     size_t percentile_count;

@@ -369,7 +369,7 @@ static unsigned choose_parts(const struct question *q, const struct team *team)
 static bool make_collectors(struct sharing *s, struct collected *out)
 {
     struct question *q = s->question;
-    uint32_t top = q->request->percentile ? 0 : q->request->top;
+    uint32_t top = q->request->percentile || q->request->series ? 0 : q->request->top;
     bool cut = s->parts > 1 && top && top <= CUT_MOST;
     size_t wanted = s->parts > 1 ? question_threads(q) : 1;
     out->owners = arena_zero(&q->arena, wanted * sizeof *out->owners);

@@ -108,10 +108,12 @@ static bool write_keys(const struct question *q, struct totals *out)
     return true;
 }
 
-static bool write_answer(struct question *q, const struct tally *t, const struct collected *found,
+static bool write_answer(struct question *q, const struct tally *t, struct collected *found,
                          struct totals *out)
 {
-    const struct group_list *groups = &found->list;
+    struct group_list *groups = &found->list;
+    if (q->request->series && !question_keep_series(q, t, groups))
+        return false;
     struct writing w = {.question = q, .all = found->all,
                         .ranking = {.question = q, .tally = t, .order = q->request->order,
                                     .stride = groups->stride, .records = groups->records,

@@ -172,6 +172,9 @@ static enum weir_status plan_choices(struct question *q, struct weir_error *erro
     if (q->request->percentile && q->request->step_ms == 0)
         return weir_fail(error, WEIR_EARGUMENT, "percentile",
                          "a percentile is that of a series of time bins: give a step");
+    if (q->request->series && q->request->step_ms == 0)
+        return weir_fail(error, WEIR_EARGUMENT, "series",
+                         "series are of time bins: give a step, or ask for top");
     if (question_spreads(q))
         q->flow_shift = 32;
     if (q->request->source == SOURCE_ROLLUP) {

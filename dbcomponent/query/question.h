@@ -117,12 +117,14 @@ enum weir_status spread_run(const struct spreader *s, const struct run *run,
                             const struct vector *start, const struct vector *end,
                             struct weir_error *error);
 
-/* series.c: percentiles of each series, from the groups. False: budget or memory. */
 struct group_list {
     uint64_t *records; /* flows as counted; estimates behind the words when the layout has rates */
     unsigned stride;
     size_t count;
 };
+/* series.c: leaves only the groups of the request's largest series in the list, in any order; then
+ * percentiles of each series that is there. False: budget or memory. */
+bool question_keep_series(struct question *q, const struct tally *t, struct group_list *groups);
 bool question_percentiles(struct question *q, const struct tally *t,
                           const struct group_list *groups, struct totals *out);
 

@@ -1,6 +1,6 @@
-/* series.c - percentiles of series: the groups, sorted so that those which differ in nothing but
- * their time bin are neighbours, each measure by the nearest rank (store.h, totals_percentile).
- * Neighbour: finish.c, whose groups these are. */
+/* series.c - the largest series, and percentiles of series: the groups, sorted so that those which
+ * differ in nothing but their time bin are neighbours; each measure's percentile by the nearest
+ * rank (store.h, totals_percentile). Neighbour: finish.c, whose groups these are. */
 #include "query/estimate.h"
 #include "query/question.h"
 
@@ -114,20 +114,25 @@ static size_t length_of(struct serial *s, size_t first)
 }
 
 struct listed {
-    struct totals_percentile row;
     uint64_t measure;
     size_t group; /* one of the series */
+    struct totals_percentile row;
 };
+
+static int compare_ranks(const struct serial *s, uint64_t x, size_t x_group, uint64_t y,
+                         size_t y_group)
+{
+    if (x != y)
+        return x > y ? -1 : 1;
+    return layout_compare(&s->question->layout, &s->tally->interns, words_of(s, x_group),
+                          words_of(s, y_group));
+}
 
 /* Most of the measure first, ties by keys. */
 static int by_measure(const void *a, const void *b, void *context)
 {
     const struct listed *x = a, *y = b;
-    const struct serial *s = context;
-    if (x->measure != y->measure)
-        return x->measure > y->measure ? -1 : 1;
-    return layout_compare(&s->question->layout, &s->tally->interns, words_of(s, x->group),
-                          words_of(s, y->group));
+    return compare_ranks(context, x->measure, x->group, y->measure, y->group);
 }
 
 static uint64_t measure_of(struct counts c, enum measure order)
@@ -164,29 +169,98 @@ static bool write_list(struct serial *s, struct listed *list, size_t count, stru
     return out->percentiles != NULL;
 }
 
+/* Sorts the groups by series; octets beside are for what the caller keeps of each. */
+static bool sort_series(struct serial *s, size_t beside)
+{
+    struct question *q = s->question;
+    const struct layout *l = &q->layout;
+    size_t count = s->groups->count;
+    if (!budget_take(&q->budget, (count + 1) * (sizeof *s->order + beside)))
+        return false;
+    s->bin_mask = UINT64_MAX;
+    if (l->bin >= 0) {
+        const struct component *c = &l->components[l->bin];
+        s->bin_word = c->word;
+        s->bin_mask = ~(((UINT64_C(1) << c->bits) - 1) << c->shift);
+    }
+    s->order = arena_alloc(&q->arena, (count + 1) * sizeof *s->order);
+    if (!s->order)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        s->order[i] = i;
+    qsort_r(s->order, count, sizeof *s->order, by_series, s);
+    return true;
+}
+
 bool question_percentiles(struct question *q, const struct tally *t,
                           const struct group_list *groups, struct totals *out)
 {
-    const struct layout *l = &q->layout;
-    struct serial s = {.question = q, .tally = t, .groups = groups, .bin_mask = UINT64_MAX};
+    struct serial s = {.question = q, .tally = t, .groups = groups};
     size_t count = 0, bins = q->bins.count < groups->count ? q->bins.count : groups->count;
-    size_t most = groups->count + 1;
-    if (!budget_take(&q->budget, most * (sizeof *s.order + sizeof(struct listed))))
+    if (!sort_series(&s, sizeof(struct listed)))
         return false;
-    if (l->bin >= 0) {
-        const struct component *c = &l->components[l->bin];
-        s.bin_word = c->word;
-        s.bin_mask = ~(((UINT64_C(1) << c->bits) - 1) << c->shift);
-    }
-    s.order = arena_alloc(&q->arena, most * sizeof *s.order);
-    struct listed *list = arena_alloc(&q->arena, most * sizeof *list);
+    struct listed *list = arena_alloc(&q->arena, (groups->count + 1) * sizeof *list);
     s.values[0] = arena_alloc(&q->arena, MEASURES * (bins + 1) * sizeof *s.values[0]);
-    if (!s.order || !list || !s.values[0])
+    if (!list || !s.values[0])
         return false;
     for (unsigned m = 1; m < MEASURES; m++)
         s.values[m] = s.values[m - 1] + bins + 1;
-    for (size_t i = 0; i < groups->count; i++)
-        s.order[i] = i;
-    qsort_r(s.order, groups->count, sizeof *s.order, by_series, &s);
     return list_series(&s, out->memory, list, &count) && write_list(&s, list, count, out);
+}
+
+/* ---- the largest ---- */
+
+struct span { /* order[first … first + count - 1] */
+    uint64_t whole;
+    size_t first, count;
+};
+
+/* Most of the whole first, ties by keys. */
+static int by_whole(const void *a, const void *b, void *context)
+{
+    const struct span *x = a, *y = b;
+    const struct serial *s = context;
+    return compare_ranks(s, x->whole, s->order[x->first], y->whole, s->order[y->first]);
+}
+
+static struct span take_span(struct serial *s, size_t first)
+{
+    struct span span = {.first = first, .count = length_of(s, first)};
+    for (size_t i = 0; i < span.count; i++) {
+        const uint64_t *sums = words_of(s, s->order[first + i]) - GROUP_SUMS;
+        if (__builtin_add_overflow(span.whole, sums[s->question->request->order], &span.whole))
+            span.whole = UINT64_MAX;
+    }
+    return span;
+}
+
+static int ascending_places(const void *a, const void *b)
+{
+    size_t x = *(const size_t *)a, y = *(const size_t *)b;
+    return (x > y) - (x < y);
+}
+
+bool question_keep_series(struct question *q, const struct tally *t, struct group_list *groups)
+{
+    struct serial s = {.question = q, .tally = t, .groups = groups};
+    size_t count = 0, kept = 0, most = q->request->series;
+    if (!sort_series(&s, sizeof(struct span) + sizeof(size_t)))
+        return false;
+    struct span *spans = arena_alloc(&q->arena, (groups->count + 1) * sizeof *spans);
+    size_t *places = arena_alloc(&q->arena, (groups->count + 1) * sizeof *places);
+    if (!spans || !places)
+        return false;
+    for (size_t first = 0; first < groups->count; first += spans[count++].count)
+        spans[count] = take_span(&s, first);
+    qsort_r(spans, count, sizeof *spans, by_whole, &s);
+    for (size_t i = 0; i < count && i < most; i++)
+        for (size_t k = 0; k < spans[i].count; k++)
+            places[kept++] = s.order[spans[i].first + k];
+    /* Each moves forward or stays, so that none is overwritten before it has moved. */
+    qsort(places, kept, sizeof *places, ascending_places);
+    for (size_t i = 0; i < kept; i++)
+        memmove(groups->records + i * groups->stride, groups->records + places[i] * groups->stride,
+                groups->stride * sizeof *groups->records);
+    groups->count = kept;
+    return true;
 }

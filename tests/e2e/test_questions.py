@@ -283,7 +283,16 @@ def test_spread_and_percentile():
     lib.equal(dict(got), dict(octets), "spread octets by tag and bin")
     ranks = {tag: sorted(values)[math.ceil(0.9 * bins) - 1] for tag, values in octets.items()}
     lib.equal({p["srcTag"]: p["octets"] for p in answer["percentiles"]}, ranks, "90th percentiles")
+    tags = sorted(octets, key=lambda tag: (-sum(octets[tag]), tag))
+    answer = lib.weir_json(state["server"], "series", "--by", "srcTag", "--from", str(start), "--to", str(end),
+                           "--step", f"{step}ms", "--spread", "proportional", "--top", "2")
+    lib.equal({row["srcTag"] for row in answer["rows"]}, set(tags[:2]), "the two largest series")
+    lib.equal(sum(row["octets"] for row in answer["rows"]), sum(map(sum, (octets[t] for t in tags[:2]))), "their octets")
+    lib.equal({p["srcTag"] for p in answer["percentiles"]}, set(tags[:2]), "whose percentiles")
+    table = lib.weir(state["server"], "series", "--by", "srcTag", "--step", "1m", "--top", "2")
+    lib.check("the largest 2; --top shows more" in table and "of 1m," in table, f"two of the series: {table}")
     table = lib.weir(state["server"], "series", "--by", "srcTag", "--step", "1m")
+    lib.check("--top shows more" not in table, f"all series: {table}")
     lib.check("p95 of a bin" in table and "█" in table and "PoP-BA" in table, f"the table of a series: {table}")
     lines = lib.weir(state["server"], "series", "--by", "srcTag", "--step", "10m", "--format", "csv").splitlines()
     lib.check(lines[0].startswith("srcTag,from,octets,packets,flows") and len(lines) > 12,
