@@ -7,7 +7,8 @@
 #include "weir/report.h"
 
 struct output_style {
-    bool colour; /* the terminal can show bold and red */
+    bool colour;    /* the terminal can show bold and red */
+    size_t columns; /* of the terminal; 0: none, lines may be of any length */
 };
 
 struct output {
@@ -27,5 +28,7 @@ void output_csv(struct buffer *out, const struct report *r, const struct output_
 
 /* Columns that `text` takes on a terminal: UTF-8, combining marks 0, East Asian wide letters 2. */
 size_t display_width(const char *text);
+/* Columns of a sheet's rows, as a table. */
+size_t sheet_width(const struct sheet *s);
 
 #endif

@@ -30,10 +30,11 @@ static uint32_t take_code_point(const unsigned char **p)
     return code;
 }
 
-size_t display_width(const char *text)
+static size_t width_of(const char *text, size_t length)
 {
     size_t width = 0;
-    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+    const unsigned char *end = (const unsigned char *)text + length;
+    for (const unsigned char *p = (const unsigned char *)text; p < end;) {
         uint32_t code = take_code_point(&p);
         size_t w = 1;
         for (size_t i = 0; code >= 0x300 && i < sizeof odd_widths / sizeof odd_widths[0]; i++)
@@ -42,6 +43,11 @@ size_t display_width(const char *text)
         width += w;
     }
     return width;
+}
+
+size_t display_width(const char *text)
+{
+    return width_of(text, strlen(text));
 }
 
 #define CELL_TEXT_SIZE 64
@@ -74,6 +80,14 @@ static size_t column_width(const struct sheet *s, size_t column)
     return width;
 }
 
+size_t sheet_width(const struct sheet *s)
+{
+    size_t width = 0;
+    for (size_t c = 0; c < s->column_count; c++)
+        width += column_width(s, c) + (c ? 2 : 0);
+    return width;
+}
+
 /* ---- lines ----------------------------------------------------------------------------------- */
 
 static void put_spaces(struct buffer *out, size_t n)
@@ -84,11 +98,35 @@ static void put_spaces(struct buffer *out, size_t n)
 }
 
 /* Names come from outside: what drives a terminal is shown as '?'. */
+static void put_clean_part(struct buffer *out, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        buffer_put_u8(out, c < 0x20 || c == 0x7f ? '?' : c);
+    }
+}
+
 static void put_clean(struct buffer *out, const char *text)
 {
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        buffer_put_u8(out, c < 0x20 || c == 0x7f ? '?' : c);
+    put_clean_part(out, text, strlen(text));
+}
+
+/* From column `indent` on; what does not fit a terminal goes on below, at the same column. */
+static void put_wrapped(struct buffer *out, const char *text, size_t indent, size_t columns)
+{
+    size_t at = indent;
+    for (const char *word = text; *word;) {
+        size_t blanks = strspn(word, " "), length = blanks + strcspn(word + blanks, " ");
+        if (columns && at > indent && at + width_of(word, length) > columns) {
+            buffer_put_u8(out, '\n');
+            put_spaces(out, indent);
+            at = indent;
+            word += blanks;
+            length -= blanks;
+        }
+        put_clean_part(out, word, length);
+        at += width_of(word, length);
+        word += length;
     }
 }
 
@@ -182,17 +220,17 @@ static size_t notes_width(const struct report *r)
     return width;
 }
 
-static void put_notes(struct buffer *out, const struct report *r, bool colour)
+static void put_notes(struct buffer *out, const struct report *r, const struct output_style *style)
 {
     size_t width = notes_width(r);
     for (size_t i = 0; i < r->note_count; i++) {
         const struct note *n = &r->notes[i];
-        bool red = colour && n->alert;
+        bool red = style->colour && n->alert;
         buffer_print(out, "%s", red ? "\033[31m" : "");
         put_clean(out, n->name);
         if (*n->text)
             put_spaces(out, width - display_width(n->name) + 2);
-        put_clean(out, n->text);
+        put_wrapped(out, n->text, width + 2, style->columns);
         buffer_print(out, "%s\n", red ? "\033[0m" : "");
     }
 }
@@ -204,7 +242,7 @@ void output_table(struct buffer *out, const struct report *r, const struct outpu
         put_sheet(out, &r->sheet, &scratch, style->colour);
     if (r->sheet.column_count && r->note_count)
         buffer_put_u8(out, '\n');
-    put_notes(out, r, style->colour);
+    put_notes(out, r, style);
     if (r->elapsed_us >= 0) {
         char elapsed[GROUPED_SIZE], cpu[GROUPED_SIZE];
         buffer_print(out, "%-*s  %s us elapsed, %s us processor (the server's)\n",

@@ -14,6 +14,7 @@ extern struct Namespace db_namespaces[];
 
 #define LINES_DEFAULT 10u /* series that a table shows when --top does not say */
 #define CELLS_MOST 60u    /* of a sparkline */
+#define CELLS_LEAST 10u   /* on a terminal that has no room for more */
 #define BINS_WANTED 60
 
 static const char *const measures[] = {"octets", "packets", "flows"};
@@ -214,14 +215,12 @@ static void put_line(struct sheet *sheet, const struct series *s, const struct l
         sheet_number(sheet, (uint64_t)((double)line->percentile * 8000 / (double)settings.step_ms));
 }
 
-static void fill_table(struct request *r, struct report *report, const struct totals_keys *keys,
-                       struct series *s)
+static void fill_table(struct report *report, const struct totals_keys *keys,
+                       const struct key_names *names, const struct series *s)
 {
-    struct key_names names;
     struct buffer text = {0};
     char from[TIME_TEXT_SIZE], to[TIME_TEXT_SIZE], step[STEP_TEXT_SIZE];
     unsigned percent = (unsigned)settings.percentile;
-    key_names_load(r, keys, &names);
     time_print(settings.from_ms, from);
     time_print(settings.to_ms, to);
     for (int i = 0; i < keys->count; i++)
@@ -235,28 +234,52 @@ static void fill_table(struct request *r, struct report *report, const struct to
     if (s->measure == 0)
         sheet_column(&report->sheet, rate ? rate : "", SHEET_RIGHT);
     for (size_t i = 0; i < s->count; i++)
-        put_line(&report->sheet, s, &s->lines[i], keys, &names, &text);
+        put_line(&report->sheet, s, &s->lines[i], keys, names, &text);
     report_note(report, "bins", "%llu of %s, %s to %s", (unsigned long long)s->bins,
                 print_step(settings.step_ms, step), from, to);
     if (s->answer->__sizepercentile > (int)s->count)
         report_note(report, "series", "the largest %zu; --top shows more", s->count);
     account_notes(report, s->answer->account);
     buffer_free(&text);
-    key_names_free(&names);
 }
 
-static void fill_report(struct request *r, struct report *report, const struct totals_keys *keys,
-                        const struct _db__AggregateResponse *answer, size_t measure, size_t top)
+static void divide(struct series *s, uint64_t cells_most)
 {
-    struct series s = {.answer = answer, .measure = measure};
     uint64_t width = (uint64_t)(settings.to_ms - settings.from_ms);
-    s.bins = (width + (uint64_t)settings.step_ms - 1) / (uint64_t)settings.step_ms;
-    s.bins_a_cell = (s.bins + CELLS_MOST - 1) / CELLS_MOST;
-    s.cells = (s.bins + s.bins_a_cell - 1) / s.bins_a_cell;
+    s->bins = (width + (uint64_t)settings.step_ms - 1) / (uint64_t)settings.step_ms;
+    s->bins_a_cell = (s->bins + cells_most - 1) / cells_most;
+    s->cells = (s->bins + s->bins_a_cell - 1) / s->bins_a_cell;
+}
+
+/* How many cells a line has, of so many at most. */
+static uint64_t fill_report(struct report *report, const struct totals_keys *keys,
+                            const struct key_names *names, struct series s, size_t top,
+                            uint64_t cells_most)
+{
+    divide(&s, cells_most);
     if (collect(&s, &report->arena, top))
-        fill_table(r, report, keys, &s);
+        fill_table(report, keys, names, &s);
     else
         report->failed = true;
+    return s.cells;
+}
+
+/* Once more with shorter lines, where a terminal is too narrow for the table. */
+static void fill_terminal(struct request *r, struct report *report, const struct totals_keys *keys,
+                          const struct series *s, size_t top)
+{
+    struct key_names names;
+    key_names_load(r, keys, &names);
+    uint64_t cells = fill_report(report, keys, &names, *s, top, CELLS_MOST);
+    size_t width = sheet_width(&report->sheet), columns = r->style.columns;
+    if (columns && width > columns) {
+        size_t over = width - columns;
+        report_close(report);
+        report_open(report);
+        (void)fill_report(report, keys, &names, *s, top,
+                          cells > over + CELLS_LEAST ? cells - over : CELLS_LEAST);
+    }
+    key_names_free(&names);
 }
 
 static enum outcome answer_series(struct request *r, struct totals_keys *keys, struct session *s,
@@ -269,7 +292,8 @@ static enum outcome answer_series(struct request *r, struct totals_keys *keys, s
         return outcome;
     report_open(&report);
     if (r->output->write == output_table)
-        fill_report(r, &report, keys, &answer, measure, top);
+        fill_terminal(r, &report, keys, &(struct series){.answer = &answer, .measure = measure},
+                      top);
     else if (r->output->write == output_csv)
         totals_report(r, &report, keys, &answer);
     return totals_answer(r, &report, &answer);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Bold and red only for a terminal that wants them (no-color.org). */
@@ -10,7 +11,12 @@ static struct output_style style_of_stdout(void)
 {
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
     bool dumb = !term || (term[0] == 'd' && term[1] == 'u');
-    return (struct output_style){.colour = isatty(STDOUT_FILENO) && !dumb && !(no && *no)};
+    struct winsize size = {0};
+    bool terminal = isatty(STDOUT_FILENO);
+    if (terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
+        size.ws_col = 0;
+    return (struct output_style){.colour = terminal && !dumb && !(no && *no),
+                                 .columns = size.ws_col};
 }
 
 static bool write_all(FILE *to, const struct buffer *b)

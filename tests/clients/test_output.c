@@ -44,6 +44,34 @@ static void expect(void (*write)(struct buffer *, const struct report *,
     buffer_free(&out);
 }
 
+/* Notes go on below where a terminal ends; words are not cut, nor what is no terminal's. */
+static void notes_fit_terminals(void)
+{
+    static const struct {
+        size_t columns;
+        const char *expected;
+    } cases[] = {
+        {0, "covers  alpha béta gamma\n        x\n"},
+        {24, "covers  alpha béta gamma\n        x\n"},
+        {23, "covers  alpha béta\n        gamma\n        x\n"},
+        {18, "covers  alpha béta\n        gamma\n        x\n"},
+        {17, "covers  alpha\n        béta\n        gamma\n        x\n"},
+        {3, "covers  alpha\n        béta\n        gamma\n        x\n"},
+    };
+    struct report r;
+    report_open(&r);
+    report_note(&r, "covers", "%s", "alpha béta gamma");
+    report_note(&r, "", "%s", "x");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buffer out = {0};
+        output_table(&out, &r, &(struct output_style){.columns = cases[i].columns});
+        buffer_put_u8(&out, '\0');
+        CU_ASSERT_STRING_EQUAL((char *)out.bytes, cases[i].expected);
+        buffer_free(&out);
+    }
+    report_close(&r);
+}
+
 static void tables_align(void)
 {
     struct report r;
@@ -180,7 +208,8 @@ static void many_rows_keep_their_order(void)
     report_close(&r);
 }
 
-UNIT_MAIN("output", {"tables align", tables_align},
+UNIT_MAIN("output", {"notes fit terminals", notes_fit_terminals},
+          {"tables align", tables_align},
           {"what is wrong is red on a terminal", what_is_wrong_is_red_on_a_terminal},
           {"CSV leaves sums out", csv_leaves_sums_out},
           {"JSON is the word's own", json_is_the_words_own},
