@@ -105,6 +105,7 @@ int collector_changed(struct soap *soap, enum weir_status status, const struct w
     enum weir_status followed =
         status == WEIR_OK ? services_catalogue_changed(s, &why) : WEIR_OK;
     pthread_mutex_unlock(&s->changing);
+    sem_post(&s->changes);
     if (followed != WEIR_OK)
         return fault_make(soap, WEIR_EUNAVAILABLE, why.field,
                           "the change is kept, but not in force yet; it will be tried again: %s",
@@ -114,6 +115,8 @@ int collector_changed(struct soap *soap, enum weir_status status, const struct w
 
 struct store *collector_change(struct soap *soap)
 {
+    if (services_may_change(soap) != SOAP_OK)
+        return NULL;
     pthread_mutex_lock(&services_of(soap)->changing);
     return services_of(soap)->settings.store;
 }
@@ -129,6 +132,8 @@ int __col__DelTag(struct soap *soap, struct _col__DelTag *q, struct _col__DelTag
     if (!q || !q->tag)
         return fault_missing(soap, "tag");
     struct store *store = collector_change(soap);
+    if (!store)
+        return soap->error;
     enum weir_status status =
         tag_names_resolve(services_of(soap)->tags, q->tag, "tag", &id, &error);
     if (status == WEIR_OK && id == 0)

@@ -13,6 +13,8 @@ enum weir_status collector_check_text(const char *text, const char *field,
                                       struct weir_error *error);
 /* Every change: made one at a time, then told to whoever uses the catalogue.
  *     struct store *store = collector_change(soap);
+ *     if (!store)
+ *         return soap->error; … too many wait for their turn
  *     return collector_changed(soap, store_…(store, …, &error), &error); */
 struct store *collector_change(struct soap *soap);
 int collector_changed(struct soap *soap, enum weir_status status, const struct weir_error *error);
@@ -32,6 +34,8 @@ int collector_changed(struct soap *soap, enum weir_status status, const struct w
         if (read(soap, q, &thing, &error) != WEIR_OK)                                              \
             return fault_error(soap, &error);                                                      \
         struct store *store = collector_change(soap);                                              \
+        if (!store)                                                                                \
+            return soap->error;                                                                    \
         return collector_changed(soap, apply(store, &thing, caller_who(soap, who), &error),        \
                                  &error);                                                          \
     }

@@ -184,8 +184,11 @@ int __db__StoreBlock(struct soap *soap, struct _db__StoreBlock *q,
         block = c->attachment;
     if (block.length == 0)
         return fault_missing(soap, "block");
+    if (services_may_change(soap) != SOAP_OK)
+        return soap->error;
     enum weir_status status = store_append(c->services->settings.store, (const uint8_t *)block.at,
                                            block.length, &outcome, &error);
+    sem_post(&c->services->changes);
     if (status != WEIR_OK) {
         if (fault_kind_of(status)->sender) /* the argument; the message says which part of it */
             snprintf(error.field, sizeof error.field, "block");

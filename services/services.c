@@ -2,6 +2,7 @@
 #include "base/buffer.h"
 #include "base/time.h"
 #include "dbStub.h"
+#include "fault.h"
 #include "metrics.h"
 #include "services_private.h"
 #include "store.h"
@@ -18,6 +19,7 @@
 #define OTHER_MOST  (UINT64_C(4) << 20)
 #define DEADLINE_MS 60000
 #define ROWS_MOST   1000000u
+#define CHANGE_WAIT_MS 100 /* for a slot, in which time others may wait for a worker */
 
 extern struct Namespace db_namespaces[], col_namespaces[];
 int col_serve_request(struct soap *soap);
@@ -180,6 +182,21 @@ enum weir_status services_check(const char *where, struct weir_error *error)
     return server_check(where, error);
 }
 
+/* However many long questions and changes there are, a worker is left for what is short. */
+static void make_slots(struct services *s)
+{
+    unsigned workers = s->settings.workers, changes = workers / 4 ? workers / 4 : 1;
+    sem_init(&s->changes, 0, changes);
+    sem_init(&s->queries, 0, workers > changes + 1 ? workers - changes - 1 : 1);
+}
+
+int services_may_change(struct soap *soap)
+{
+    if (serve_slot(&services_of(soap)->changes, CHANGE_WAIT_MS))
+        return SOAP_OK;
+    return fault_make(soap, WEIR_EBUSY, NULL, "too many changes at a time; try again");
+}
+
 enum weir_status services_new(const struct services_settings *settings, struct services **out,
                               struct weir_error *error)
 {
@@ -195,9 +212,7 @@ enum weir_status services_new(const struct services_settings *settings, struct s
     s->tags = tag_names_new(settings->store);
     s->started_ms = clock_now_ms();
     pthread_mutex_init(&s->changing, NULL);
-    /* Questions leave workers for those who deliver. */
-    int questions = (int)s->settings.workers - 2;
-    sem_init(&s->queries, 0, questions > 0 ? (unsigned)questions : 1);
+    make_slots(s);
     enum weir_status status = WEIR_OK;
     if (!s->listen || !s->version || !s->tags)
         status = weir_fail(error, WEIR_ENOMEM, NULL, "no memory for the services");
@@ -235,6 +250,7 @@ void services_free(struct services *s)
     tag_names_free(s->tags);
     pthread_mutex_destroy(&s->changing);
     sem_destroy(&s->queries);
+    sem_destroy(&s->changes);
     free(s->listen);
     free(s->version);
     free(s->key_folder);

@@ -32,7 +32,9 @@ struct services_settings {
     struct log_ring *log; /* what GetLog shows (base/log_ring.h); NULL: a fault, Unavailable */
     const char *key_folder;      /* where keys of anonymisation are (collector.h); NULL: none */
 
-    uint32_t workers;          /* requests answered at a time; 0: 8 */
+    /* Requests answered at a time; 0: 8. A quarter of them may be changes of the store, which wait
+     * for its disk, and of the others all but one may be long questions. */
+    uint32_t workers;
     uint32_t connections_most; /* 0: 1024 */
     int64_t idle_ms;           /* a silent connection is closed after this; 0: 60,000 */
     uint64_t block_most;       /* octets of a request to /db; 0: 64 MiB. Elsewhere 4 MiB */

@@ -22,8 +22,14 @@ struct services {
     int64_t started_ms;
     _Atomic uint64_t faults;
     sem_t queries;            /* long questions that may still go on */
+    sem_t changes;            /* changes of the store that may still wait for it */
     pthread_mutex_t changing; /* one catalogue change at a time, its callback included */
 };
+
+/* Takes a slot of `changes`, or is the fault that says to come back. Whoever changes the store may
+ * wait for its disk, and for the others who do: without slots they would be all workers, and reads
+ * would wait for writes. Give it back with sem_post(). */
+int services_may_change(struct soap *soap);
 
 #define ANSWER_RUN 32768
 

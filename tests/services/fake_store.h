@@ -68,7 +68,8 @@ static void fake_account(struct store *s, struct interval when, struct answer_ac
                                  .rows_scanned = 42};
     for (size_t i = 0; i < ACCOUNT_COUNTER_COUNT; i++)
         *account_counter(&a->counts, i) = 100 + i;
-    for (uint32_t r = 0; r < 2; r++) {
+    /* The same ones for ever: answers are made of them outside the lock. */
+    for (uint32_t r = 0; r < 2 && !s->coverage[r].last_heard_ms; r++) {
         s->coverage[r] = (struct coverage_row){.exporter = address_from_ipv4(0xc0000201u + r),
                                                .domain = r,
                                                .protocol = r ? 10 : 5,
@@ -112,6 +113,19 @@ static void fake_rows(struct store *s, const struct totals_request *q, struct to
     out->row_count = n;
     out->groups = n;
     out->memory = keys;
+}
+
+/* How long a change takes, one after the other, as with a disk that is slow; 0: no time, also for
+ * those that have begun. */
+static _Atomic int fake_change_ms;
+static pthread_mutex_t fake_disk = PTHREAD_MUTEX_INITIALIZER;
+
+static void fake_wait_for_disk(void)
+{
+    pthread_mutex_lock(&fake_disk);
+    for (int i = 0; i < atomic_load(&fake_change_ms); i++)
+        usleep(1000);
+    pthread_mutex_unlock(&fake_disk);
 }
 
 /* How long a question takes, asking now and then whether it is wanted; 0: no time, also for those
@@ -202,7 +216,9 @@ enum weir_status store_account(struct store *s, struct interval when, struct acc
     memset(out, 0, sizeof *out);
     if (s->fail)
         return fake_fail(s, error);
+    pthread_mutex_lock(&s->lock);
     fake_account(s, when, &out->account);
+    pthread_mutex_unlock(&s->lock);
     return WEIR_OK;
 }
 
@@ -214,6 +230,7 @@ void account_answer_free(struct account_answer *a)
 enum weir_status store_append(struct store *s, const uint8_t *block, size_t length,
                               enum store_outcome *outcome, struct weir_error *error)
 {
+    fake_wait_for_disk();
     pthread_mutex_lock(&s->lock);
     s->calls++;
     enum weir_status status = s->fail ? fake_fail(s, error) : WEIR_OK;
@@ -293,6 +310,7 @@ enum weir_status store_device_add(struct store *s, const struct device_entry *de
 {
     (void)who;
     (void)error;
+    fake_wait_for_disk();
     s->device = *device;
     s->device.name = "kept";
     s->device.description = "";

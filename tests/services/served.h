@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 #define SERVED_WORKERS 8
-#define SERVED_LONG    (SERVED_WORKERS - 2) /* questions that may go on for long at a time */
+#define SERVED_CHANGES (SERVED_WORKERS / 4) /* changes that may wait for the store at a time */
+#define SERVED_LONG    (SERVED_WORKERS - SERVED_CHANGES - 1) /* questions that may go on for long */
 
 static struct services *services;
 static uint16_t port;

@@ -112,12 +112,27 @@ static void test_refusals(void)
     }
 }
 
+/* So many of them are answered, and the others told to come back. */
+static void check_answers(const int *fds, int count, int wanted)
+{
+    int answered = 0, refused = 0;
+    for (int i = 0; i < count; i++) {
+        int status = receive(fds[i]);
+        answered += status == 200;
+        refused += status == 500 && says("<wt:code>Overload</wt:code>") &&
+                   says("<wt:retryable>true</wt:retryable>");
+        close(fds[i]);
+    }
+    CU_ASSERT_EQUAL(answered, wanted);
+    CU_ASSERT_EQUAL(refused, count - wanted);
+}
+
 /* More long questions than may go on at a time: the others are told to come back, and what is short
  * is answered. */
 static void test_long_questions(void)
 {
     enum { ASKED = SERVED_LONG + 4 };
-    int fds[ASKED], answered = 0, refused = 0;
+    int fds[ASKED];
     const char *text =
         envelope(SOAP11, "<d:flowToS><d:tos>1</d:tos><d:from>1</d:from><d:to>2</d:to></d:flowToS>");
     char head[256];
@@ -135,15 +150,40 @@ static void test_long_questions(void)
     atomic_store(&fake_long_ms, 0);
     CU_ASSERT_EQUAL(ask("<d:flowToS><d:tos>1</d:tos><d:from>1</d:from><d:to>2</d:to></d:flowToS>"),
                     200);
-    for (int i = 0; i < ASKED; i++) {
-        int status = receive(fds[i]);
-        answered += status == 200;
-        refused += status == 500 && says("<wt:code>Overload</wt:code>") &&
-                   says("<wt:retryable>true</wt:retryable>");
-        close(fds[i]);
-    }
-    CU_ASSERT_EQUAL(answered, SERVED_LONG);
-    CU_ASSERT_EQUAL(refused, ASKED - SERVED_LONG);
+    check_answers(fds, ASKED, SERVED_LONG);
+}
+
+static int send_change(bool block)
+{
+    const char *text = envelope(
+        SOAP11, block ? "<d:StoreBlock><d:block>aGVsbG8gd29ybGQ=</d:block></d:StoreBlock>"
+                      : "<c:AddMDev xmlns:c=\"urn:weir:collector:1\" xmlns:w=\"urn:weir:types:1\">"
+                        "<c:mdev><w:address>192.0.2.1</w:address></c:mdev></c:AddMDev>");
+    char head[256];
+    int fd = dial(), n = snprintf(head, sizeof head,
+                                  "POST /%s HTTP/1.1\r\nContent-Type: text/xml\r\n"
+                                  "Content-Length: %zu\r\n\r\n",
+                                  block ? "db" : "collector", strlen(text));
+    send(fd, head, (size_t)n, MSG_NOSIGNAL);
+    send(fd, text, strlen(text), MSG_NOSIGNAL);
+    return fd;
+}
+
+/* A disk that stands still, and more who deliver and configure than there are workers: what reads
+ * is answered all the same. */
+static void test_reads_do_not_wait_for_changes(void)
+{
+    enum { ASKED = SERVED_WORKERS + 2 };
+    int fds[ASKED];
+    atomic_store(&fake_change_ms, 600000);
+    for (int i = 0; i < ASKED; i++)
+        fds[i] = send_change(i % 2);
+    CU_ASSERT_EQUAL(await_answers(fds, ASKED, ASKED - SERVED_CHANGES), ASKED - SERVED_CHANGES);
+    CU_ASSERT_EQUAL(ask("<d:GetStatus/>"), 200);
+    CU_ASSERT_EQUAL(ask("<d:flowToS><d:tos>1</d:tos><d:from>1</d:from><d:to>2</d:to></d:flowToS>"),
+                    200);
+    atomic_store(&fake_change_ms, 0);
+    check_answers(fds, ASKED, SERVED_CHANGES);
 }
 
 /* Counts hundredths of a second in which the machine did anything. */
@@ -180,4 +220,4 @@ static void test_stop(void)
 SERVED_MAIN("connections", {"keep-alive", test_keep_alive},
             {"slow senders", test_slow_senders_hold_up_no_one}, {"chunks", test_chunks},
             {"refusals", test_refusals}, {"long questions", test_long_questions},
-            {"stop", test_stop})
+            {"changes", test_reads_do_not_wait_for_changes}, {"stop", test_stop})
