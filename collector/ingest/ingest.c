@@ -231,10 +231,12 @@ static bool might_split(const struct ingest *in, size_t octets)
 static void prepare(struct ingest *in, size_t octets)
 {
     in->trouble = WEIR_OK;
+    /* What is configured is in force for the next datagram. handover_all() takes it, behind the
+     * rows that came before it: nobody else may, who could see it a moment after it was not there
+     * here, and those rows would be selected by it, without room for what it adds. */
     if (account_book_full(in->book) || might_split(in, octets) ||
         atomic_load_explicit(&in->knowledge_waits, memory_order_relaxed))
-        (void)handover_all(in); /* what is configured is in force for the next datagram */
-    handover_take_knowledge(in); /* or the first batch after a change would go without it */
+        (void)handover_all(in);
 }
 
 enum weir_status ingest_datagram(struct ingest *in, const struct datagram *d)
