@@ -150,12 +150,13 @@ bool serve_slot(sem_t *slots, int64_t wait_ms)
     struct timespec until;
     if (sem_trywait(slots) == 0)
         return true;
-    clock_gettime(CLOCK_REALTIME, &until);
+    /* Not the day's clock, whose steps back would make the wait as long as they are. */
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += wait_ms * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     int code;
-    while ((code = sem_timedwait(slots, &until)) != 0 && errno == EINTR)
+    while ((code = sem_clockwait(slots, CLOCK_MONOTONIC, &until)) != 0 && errno == EINTR)
         continue;
     return code == 0;
 }

@@ -70,11 +70,13 @@ struct upkeeper {
 static void rest(struct upkeeper *k)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    /* Not the day's clock, whose steps back would make the rest as long as they are. */
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += (long)(ROUND_MS % 1000) * 1000000;
     until.tv_sec += ROUND_MS / 1000;
     pthread_mutex_lock(&k->lock);
-    while (!atomic_load(&k->stop) && pthread_cond_timedwait(&k->wake, &k->lock, &until) == 0)
+    while (!atomic_load(&k->stop) &&
+           pthread_cond_clockwait(&k->wake, &k->lock, CLOCK_MONOTONIC, &until) == 0)
         ;
     pthread_mutex_unlock(&k->lock);
 }
