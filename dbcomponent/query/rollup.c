@@ -1,19 +1,39 @@
 /* rollup.c - putting a question to the roll-ups: their rows become batches of columns, so that the
- * same filter and the same tally serve them as serve blocks. */
+ * same filter and the same tally serve them as serve blocks. Of a row's key only what the groups
+ * and the filter look at is made a column of. */
 #include "query/question.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define BATCH 256u /* a small question pays for little memory */
-enum { EXPORTER, DOMAIN, SRC_TAG, DST_TAG, PROTOCOL, RATE, ORIGIN, MINUTE, ROLE, VECTORS };
 
+/* What a row's key has, and where. */
+static const struct part {
+    ie_key key;
+    uint8_t width;
+    uint8_t offset;
+    enum { ALWAYS, IF_PROTOCOL, IF_ROLE } present;
+} parts[] = {
+    {WEIR_EXPORTER, 16, offsetof(struct rollup_key, exporter), ALWAYS},
+    {WEIR_DOMAIN, 4, offsetof(struct rollup_key, domain), ALWAYS},
+    {WEIR_SRC_TAG, 4, offsetof(struct rollup_key, src_tag), ALWAYS},
+    {WEIR_DST_TAG, 4, offsetof(struct rollup_key, dst_tag), ALWAYS},
+    {IANA(4), 4, offsetof(struct rollup_key, protocol), IF_PROTOCOL},
+    {WEIR_SAMPLING_RATE, 8, offsetof(struct rollup_key, sampling_rate), ALWAYS},
+    {WEIR_SAMPLING_ORIGIN, 1, offsetof(struct rollup_key, sampling_origin), ALWAYS},
+    {WEIR_FLOW_END, 8, offsetof(struct rollup_key, minute_ms), ALWAYS},
+    {WEIR_OBSERVATION_ROLE, 1, offsetof(struct rollup_key, role), IF_ROLE},
+};
+#define PARTS_OF_KEY (sizeof parts / sizeof *parts)
+
+/* A column takes as much room as its widest values do. */
 struct batch_rows {
-    uint8_t exporter[BATCH][16];
-    uint32_t domain[BATCH], src_tag[BATCH], dst_tag[BATCH], protocol[BATCH];
-    uint8_t origin[BATCH], role[BATCH], policy[BATCH];
-    uint64_t has_protocol[BATCH / 64], has_role[BATCH / 64];
-    uint64_t rate[BATCH], minute[BATCH];
+    struct rollup_key keys[BATCH]; /* their policies are gone: see `policy` */
+    uint8_t policy[BATCH];
     uint64_t octets[BATCH], packets[BATCH], flows[BATCH];
+    uint64_t columns[PARTS_OF_KEY][BATCH * 16 / sizeof(uint64_t)];
+    uint64_t present[PARTS_OF_KEY][BATCH / 64];
     uint64_t selected[BATCH / 64];
 };
 
@@ -23,40 +43,86 @@ struct feed {
     struct arena arena;
     struct batch_rows *rows;
     uint32_t count;
+    unsigned wanted; /* bit i: part i */
     struct weir_error *error;
 };
 
-/* Each value equals the one before it? */
-static bool is_constant(const struct vector *v, uint32_t count)
+/* ---- from rows to columns ---- */
+
+static unsigned wanted_parts(const struct question *q)
 {
-    const uint8_t *values = v->values;
-    return count && !memcmp(values, values + v->width, (size_t)(count - 1) * v->width);
+    const struct layout *l = &q->layout;
+    size_t filter_count = 0;
+    const ie_key *of_filter = q->filter ? filter_keys(q->filter, &filter_count) : NULL;
+    unsigned wanted = 0;
+    for (unsigned i = 0; i < PARTS_OF_KEY; i++) {
+        bool is_wanted = false;
+        for (unsigned c = 0; c < l->count; c++)
+            is_wanted |= l->components[c].column == parts[i].key;
+        for (size_t k = 0; k < filter_count; k++)
+            is_wanted |= of_filter[k] == parts[i].key;
+        wanted |= (unsigned)is_wanted << i;
+    }
+    return wanted;
 }
 
-static void make_frame(const struct batch_rows *r, uint32_t count, struct vector out[VECTORS])
+/* True: each value equals the first. */
+static inline __attribute__((always_inline)) bool
+gather_values(const struct rollup_key *keys, unsigned offset, size_t width, uint32_t count,
+              uint8_t *to)
 {
-    const struct vector v[VECTORS] = {
-        [EXPORTER] = {.key = WEIR_EXPORTER, .width = 16, .values = r->exporter},
-        [DOMAIN] = {.key = WEIR_DOMAIN, .width = 4, .values = r->domain},
-        [SRC_TAG] = {.key = WEIR_SRC_TAG, .width = 4, .values = r->src_tag},
-        [DST_TAG] = {.key = WEIR_DST_TAG, .width = 4, .values = r->dst_tag},
-        [PROTOCOL] = {.key = IANA(4),
-                      .width = 4,
-                      .values = r->protocol,
-                      .present = r->has_protocol},
-        [RATE] = {.key = WEIR_SAMPLING_RATE, .width = 8, .values = r->rate},
-        [ORIGIN] = {.key = WEIR_SAMPLING_ORIGIN, .width = 1, .values = r->origin},
-        [MINUTE] = {.key = WEIR_FLOW_END, .width = 8, .values = r->minute},
-        [ROLE] = {.key = WEIR_OBSERVATION_ROLE, .width = 1, .values = r->role,
-                  .present = r->has_role},
-    };
-    memcpy(out, v, sizeof v);
-    for (unsigned i = 0; i < VECTORS; i++) {
-        out[i].rows = count;
-        if (!v[i].present && is_constant(&v[i], count))
-            out[i].form = VECTOR_CONSTANT;
+    bool same = true;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *from = (const uint8_t *)&keys[i] + offset;
+        memcpy(to + i * width, from, width);
+        same &= !memcmp(to, from, width);
+    }
+    return same;
+}
+
+static bool gather(const struct part *p, const struct rollup_key *keys, uint32_t count, void *to)
+{
+    switch (p->width) {
+    case 1: return gather_values(keys, p->offset, 1, count, to);
+    case 4: return gather_values(keys, p->offset, 4, count, to);
+    case 8: return gather_values(keys, p->offset, 8, count, to);
+    default: return gather_values(keys, p->offset, 16, count, to);
     }
 }
+
+static void gather_present(const struct part *p, const struct rollup_key *keys, uint32_t count,
+                           uint64_t *to)
+{
+    memset(to, 0, BATCH / 8);
+    for (uint32_t i = 0; i < count; i++) {
+        bool has = p->present == IF_ROLE ? keys[i].role != ROLE_UNKNOWN : keys[i].has_protocol != 0;
+        to[i / 64] |= (uint64_t)has << (i % 64);
+    }
+}
+
+/* The columns that are wanted; how many they are. */
+static uint32_t make_frame(struct batch_rows *r, uint32_t count, unsigned wanted,
+                           struct vector out[PARTS_OF_KEY])
+{
+    uint32_t vectors = 0;
+    for (unsigned i = 0; i < PARTS_OF_KEY; i++) {
+        const struct part *p = &parts[i];
+        if (!(wanted >> i & 1))
+            continue;
+        bool same = gather(p, r->keys, count, r->columns[i]), always = p->present == ALWAYS;
+        if (!always)
+            gather_present(p, r->keys, count, r->present[i]);
+        out[vectors++] = (struct vector){.key = p->key,
+                                         .width = p->width,
+                                         .rows = count,
+                                         .form = same && always ? VECTOR_CONSTANT : VECTOR_FLAT,
+                                         .values = r->columns[i],
+                                         .present = always ? NULL : r->present[i]};
+    }
+    return vectors;
+}
+
+/* ---- a batch ---- */
 
 static enum weir_status select_rows(struct feed *f, struct run *run)
 {
@@ -84,15 +150,15 @@ static void note_policies(const struct feed *f, const struct run *run)
 
 static enum weir_status flush(struct feed *f)
 {
-    struct vector vectors[VECTORS];
+    struct vector vectors[PARTS_OF_KEY];
     struct batch_rows *r = f->rows;
     struct question *q = f->question;
     struct vector octets = {.width = 8, .rows = f->count, .values = r->octets};
     struct vector packets = octets, flows = octets;
     packets.values = r->packets;
     flows.values = r->flows;
-    make_frame(r, f->count, vectors);
-    struct run run = {.frame = {.rows = f->count, .count = VECTORS, .vectors = vectors},
+    uint32_t count = make_frame(r, f->count, f->wanted, vectors);
+    struct run run = {.frame = {.rows = f->count, .count = count, .vectors = vectors},
                       .octets = &octets, .packets = &packets, .flows = &flows,
                       .first_bin = 0, .last_bin = q->bins.count - 1};
     enum weir_status status = question_overdue(q, f->error);
@@ -103,8 +169,6 @@ static enum weir_status flush(struct feed *f)
     if (status == WEIR_OK && f->count)
         status = tally_add(f->tally, &run, &f->arena, f->error);
     atomic_fetch_add(&q->rows_scanned, f->count);
-    memset(r->has_protocol, 0, sizeof r->has_protocol);
-    memset(r->has_role, 0, sizeof r->has_role);
     arena_reset(&f->arena);
     f->count = 0;
     return status;
@@ -118,24 +182,15 @@ static enum weir_status take_row(void *context, const struct rollup_key *key,
     uint32_t i = f->count;
     if (counts->flows == 0) /* all its flows were moved elsewhere: it counts nothing */
         return WEIR_OK;
-    memcpy(r->exporter[i], key->exporter.octets, 16);
-    r->domain[i] = key->domain;
-    r->src_tag[i] = key->src_tag;
-    r->dst_tag[i] = key->dst_tag;
-    r->protocol[i] = key->has_protocol ? key->protocol : 0;
-    r->has_protocol[i / 64] |= (uint64_t)(key->has_protocol != 0) << (i % 64);
-    memcpy(&r->rate[i], &key->sampling_rate, sizeof r->rate[i]);
-    r->origin[i] = key->sampling_origin;
-    r->role[i] = key->role;
-    r->has_role[i / 64] |= (uint64_t)(key->role != ROLE_UNKNOWN) << (i % 64);
-    r->policy[i] = (uint8_t)(*key->policy ? policies_number(&f->question->policies, key->policy,
-                                                            strlen(key->policy))
-                                          : 0);
-    r->minute[i] = (uint64_t)key->minute_ms;
+    r->keys[i] = *key;
     r->octets[i] = counts->octets;
     r->packets[i] = counts->packets;
     r->flows[i] = counts->flows;
-    return ++f->count < BATCH ? WEIR_OK : flush(f);
+    r->policy[i] = (uint8_t)(*key->policy ? policies_number(&f->question->policies, key->policy,
+                                                            strlen(key->policy))
+                                          : 0);
+    f->count = i + 1;
+    return i + 1 < BATCH ? WEIR_OK : flush(f);
 }
 
 void question_survey_rollups(struct layout *l)
@@ -179,11 +234,9 @@ static int64_t coarsest(const struct bins *b)
 enum weir_status question_rollups(struct question *q, struct interval when, struct tally *t,
                                   struct weir_error *error)
 {
-    struct feed f = {.question = q, .tally = t, .error = error};
+    struct feed f = {.question = q, .tally = t, .wanted = wanted_parts(q), .error = error};
     f.rows = arena_alloc(&q->arena, sizeof *f.rows);
-    if (f.rows)
-        *f.rows = (struct batch_rows){0};
-    else
+    if (!f.rows)
         return weir_fail(error, WEIR_ENOMEM, NULL, "out of memory for roll-up rows");
     enum weir_status status = reader_rollups_coarse(q->reader, whole_minutes(when),
                                                     coarsest(&q->bins), take_row, &f, error);

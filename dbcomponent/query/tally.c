@@ -213,7 +213,7 @@ static bool add_words(struct adding *add, uint32_t first, uint32_t n, const uint
 static enum weir_status add_rows(struct adding *add, struct weir_error *error)
 {
     const struct run *run = add->run;
-    for (uint32_t i = 0; i < LOOP_ROWS; i++)
+    for (uint32_t i = 0; !run->flows && i < LOOP_ROWS; i++)
         add->flows[i] = 1;
     for (uint32_t first = 0; first < run->frame.rows; first += LOOP_ROWS) {
         uint32_t left = run->frame.rows - first, here = left < LOOP_ROWS ? left : LOOP_ROWS;
