@@ -1,6 +1,7 @@
 /* groups.c - hash aggregation; see groups.h. The probing loops are written once and instantiated
  * for one word, two words, and any number. */
 #include "query/groups.h"
+#include "query/group_rows.h"
 #include "query/hash.h"
 #include "query/pages.h"
 
@@ -115,34 +116,6 @@ static bool scatter_rows(struct groups *g, const uint64_t *const *words, const u
 {
     return g->words == 2 ? put_aside(g, words, octets, packets, flows, n, 2)
                          : put_aside(g, words, octets, packets, flows, n, g->words);
-}
-
-/* Rows made of records, a run at a time. */
-struct rows {
-    uint64_t words[GROUP_WORDS_MOST][LOOP_ROWS];
-    uint64_t octets[LOOP_ROWS], packets[LOOP_ROWS], flows[LOOP_ROWS];
-    const uint64_t *columns[GROUP_WORDS_MOST];
-    uint32_t count;
-};
-
-static void put_row(struct rows *r, const uint64_t *sums, const uint64_t *words, unsigned count)
-{
-    r->octets[r->count] = sums[0];
-    r->packets[r->count] = sums[1];
-    r->flows[r->count] = sums[2];
-    for (unsigned w = 0; w < count; w++)
-        r->words[w][r->count] = words[w];
-    r->count++;
-}
-
-static struct rows *new_rows(void)
-{
-    struct rows *r = malloc(sizeof *r);
-    for (unsigned w = 0; r && w < GROUP_WORDS_MOST; w++)
-        r->columns[w] = r->words[w];
-    if (r)
-        r->count = 0;
-    return r;
 }
 
 static bool scatter_run(struct groups *g, struct rows *r)
@@ -278,6 +251,14 @@ INLINE void add_run(struct groups *g, const uint64_t *const *words, const uint64
 
 static bool reconsider(struct groups *g);
 
+/* How many of n rows fit even if each is of a new group; 0: the table is to grow first. While a
+ * quarter of it is free it grows for groups that came, not for rows that may come. */
+static uint32_t rows_that_fit(const struct groups *g, uint32_t n)
+{
+    size_t room = g->capacity * 2 / 3 - g->count;
+    return room >= n ? n : room >= g->capacity / 4 ? (uint32_t)room : 0;
+}
+
 bool groups_add(struct groups *g, const uint64_t *const *words, const uint64_t *octets,
                 const uint64_t *packets, const uint64_t *flows, uint32_t n)
 {
@@ -287,17 +268,25 @@ bool groups_add(struct groups *g, const uint64_t *const *words, const uint64_t *
     }
     if (g->scattering)
         return scatter_rows(g, words, octets, packets, flows, n) && reconsider(g);
-    if (!make_room(g, n))
-        return false;
-    if (g->scattering)
-        return scatter_rows(g, words, octets, packets, flows, n);
-    if (g->words == 1)
-        add_run(g, words, octets, packets, flows, n, 1);
-    else if (g->words == 2)
-        add_run(g, words, octets, packets, flows, n, 2);
-    else
-        add_run(g, words, octets, packets, flows, n, g->words);
-    return true;
+    bool fine = true;
+    for (uint32_t done = 0, now; fine && done < n; done += now) {
+        const uint64_t *at[GROUP_WORDS_MOST], *o = octets + done, *p = packets + done,
+                                              *f = flows + done;
+        for (unsigned w = 0; w < g->words; w++)
+            at[w] = words[w] + done;
+        now = rows_that_fit(g, n - done);
+        if (now == 0)
+            fine = make_room(g, now = n - done);
+        if (fine && g->scattering)
+            fine = scatter_rows(g, at, o, p, f, now);
+        else if (fine && g->words == 1)
+            add_run(g, at, o, p, f, now, 1);
+        else if (fine && g->words == 2)
+            add_run(g, at, o, p, f, now, 2);
+        else if (fine)
+            add_run(g, at, o, p, f, now, g->words);
+    }
+    return fine;
 }
 
 uint64_t *groups_add_one(struct groups *g, const uint64_t *words, const struct cell *sums)
