@@ -9,13 +9,45 @@
 #define DIGITS_MOST 20
 #define TAG_MOST    60
 #define TEXT_MOST   128 /* of a text, and of all attributes */
+#define PIECE_MOST  (2 * TAG_MOST + 2 * TEXT_MOST + 8)
+
+/* Where a piece is put together: in the engine's buffer, where it stays, while that has room and
+ * nobody wants to see what is sent; else beside it, to be sent. */
+struct piece {
+    char *start;
+    char line[PIECE_MOST];
+};
+
+static char *piece_begin(struct soap *soap, struct piece *p)
+{
+    bool is_kept = (soap->mode & SOAP_IO) && !(soap->mode & SOAP_IO_LENGTH) &&
+                   !soap->fpreparesend && !soap->ffiltersend &&
+                   sizeof soap->buf - soap->bufidx > PIECE_MOST;
+    p->start = is_kept ? soap->buf + soap->bufidx : p->line;
+    return p->start;
+}
+
+static int piece_end(struct soap *soap, const struct piece *p, const char *end)
+{
+    size_t length = (size_t)(end - p->start);
+    if (p->start == p->line)
+        return soap_send_raw(soap, p->line, length);
+    soap->bufidx += length;
+    return SOAP_OK;
+}
 
 /* The digits, which end at `end`; where they begin. */
 static char *digits(char *end, uint64_t value)
 {
-    do
-        *--end = (char)('0' + value % 10);
-    while (value /= 10);
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    for (; value >= 100; value /= 100)
+        memcpy(end -= 2, pairs + value % 100 * 2, 2);
+    if (value >= 10)
+        return memcpy(end - 2, pairs + value * 2, 2);
+    *--end = (char)('0' + value);
     return end;
 }
 
@@ -42,7 +74,8 @@ static bool is_plain(const struct soap *soap, const char *tag, size_t length, in
 static int put(struct soap *soap, const char *tag, size_t tag_length, const char *number,
                size_t length)
 {
-    char text[2 * TAG_MOST + DIGITS_MOST + 8], *at = text;
+    struct piece piece;
+    char *at = piece_begin(soap, &piece);
     *at++ = '<';
     at = mempcpy(at, tag, tag_length);
     *at++ = '>';
@@ -51,7 +84,7 @@ static int put(struct soap *soap, const char *tag, size_t tag_length, const char
     *at++ = '/';
     at = mempcpy(at, tag, tag_length);
     *at++ = '>';
-    return soap_send_raw(soap, text, (size_t)(at - text));
+    return piece_end(soap, &piece, at);
 }
 
 int number_out_u64(struct soap *soap, const char *tag, int id, const ULONG64 *value,
@@ -145,14 +178,15 @@ static void clear_attributes(struct soap *soap)
         a->visible = 0;
 }
 
-int text_out(struct soap *soap, const char *tag, int id, char *const *text, const char *type,
-             int n)
+int text_out(struct soap *soap, const char *tag, int id, char *const *text, const char *type, int n)
 {
-    char line[2 * TAG_MOST + 2 * TEXT_MOST + 8], *at = line;
+    struct piece piece;
+    char *at = NULL;
     size_t length = strlen(tag);
     bool plain = is_plain(soap, tag, length, id, type) && text && *text && **text &&
                  !(soap->mode & SOAP_C_NILSTRING);
     if (plain) {
+        at = piece_begin(soap, &piece);
         *at++ = '<';
         at = mempcpy(at, tag, length);
         at = put_attributes(soap, at, at + TEXT_MOST);
@@ -168,33 +202,35 @@ int text_out(struct soap *soap, const char *tag, int id, char *const *text, cons
     *at++ = '/';
     at = mempcpy(at, tag, length);
     *at++ = '>';
-    return soap_send_raw(soap, line, (size_t)(at - line));
+    return piece_end(soap, &piece, at);
 }
 
 /* The first element of an answer says what its prefixes mean, so it is not plain. */
 int element_begin_out(struct soap *soap, const char *tag, int id, const char *type)
 {
-    char line[TAG_MOST + 2];
+    struct piece piece;
     size_t length = strlen(tag);
     if (!soap->ns || !is_plain(soap, tag, length, id, type) || has_attributes(soap))
         return soap_element_begin_out(soap, tag, id, type);
     soap->level++;
-    line[0] = '<';
-    memcpy(line + 1, tag, length);
-    line[length + 1] = '>';
-    return soap_send_raw(soap, line, length + 2);
+    char *at = piece_begin(soap, &piece);
+    *at++ = '<';
+    at = mempcpy(at, tag, length);
+    *at++ = '>';
+    return piece_end(soap, &piece, at);
 }
 
 int element_end_out(struct soap *soap, const char *tag)
 {
-    char line[TAG_MOST + 3];
+    struct piece piece;
     size_t length = strlen(tag);
     if (soap->nlist || !is_plain(soap, tag, length, 0, NULL))
         return soap_element_end_out(soap, tag);
     soap->level--;
-    line[0] = '<';
-    line[1] = '/';
-    memcpy(line + 2, tag, length);
-    line[length + 2] = '>';
-    return soap_send_raw(soap, line, length + 3);
+    char *at = piece_begin(soap, &piece);
+    *at++ = '<';
+    *at++ = '/';
+    at = mempcpy(at, tag, length);
+    *at++ = '>';
+    return piece_end(soap, &piece, at);
 }

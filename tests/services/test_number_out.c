@@ -126,6 +126,23 @@ static void elements(void)
     everywhere(elements_at);
 }
 
+/* Numbers of every length, and more of them than the engine's buffer has room for. */
+static void more_than_a_buffer(void)
+{
+    begin(SOAP_C_UTFSTRING | SOAP_IO_STORE);
+    BOTH(element_begin_out, soap_element_begin_out, "wt:all", -1, "");
+    ULONG64 power = 1;
+    for (unsigned i = 0; i<10000; i++, power = power> UINT64_MAX / 10 ? 1 : 10 * power) {
+        const ULONG64 values[] = {power - 1, power, power + 1, power * (i % 9 + 1)};
+        char *const text = i % 2 ? "records" : "datagrams";
+        for (size_t v = 0; v < sizeof values / sizeof *values; v++)
+            BOTH(number_out_u64, soap_outULONG64, "wt:octets", -1, &values[v], "", 0);
+        BOTH(text_out, soap_outstring, "wt:t", -1, &text, "", 0);
+    }
+    BOTH(element_end_out, soap_element_end_out, "wt:all");
+    end_equal();
+}
+
 /* The first element says what prefixes mean. */
 static void first_element(void)
 {
@@ -142,4 +159,4 @@ static void first_element(void)
 }
 
 UNIT_MAIN("numbers and texts", {"numbers", numbers}, {"texts", short_texts}, {"elements", elements},
-          {"first element", first_element})
+          {"first element", first_element}, {"more than a buffer", more_than_a_buffer})
