@@ -4,7 +4,10 @@
  *
  * An answer is counters for the most part, and gSOAP's library writes each in four pieces, by
  * snprintf(), and a text character by character: servers write them, short texts, and the elements
- * around them with number_out.c instead, each in one. */
+ * around them with number_out.c instead, each in one.
+ *
+ * Nor do requests and answers here refer to elements by id, so that servers need not look through
+ * the engine's tables of such: see soap_input.h. */
 #ifndef WEIR_GENERATED_PRELUDE_H
 #define WEIR_GENERATED_PRELUDE_H
 
@@ -21,6 +24,8 @@ int soap_getheader(struct soap *soap);
 #define soap_outstring         text_out
 #define soap_element_begin_out element_begin_out
 #define soap_element_end_out   element_end_out
+#define soap_end_recv          soap_input_end
+#define soap_embedded          soap_input_note
 #endif
 
 #endif

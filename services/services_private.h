@@ -43,6 +43,7 @@ struct caller {
     size_t left[2];
     struct text attachment; /* of an MTOM request */
     bool has_attachment;
+    bool is_bare;  /* the engine reads the envelope alone, without the HTTP head */
     bool answered; /* octets of an answer were written */
     bool tidy; /* the engine has nothing left of the request before but what its next one clears */
     size_t out_length;

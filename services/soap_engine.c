@@ -7,6 +7,7 @@
 #include "fault.h"
 #include "mime.h"
 #include "services_private.h"
+#include "soap_input.h"
 #include "tag_scan.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,7 @@ void *caller_new(void *services)
     soap->maxlevel = DEPTH_MOST;
     soap->maxoccurs = OCCURS_MOST;
     soap->max_keep_alive = 0;
+    soap->cors_allow = NULL; /* no page of another site may read answers */
     return c;
 }
 
@@ -132,8 +134,9 @@ static bool admit_message(struct caller *c, struct exchange *x)
     struct weir_error error;
     struct mime_message m;
     size_t head = x->head->length;
-    c->next[0] = x->message;
-    c->left[0] = head + x->body_length;
+    c->is_bare = SOAP_INPUT_BARE && !x->head->boundary.length;
+    c->next[0] = c->is_bare ? x->body : x->message;
+    c->left[0] = c->is_bare ? x->body_length : head + x->body_length;
     c->left[1] = 0;
     c->has_attachment = false;
     if (x->head->boundary.length) {
@@ -149,7 +152,7 @@ static bool admit_message(struct caller *c, struct exchange *x)
     }
     if (x->body_length == 0)
         return refuse_message(c, "the message is empty");
-    const char *why = tag_scan(x->body, c->left[0] - head);
+    const char *why = tag_scan(x->body, c->is_bare ? x->body_length : c->left[0] - head);
     return why ? refuse_message(c, why) : true;
 }
 
@@ -182,13 +185,11 @@ static void store_output(struct soap *soap)
 static void end(struct caller *c, bool failed)
 {
     struct soap *soap = c->soap;
-    c->tidy = !failed && c->exchange->body_length <= TIDY_OCTETS;
-    if (!c->tidy)
-        soap_end(soap);
+    c->tidy = !failed && c->is_bare && c->exchange->body_length <= TIDY_OCTETS;
+    if (c->tidy)
+        soap_input_tidy(soap);
     else
-        soap_dealloc(
-            soap,
-            NULL); /* what handlers and parser were given; the rest waits for the next request */
+        soap_end(soap);
     soap->socket = SOAP_INVALID_SOCKET;
     soap->keep_alive = 0;
     store_output(soap);
@@ -211,32 +212,17 @@ static void send_fault(struct caller *c, bool keep)
         c->exchange->broken = true;
 }
 
-/* soap_begin_serve(), whose soap_begin() and soap_begin_recv() both walk through the engine's
- * tables of ids, empty here, and set the same members; the first only where the request before left
- * something behind. */
-static int begin_serve(struct soap *soap)
+/* soap_begin_serve(). */
+static int begin_serve(struct caller *c)
 {
-    if (caller_of(soap)->tidy) {
-        soap->mode = 0;
-        soap->null = soap->mustUnderstand = 0;
-        soap->position = 0;
-        soap->ns = soap->part = 0;
-        soap->event = 0;
-        soap->evlev = 0;
-        soap->level = 0;
-        soap->count = soap->length = 0;
-        soap->cdata = soap->peeked = 0;
-        soap->ahead = 0;
-        soap->idnum = 0;
-        soap->encoding = 0;
-        soap->status = 0;
-        soap->encodingStyle = NULL;
-        soap->endpoint[0] = '\0';
-    } else {
+    struct soap *soap = c->soap;
+    if (!c->tidy || !c->is_bare)
         soap_begin(soap);
-    }
-    return soap_begin_recv(soap) || soap_envelope_begin_in(soap) || soap_recv_header(soap) ||
-                   soap_body_begin_in(soap)
+    if (c->is_bare)
+        soap_input_begin(soap);
+    else if (soap_begin_recv(soap))
+        return soap->error;
+    return soap_envelope_begin_in(soap) || soap_recv_header(soap) || soap_body_begin_in(soap)
                ? soap->error
                : SOAP_OK;
 }
@@ -247,7 +233,7 @@ void caller_answer(struct caller *c, const struct soap_service *service, struct 
     begin(c, service, x);
     bool failed = !admit_message(c, x);
     if (!failed) {
-        failed = begin_serve(soap) != SOAP_OK;
+        failed = begin_serve(c) != SOAP_OK;
         soap->keep_alive = x->keep ? 1 : 0; /* our reading of the head counts */
         failed = failed || service->serve(soap) != SOAP_OK;
     }

@@ -104,7 +104,7 @@ static inline const char *envelope(const char *namespace, const char *operation)
     return message;
 }
 
-static int ask(const char *operation)
+static inline int ask(const char *operation)
 {
     int fd = dial();
     const char *text = envelope(SOAP11, operation);
