@@ -28,7 +28,7 @@ run() { # name seconds command…
     *)
         failed=$((failed + 1)) failures="$failures $name"
         printf '  FAIL  %-44s %3ds (exit %d)\n' "$name" "$took" "$code"
-        tail -n 40 "$log" | sed 's/^/        /'
+        tail -n 60 "$log" | sed 's/^/        /'
         ;;
     esac
 }

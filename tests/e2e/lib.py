@@ -8,6 +8,7 @@ on purpose. A test is a program: exit 0 passed, 77 skipped (say why in the first
 import json
 import os
 import pathlib
+import re
 import resource
 import select
 import shutil
@@ -246,6 +247,34 @@ def quickly(what, most, measure, tries=3):
     return took[-1]
 
 
+def stacks(process):
+    """By thread: its innermost functions but those of libc, if gdb is installed and may look."""
+    if not shutil.which("gdb"):
+        return {}
+    try:
+        said = subprocess.run(["gdb", "-batch", "-nx", "-p", str(process.pid), "-ex", "thread apply all bt 12"],
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=60, text=True,
+                              errors="replace").stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    return {name: " < ".join(re.findall(r"^#\d+ +(?:0x\w+ in )?(?!__)(\w+)", part, re.M))
+            for name, part in re.findall(r"^Thread .*?\(LWP (\d+)\)(.*?)(?=^Thread |\Z)", said, re.M | re.S)}
+
+
+def threads(process, most=24):
+    """What the threads of a process do, a line each: name, state, what it waits for in the kernel (proc(5)), and
+    where it is."""
+    lines, where = [], stacks(process)
+    for task in sorted(pathlib.Path(f"/proc/{process.pid}/task").glob("*"))[:most]:
+        try:
+            state = (task / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            lines.append(f"{task.name} {(task / 'comm').read_text().strip()}: {state} "
+                         f"{(task / 'wchan').read_text()} {where.get(task.name, '')}"[:200])
+        except OSError:
+            pass  # it has ended
+    return "\n".join(lines)
+
+
 def check(condition, message):
     if not condition:
         _failures.append(message)
@@ -287,6 +316,9 @@ def main(*tests):
             tail = server.errors()[-1500:]
             if tail:
                 print(f"--- log of {' '.join(server.process.args[:5])}\n{tail}")
+        if isinstance(problem, (TimeoutError, subprocess.TimeoutExpired)):
+            for server in [s for s in _servers if s.process.poll() is None][:3]:
+                print(f"--- threads of {' '.join(server.process.args[:5])}\n{threads(server.process)}")
         print("FAILED:", problem)
         code = 1
     finally:

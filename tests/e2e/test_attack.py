@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 
-from lib import PATIENCE, SLOW, Server, Watch, check, equal, folder, main, quickly
+from lib import PATIENCE, SLOW, Server, Watch, check, equal, folder, main, quickly, threads
 
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 HEAD = (f'<e:Envelope xmlns:e="{SOAP}" xmlns:d="urn:weir:db:1" '
@@ -82,6 +82,7 @@ def attempt(server, name, raw, statuses):
             status, text = ask(server, raw)
         except TimeoutError:
             status, text = -1, b""
+            print(f"{name}: no answer; the server's threads:\n{threads(server.process)}")
         check(status in statuses, f"{name}: status {status}, expected one of {statuses}: {text[-300:]!r}")
         return max((cpu(server) - before) / CPU_MOST, (watch.seconds() - start) / WALL_MOST)
 
