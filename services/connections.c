@@ -91,6 +91,8 @@ static bool arm(struct server *s, struct connection *c, enum connection_state st
     event.data.u64 = (generation << 32) | ((uint64_t)(c - s->table) + EVENT_CONNECTION);
     atomic_store(&c->deadline_ms, serve_now_ms() + limit_ms);
     atomic_store(&c->word, word);
+    /* Its event may come, and the fd be closed, while this call is on its way back: it is done with
+     * the fd then. (ThreadSanitizer tells of a race between the two.) */
     if (epoll_ctl(s->epoll, operation, fd, &event) != 0) {
         atomic_store(&c->word, word_of(generation, BUSY)); /* no event can have come */
         return false;
