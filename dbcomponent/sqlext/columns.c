@@ -63,6 +63,14 @@ static const ie_key always[] = {
     WEIR_SAMPLING_RATE,
 };
 
+/* Second columns of elements, called as among the keys of totals (store.h). */
+static const struct {
+    const char *name;
+    ie_key key;
+} short_names[] = {{"proto", IANA(4)},    {"srcPort", IANA(7)}, {"dstPort", IANA(11)},
+                   {"srcAS", IANA(16)},   {"dstAS", IANA(17)},  {"tos", IANA(5)}};
+#define SHORT_NAMES (sizeof short_names / sizeof short_names[0])
+
 static const char *sql_type(const struct flow_column *c)
 {
     static const char *const types[IE_TYPE_COUNT] = {
@@ -87,17 +95,43 @@ static char *declare(const struct flow_table *t)
     buffer_print(&text, "CREATE TABLE flow(");
     for (int i = 0; i < t->column_count; i++) {
         const struct flow_column *c = &t->columns[i];
+        buffer_print(&text, i ? ", " : "");
         if (c->kind == COLUMN_FILTER)
-            buffer_print(&text, "filter TEXT HIDDEN)");
+            buffer_print(&text, "filter TEXT HIDDEN");
         else if (c->kind != COLUMN_ELEMENT)
-            buffer_print(&text, "%s TEXT COLLATE ADDRESS, ",
+            buffer_print(&text, "%s TEXT COLLATE ADDRESS",
                          c->kind == COLUMN_SRC_IP ? "srcIP" : "dstIP");
+        else if (c->short_name)
+            buffer_print(&text, "%s %s HIDDEN", c->short_name, sql_type(c));
         else
-            buffer_print(&text, "\"%s\" %s, ", ie_key_print(c->key, name), sql_type(c));
+            buffer_print(&text, "\"%s\" %s", ie_key_print(c->key, name), sql_type(c));
     }
+    buffer_print(&text, ")");
     char *copy = text.failed ? NULL : sqlite3_mprintf("%.*s", (int)text.length, text.bytes);
     buffer_free(&text);
     return copy;
+}
+
+/* The elements, what is made of them, and `filter`: the first hidden column, as it is the argument
+ * of flow(…). */
+static void list_columns(struct flow_table *t, const struct keys *keys)
+{
+    struct flow_column *next = t->columns;
+    for (size_t i = 0; i < keys->count; i++) {
+        enum ie_type type = ie_storage_type(keys->all[i]);
+        *next++ = (struct flow_column){
+            .key = keys->all[i], .type = type, .address = is_address(type)};
+    }
+    *next++ = (struct flow_column){
+        .kind = COLUMN_SRC_IP, .key = WEIR_SRC_IP, .type = IE_IPV6, .address = true};
+    *next++ = (struct flow_column){
+        .kind = COLUMN_DST_IP, .key = WEIR_DST_IP, .type = IE_IPV6, .address = true};
+    *next++ = (struct flow_column){.kind = COLUMN_FILTER};
+    for (size_t i = 0; i < SHORT_NAMES; i++)
+        *next++ = (struct flow_column){.key = short_names[i].key,
+                                       .type = ie_storage_type(short_names[i].key),
+                                       .short_name = short_names[i].name};
+    t->column_count = (int)(next - t->columns);
 }
 
 int flow_columns_find(struct flow_table *t, char **declaration, struct weir_error *error)
@@ -112,24 +146,13 @@ int flow_columns_find(struct flow_table *t, char **declaration, struct weir_erro
     /* SQLite has room for 2,000 columns. */
     if (keys.count > 1900)
         keys.count = 1900;
-    t->columns = calloc(keys.count + 3, sizeof *t->columns);
+    t->columns = calloc(keys.count + 3 + SHORT_NAMES, sizeof *t->columns);
     if (status != WEIR_OK || !t->columns) {
         free(keys.all);
         return status == WEIR_ENOMEM || !t->columns ? SQLITE_NOMEM : SQLITE_ERROR;
     }
-    for (size_t i = 0; i < keys.count; i++) {
-        enum ie_type type = ie_storage_type(keys.all[i]);
-        t->columns[t->column_count++] = (struct flow_column){
-            .key = keys.all[i], .type = type, .address = is_address(type)};
-    }
+    list_columns(t, &keys);
     free(keys.all);
-    t->columns[t->column_count++] =
-        (struct flow_column){.kind = COLUMN_SRC_IP, .key = WEIR_SRC_IP, .type = IE_IPV6,
-                             .address = true};
-    t->columns[t->column_count++] =
-        (struct flow_column){.kind = COLUMN_DST_IP, .key = WEIR_DST_IP, .type = IE_IPV6,
-                             .address = true};
-    t->columns[t->column_count++] = (struct flow_column){.kind = COLUMN_FILTER};
     *declaration = declare(t);
     return *declaration ? SQLITE_OK : SQLITE_NOMEM;
 }

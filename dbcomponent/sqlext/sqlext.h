@@ -16,7 +16,8 @@
  * What a query asks of numbers, addresses and times with = < <= > >= and BETWEEN decides which
  * blocks and rows are looked at; only the columns that it reads are decoded. There is a hidden
  * column more, `filter`, which takes nfdump's language: SELECT … FROM flow('src net 10.0.0.0/8') or
- * WHERE filter = 'src net 10.0.0.0/8'.
+ * WHERE filter = 'src net 10.0.0.0/8'; and the short names of totals' keys (proto, srcPort,
+ * dstPort, srcAS, dstAS, tos) are hidden columns, too: the same values as their elements'.
  *
  * It reads the database of the connection it is loaded into (main), one consistent state a query,
  * and checks every seal and checksum on the way. It never writes. Columns are those of the moment
@@ -38,7 +39,8 @@ struct flow_column {
     enum flow_column_kind kind;
     ie_key key;
     enum ie_type type;
-    bool address; /* compares as one */
+    bool address;           /* compares as one */
+    const char *short_name; /* of an element's second column, which "*" leaves out; NULL: none */
 };
 
 struct flow_table {

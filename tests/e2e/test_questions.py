@@ -317,6 +317,11 @@ def test_sql():
     lib.equal(shell(f"SELECT count(*) AS n FROM flow('src ip {host}');")[0]["n"], len(same), "the filter as argument")
     lib.equal(shell(f"SELECT count(*) AS n FROM flow WHERE filter = 'src ip {host}' AND srcIP = '{host}';")[0]["n"],
               len(same), "the filter as a column")
+    lib.equal(shell("SELECT count(*) AS n FROM flow WHERE proto = 6 AND dstPort < 1024;"),
+              shell("SELECT count(*) AS n FROM flow WHERE protocolIdentifier = 6 AND destinationTransportPort < 1024;"),
+              "short names")
+    lib.check("proto" not in rows[0] and shell("SELECT proto FROM flow WHERE proto = 6 LIMIT 1;") == [{"proto": 6}],
+              "the short names are no columns of *")
     both = shell("SELECT count(*) AS n, count(DISTINCT rowid) AS d FROM flow;")[0]
     lib.equal((both["n"], both["d"]), (len(records), len(records)), "rowids")
     low, high = "10.2.0.9", "10.10.0.0"  # as text the other way round
