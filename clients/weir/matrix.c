@@ -113,9 +113,12 @@ static void matrix_sheet(struct sheet *s, const struct matrix *m, const struct t
     sheet_number(s, all);
 }
 
+/* `context`: the number of the measure. */
 static enum outcome fill_report(struct request *r, struct report *report,
-                                const struct _db__AggregateResponse *a, size_t measure)
+                                const struct totals_keys *keys,
+                                const struct _db__AggregateResponse *a, const void *context)
 {
+    (void)keys;
     struct matrix m = {0};
     struct tag_names names = {0};
     if (!collect_tags(&m, &report->arena, a)) {
@@ -129,7 +132,7 @@ static enum outcome fill_report(struct request *r, struct report *report,
         return OUTCOME_FAILED;
     }
     tag_names_load(r, &names);
-    if (fill_cells(&m, &report->arena, a, measure))
+    if (fill_cells(&m, &report->arena, a, *(const size_t *)context))
         matrix_sheet(&report->sheet, &m, &names, r->settings->measure);
     else
         report->failed = true;
@@ -149,18 +152,7 @@ enum outcome word_matrix(struct request *r)
         return OUTCOME_USAGE;
     if (!session_open(&s, r, "/db", db_namespaces))
         return OUTCOME_FAILED;
-    struct _db__AggregateResponse answer = {0};
-    enum outcome outcome = totals_ask(r, &s, &keys, &answer);
-    if (outcome == OUTCOME_DONE) {
-        struct report report;
-        report_open(&report);
-        if (r->output->write != output_json)
-            outcome = fill_report(r, &report, &answer, measure);
-        if (outcome == OUTCOME_DONE)
-            outcome = totals_answer(r, &report, &answer);
-        else
-            report_close(&report);
-    }
+    enum outcome outcome = totals_show(r, &s, &keys, fill_report, &measure);
     session_close(&s);
     return outcome;
 }

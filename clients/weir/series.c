@@ -252,9 +252,9 @@ static void divide(struct series *s, uint64_t cells_most)
 }
 
 /* How many cells a line has, of so many at most. */
-static uint64_t fill_report(struct report *report, const struct totals_keys *keys,
-                            const struct key_names *names, struct series s, size_t top,
-                            uint64_t cells_most)
+static uint64_t fill_sheet(struct report *report, const struct totals_keys *keys,
+                           const struct key_names *names, struct series s, size_t top,
+                           uint64_t cells_most)
 {
     divide(&s, cells_most);
     if (collect(&s, &report->arena, top))
@@ -270,56 +270,57 @@ static void fill_terminal(struct request *r, struct report *report, const struct
 {
     struct key_names names;
     key_names_load(r, keys, &names);
-    uint64_t cells = fill_report(report, keys, &names, *s, top, CELLS_MOST);
+    uint64_t cells = fill_sheet(report, keys, &names, *s, top, CELLS_MOST);
     size_t width = sheet_width(&report->sheet), columns = r->style.columns;
     if (columns && width > columns) {
         size_t over = width - columns;
         report_close(report);
         report_open(report);
-        (void)fill_report(report, keys, &names, *s, top,
-                          cells > over + CELLS_LEAST ? cells - over : CELLS_LEAST);
+        (void)fill_sheet(report, keys, &names, *s, top,
+                         cells > over + CELLS_LEAST ? cells - over : CELLS_LEAST);
     }
     key_names_free(&names);
 }
 
-static enum outcome answer_series(struct request *r, struct totals_keys *keys, struct session *s,
-                                  size_t measure, size_t top)
+struct wanted {
+    size_t measure, top;
+};
+
+/* Lines for people; every bin for programs. `context`: a struct wanted. */
+static enum outcome fill_report(struct request *r, struct report *report,
+                                const struct totals_keys *keys,
+                                const struct _db__AggregateResponse *answer, const void *context)
 {
-    struct _db__AggregateResponse answer = {0};
-    struct report report;
-    enum outcome outcome = totals_ask(r, s, keys, &answer);
-    if (outcome != OUTCOME_DONE)
-        return outcome;
-    report_open(&report);
+    const struct wanted *wanted = context;
     if (r->output->write == output_table)
-        fill_terminal(r, &report, keys, &(struct series){.answer = &answer, .measure = measure},
-                      top);
-    else if (r->output->write == output_csv)
-        totals_report(r, &report, keys, &answer);
-    return totals_answer(r, &report, &answer);
+        fill_terminal(r, report, keys,
+                      &(struct series){.answer = answer, .measure = wanted->measure}, wanted->top);
+    else
+        totals_report(r, report, keys, answer);
+    return OUTCOME_DONE;
 }
 
 enum outcome word_series(struct request *r)
 {
     struct totals_keys keys;
     struct session s;
-    size_t measure, top = settings.top ? (size_t)settings.top : LINES_DEFAULT;
-    if (!request_choice(r, "measure", settings.measure, measures, 3, &measure) ||
+    struct wanted wanted = {.top = settings.top ? (size_t)settings.top : LINES_DEFAULT};
+    if (!request_choice(r, "measure", settings.measure, measures, 3, &wanted.measure) ||
         !totals_keys_read(r, settings.by, &keys))
         return OUTCOME_USAGE;
     /* All rows of a series are needed: one that is among the first has bins that are not. Of one
      * more than is shown, to see that there are more. */
     bool table = r->output->write == output_table;
-    settings.series = table ? (int64_t)top + 1 : settings.top;
+    settings.series = table ? (int64_t)wanted.top + 1 : settings.top;
     settings.top = 0;
-    settings.order = measures[measure];
+    settings.order = measures[wanted.measure];
     if (!settings.percentile)
         settings.percentile = 95;
     if (!session_open(&s, r, "/db", db_namespaces))
         return OUTCOME_FAILED;
     enum outcome outcome = choose_bins(&s, r);
     if (outcome == OUTCOME_DONE)
-        outcome = answer_series(r, &keys, &s, measure, top);
+        outcome = totals_show(r, &s, &keys, fill_report, &wanted);
     session_close(&s);
     return outcome;
 }

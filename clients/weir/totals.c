@@ -383,7 +383,7 @@ void totals_report(struct request *r, struct report *report, const struct totals
     key_names_free(&names);
 }
 
-enum outcome totals_answer(struct request *r, struct report *report,
+static enum outcome answer(struct request *r, struct report *report,
                            const struct _db__AggregateResponse *a)
 {
     report->json = totals_json;
@@ -392,9 +392,33 @@ enum outcome totals_answer(struct request *r, struct report *report,
         report->elapsed_us = (int64_t)a->elapsedMicroseconds;
         report->cpu_us = (int64_t)a->cpuMicroseconds;
     }
-    enum outcome outcome = request_answer(r, report);
-    report_close(report);
+    return request_answer(r, report);
+}
+
+enum outcome totals_show(struct request *r, struct session *s, struct totals_keys *keys,
+                         totals_fill fill, const void *context)
+{
+    struct _db__AggregateResponse a = {0};
+    struct report report;
+    enum outcome outcome = totals_ask(r, s, keys, &a);
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    report_open(&report);
+    if (r->output->write != output_json)
+        outcome = fill(r, &report, keys, &a, context);
+    if (outcome == OUTCOME_DONE)
+        outcome = answer(r, &report, &a);
+    report_close(&report);
     return outcome;
+}
+
+static enum outcome fill_report(struct request *r, struct report *report,
+                                const struct totals_keys *keys,
+                                const struct _db__AggregateResponse *a, const void *context)
+{
+    (void)context;
+    totals_report(r, report, keys, a);
+    return OUTCOME_DONE;
 }
 
 enum outcome word_totals(struct request *r)
@@ -405,15 +429,7 @@ enum outcome word_totals(struct request *r)
         return OUTCOME_USAGE;
     if (!session_open(&s, r, "/db", db_namespaces))
         return OUTCOME_FAILED;
-    struct _db__AggregateResponse answer = {0};
-    enum outcome outcome = totals_ask(r, &s, &keys, &answer);
-    if (outcome == OUTCOME_DONE) {
-        struct report report;
-        report_open(&report);
-        if (r->output->write != output_json)
-            totals_report(r, &report, &keys, &answer);
-        outcome = totals_answer(r, &report, &answer);
-    }
+    enum outcome outcome = totals_show(r, &s, &keys, fill_report, NULL);
     session_close(&s);
     return outcome;
 }

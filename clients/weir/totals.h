@@ -28,10 +28,16 @@ void totals_json(struct buffer *out, const void *context);
 /* The sheet of `weir totals`, and its notes. */
 void totals_report(struct request *r, struct report *report, const struct totals_keys *keys,
                    const struct _db__AggregateResponse *a);
-/* Ends a word: the rest of a report whose sheet and notes are filled in (JSON, times), its answer;
- * closes it. */
-enum outcome totals_answer(struct request *r, struct report *report,
-                           const struct _db__AggregateResponse *a);
+
+/* Makes sheet and notes of an answer; memory for them is the report's arena. Anything but
+ * OUTCOME_DONE ends the word without an answer. */
+typedef enum outcome (*totals_fill)(struct request *r, struct report *report,
+                                    const struct totals_keys *keys,
+                                    const struct _db__AggregateResponse *a, const void *context);
+/* What words about totals do, in a session with /db: ask as totals_ask(), have `fill` make a report
+ * of the answer (not for JSON, which is the answer itself), and answer with it. */
+enum outcome totals_show(struct request *r, struct session *s, struct totals_keys *keys,
+                         totals_fill fill, const void *context);
 
 /* Names for the keys of a table: those of tags, devices and protocols stand behind their numbers
  * and addresses. Only what the keys can use is asked for. */
