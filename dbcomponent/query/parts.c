@@ -135,25 +135,12 @@ static int open_file(void)
     return file;
 }
 
-static bool write_all(int file, const void *bytes, size_t length, uint64_t offset)
-{
-    for (const char *at = bytes; length;) {
-        ssize_t n = pwrite(file, at, length, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        offset += (uint64_t)n;
-        length -= (size_t)n;
-    }
-    return true;
-}
-
-static bool read_all(int file, void *bytes, size_t length, uint64_t offset)
+/* All of it to the file, or from it. */
+static bool move_octets(int file, bool out, void *bytes, size_t length, uint64_t offset)
 {
     for (char *at = bytes; length;) {
-        ssize_t n = pread(file, at, length, (off_t)offset);
+        ssize_t n = out ? pwrite(file, at, length, (off_t)offset)
+                        : pread(file, at, length, (off_t)offset);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -165,7 +152,7 @@ static bool read_all(int file, void *bytes, size_t length, uint64_t offset)
     return true;
 }
 
-static bool write_chunk(struct parts *p, struct part *part, const struct chunk *c)
+static bool write_chunk(struct parts *p, struct part *part, struct chunk *c)
 {
     if (part->extent_count == part->extent_room) {
         size_t room = part->extent_room ? 2 * part->extent_room : 8;
@@ -176,7 +163,7 @@ static bool write_chunk(struct parts *p, struct part *part, const struct chunk *
         part->extent_room = room;
     }
     size_t length = c->used * sizeof(uint64_t);
-    if (!write_all(p->file, c->at, length, p->file_end)) {
+    if (!move_octets(p->file, true, c->at, length, p->file_end)) {
         atomic_store(&p->budget->unwritten, true);
         return false;
     }
@@ -329,7 +316,7 @@ static bool take_file(const struct parts *p, const struct part *part, uint64_t *
 {
     for (size_t i = 0; i < part->extent_count; i++) {
         const struct extent *e = &part->extents[i];
-        if (!read_all(p->file, room, e->length * sizeof *room, e->offset)) {
+        if (!move_octets(p->file, false, room, e->length * sizeof *room, e->offset)) {
             atomic_store(&p->budget->unwritten, true);
             return false;
         }
