@@ -139,17 +139,23 @@ int answer_account(struct soap *soap, const struct answer_account *from, bool co
 
 /* ---- totals ---- */
 
+/* The six sums, which several of the contract's types have by the same names. */
+#define PUT_SUMS(to, raw_sums, estimated_sums)                                                     \
+    do {                                                                                           \
+        (to)->octets = (raw_sums)->octets;                                                         \
+        (to)->packets = (raw_sums)->packets;                                                       \
+        (to)->flows = (raw_sums)->flows;                                                           \
+        (to)->estimatedOctets = (estimated_sums)->octets;                                          \
+        (to)->estimatedPackets = (estimated_sums)->packets;                                        \
+        (to)->estimatedFlows = (estimated_sums)->flows;                                            \
+    } while (0)
+
 int answer_totals(struct soap *soap, const struct totals *from, struct wt__Totals *out)
 {
     struct counts zero = {0};
     const struct counts *raw = from->row_count ? &from->rows[0].raw : &zero;
     const struct counts *estimated = from->row_count ? &from->rows[0].estimated : &zero;
-    out->octets = raw->octets;
-    out->packets = raw->packets;
-    out->flows = raw->flows;
-    out->estimatedOctets = estimated->octets;
-    out->estimatedPackets = estimated->packets;
-    out->estimatedFlows = estimated->flows;
+    PUT_SUMS(out, raw, estimated);
     out->elapsedMicroseconds = from->elapsed_us;
     out->cpuMicroseconds = from->cpu_us;
     return answer_account(soap, &from->account, false, &out->account);
@@ -257,55 +263,55 @@ static bool put_key(struct keys_out *o, size_t k, const struct key_value *value,
     return to->__item != NULL;
 }
 
-/* `keys` is the row's. */
+/* Those of a row, with room for them in `keys`, which *to is then. */
+static bool put_keys(struct keys_out *o, const struct key_value *values, struct wt__Key *keys,
+                     int *count, struct wt__Key **to)
+{
+    bool ok = true;
+    *count = (int)o->from->key_count;
+    *to = keys;
+    for (size_t k = 0; ok && k < o->from->key_count; k++)
+        ok = put_key(o, k, &values[k], &keys[k]);
+    return ok;
+}
+
 static bool put_row(struct keys_out *o, size_t index, bool bins, struct wt__Key *keys,
                     struct wt__Row *to)
 {
     const struct totals_row *row = &o->from->rows[index];
-    to->octets = row->raw.octets;
-    to->packets = row->raw.packets;
-    to->flows = row->raw.flows;
-    to->estimatedOctets = row->estimated.octets;
-    to->estimatedPackets = row->estimated.packets;
-    to->estimatedFlows = row->estimated.flows;
+    PUT_SUMS(to, &row->raw, &row->estimated);
     if (bins)
         to->bin = (LONG64 *)(void *)put_time(o->soap, row->bin_ms);
-    to->__sizekey = (int)o->from->key_count;
-    to->key = keys;
-    if (bins && !to->bin)
-        return false;
-    for (size_t k = 0; k < o->from->key_count; k++)
-        if (!put_key(o, k, &row->keys[k], &to->key[k]))
-            return false;
-    return true;
+    return (!bins || to->bin) && put_keys(o, row->keys, keys, &to->__sizekey, &to->key);
 }
 
 static bool put_percentile(struct keys_out *o, size_t index, struct wt__Key *keys,
                            struct wt__Percentile *to)
 {
     const struct totals_percentile *row = &o->from->percentiles[index];
-    to->octets = row->raw.octets;
-    to->packets = row->raw.packets;
-    to->flows = row->raw.flows;
-    to->estimatedOctets = row->estimated.octets;
-    to->estimatedPackets = row->estimated.packets;
-    to->estimatedFlows = row->estimated.flows;
-    to->__sizekey = (int)o->from->key_count;
-    to->key = keys;
-    for (size_t k = 0; k < o->from->key_count; k++)
-        if (!put_key(o, k, &row->keys[k], &to->key[k]))
-            return false;
-    return true;
+    PUT_SUMS(to, &row->raw, &row->estimated);
+    return put_keys(o, row->keys, keys, &to->__sizekey, &to->key);
+}
+
+/* Room for so many rows of `size` octets, *rows, and for their keys; NULL: none. */
+static struct wt__Key *make_rows(struct keys_out *o, size_t count, size_t size, int *rows_count,
+                                 void **rows)
+{
+    if (count > INT32_MAX)
+        return NULL;
+    *rows_count = (int)count;
+    *rows = zeroed(o->soap, count, size);
+    return *rows ? zeroed(o->soap, count * o->from->key_count, sizeof(struct wt__Key)) : NULL;
 }
 
 static bool put_percentiles(struct keys_out *o, struct _db__AggregateResponse *out)
 {
+    void *rows = NULL;
     size_t count = o->from->percentile_count, each = o->from->key_count;
-    bool ok = count <= INT32_MAX;
-    out->__sizepercentile = ok ? (int)count : 0;
-    out->percentile = zeroed(o->soap, (size_t)out->__sizepercentile, sizeof *out->percentile);
-    struct wt__Key *keys = ok ? zeroed(o->soap, count * each, sizeof *keys) : NULL;
-    ok = keys && out->percentile;
+    struct wt__Key *keys =
+        make_rows(o, count, sizeof *out->percentile, &out->__sizepercentile, &rows);
+    bool ok = keys != NULL;
+    out->percentile = rows;
     for (size_t i = 0; ok && i < count; i++)
         ok = put_percentile(o, i, keys + i * each, &out->percentile[i]);
     return ok;
@@ -313,12 +319,11 @@ static bool put_percentiles(struct keys_out *o, struct _db__AggregateResponse *o
 
 static bool put_rows(struct keys_out *o, bool bins, struct _db__AggregateResponse *out)
 {
+    void *rows = NULL;
     size_t count = o->from->row_count, each = o->from->key_count;
-    bool ok = count <= INT32_MAX;
-    out->__sizerow = ok ? (int)count : 0;
-    out->row = zeroed(o->soap, (size_t)out->__sizerow, sizeof *out->row);
-    struct wt__Key *keys = ok ? zeroed(o->soap, count * each, sizeof *keys) : NULL;
-    ok = keys && out->row;
+    struct wt__Key *keys = make_rows(o, count, sizeof *out->row, &out->__sizerow, &rows);
+    bool ok = keys != NULL;
+    out->row = rows;
     for (size_t i = 0; ok && i < count; i++)
         ok = put_row(o, i, bins, keys + i * each, &out->row[i]);
     return ok;
