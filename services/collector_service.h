@@ -1,5 +1,7 @@
 /* collector_service.h - what the files with the collector's operations share. Private to this room.
- */
+ *
+ * Threads: handlers run in any of the workers' threads, several at a time; changes of the catalogue
+ * one after the other (collector_change()). */
 #ifndef WEIR_COLLECTOR_SERVICE_H
 #define WEIR_COLLECTOR_SERVICE_H
 
@@ -8,10 +10,13 @@
 
 struct soap;
 
-/* Text that people read: short, and such as XML can give back. NULL is "". */
+/* Text that people read: short, and such as XML can give back. NULL is "". WEIR_EARGUMENT names
+ * `field`. */
 enum weir_status collector_check_text(const char *text, const char *field,
                                       struct weir_error *error);
-/* Every change: made one at a time, then told to whoever uses the catalogue.
+/* Every change: made one at a time, then told to whoever uses the catalogue. The first waits for
+ * its turn, the second ends it: between them nothing may return. What comes of it is SOAP_OK or a
+ * fault: the store's, or Unavailable when the change is kept but not in force yet.
  *     struct store *store = collector_change(soap);
  *     if (!store)
  *         return soap->error; … too many wait for their turn

@@ -1,5 +1,5 @@
 /* contract.h - questions about the contract itself, answered from its documents (wsdl/,
- * schemas/xsd). */
+ * schemas/xsd). Pure; any thread. */
 #ifndef WEIR_CONTRACT_H
 #define WEIR_CONTRACT_H
 

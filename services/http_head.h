@@ -1,8 +1,10 @@
 /* http_head.h - reads the head of an HTTP/1.x request (RFC 9112), without gSOAP: where it ends, how
- * long the body is, and the few fields that matter to us. gSOAP reads only what this has framed.
+ * long the body is, and the few fields that matter to us. gSOAP reads only what this has framed,
+ * and of a head only that of a message with an attachment.
  *
  * Stricter than the RFC where leniency only helps attackers: a body needs Content-Length, said
- * once; Transfer-Encoding and folded lines are refused; no control characters.
+ * once, or chunks, not both; other transfer codings and folded lines are refused; no control
+ * characters.
  *
  * Pure functions on the caller's bytes; any thread. */
 #ifndef WEIR_HTTP_HEAD_H

@@ -1,6 +1,9 @@
 /* number_out.h - functions of gSOAP's library that answers call most, again: the same arguments,
  * results and octets, written in one piece each where nothing is special. generated_prelude.h puts
- * them into the generated servers. */
+ * them into the generated servers.
+ *
+ * Results are SOAP_OK or an error that is in soap->error too. Threads: as of the struct soap, one
+ * at a time. */
 #ifndef WEIR_NUMBER_OUT_H
 #define WEIR_NUMBER_OUT_H
 

@@ -1,8 +1,12 @@
 /* services.h - the one door of the services room: SOAP and HTTP over a store and a collector.
  *
- *   struct services_settings settings = {.listen = "127.0.0.1:8080", .roles = SERVICE_DB |
- * SERVICE_COLLECTOR, .store = store, .collector = collector}; services_new(&settings, &services,
- * &error)   binds; services_port() is known services_start(services, &error)             answers
+ *   struct services_settings settings = {.listen = "127.0.0.1:8080",
+ *                                        .roles = SERVICE_DB | SERVICE_COLLECTOR,
+ *                                        .store = store,
+ *                                        .collector = collector};
+ *
+ *   services_new(&settings, &services, &error)   binds; services_port() is known
+ *   services_start(services, &error)             answers
  *   services_stop(services)                      finishes what is being answered, then silence
  *   services_free(services)                      before the store and the collector are closed
  *

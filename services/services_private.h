@@ -1,5 +1,8 @@
 /* services_private.h - what the units of this room share: the server's state, a worker's, and the
- * tables that say what is served where. */
+ * tables that say what is served where.
+ *
+ * Threads: struct services is shared by all workers; what changes in it is atomic, or guarded by
+ * `changing` or by what it points to. A struct caller is its worker's alone. */
 #ifndef WEIR_SERVICES_PRIVATE_H
 #define WEIR_SERVICES_PRIVATE_H
 

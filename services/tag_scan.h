@@ -9,8 +9,7 @@
  * are quoted, and '<' or a stray quote inside a tag is refused. So each tag the parser finds begins
  * where one was found here, and ends there too: it can not be led to see fewer attributes than the
  * parser will. After "<!" (comment, CDATA, DTD), where lexers disagree, attributes are no longer
- * told from text: every
- * '=' up to the end counts, and few are allowed.
+ * told from text: every '=' up to the end counts, and few are allowed.
  *
  * Pure; any thread. */
 #ifndef WEIR_TAG_SCAN_H
