@@ -9,7 +9,11 @@
  *
  * A block that is left without others is made anew alone, for blocks come as they were quickest
  * made; once, when everything is to be done that can be. Which blocks were looked at like that, or
- * made here, says meta `compacted`: those up to this id. */
+ * made here, says meta `compacted`: those up to this id.
+ *
+ * When everything is to be done, blocks of a store that has FEW_ROWS as a whole are modelled, which
+ * is shortest and slowest to read (block/model.h): so however the store grows, a scan meets few
+ * such rows. */
 #include "store/merge.h"
 #include "store/upkeep.h"
 #include <string.h>
@@ -20,6 +24,7 @@
 #define MERGE_FAN 16u
 #define FAIR 4u
 #define SOURCES_MOST 4096u
+#define FEW_ROWS 8192
 #define SHORTER_BY 32 /* a block alone is made anew for this part of its octets */
 #define SPAN_MOST_MS (24 * 60 * MINUTE_MS) /* retention is by whole blocks */
 
@@ -155,6 +160,7 @@ static enum weir_status merge(struct upkeep *u, const struct small *s, size_t co
         arena_free(&a);
         return weir_fail(error, WEIR_ENOMEM, "", "out of memory to merge blocks");
     }
+    merger_model(u->merger, u->few);
     for (size_t i = 0; i < count; i++)
         ids[i] = s[i].id;
     enum weir_status status = reader_open(u->store, &r, error);
@@ -226,15 +232,26 @@ static enum weir_status compact_kind(struct upkeep *u, enum record_kind kind,
     return status;
 }
 
+static enum weir_status rows_stored(struct sql *sql, int64_t *rows, struct weir_error *error)
+{
+    struct query q = query_start(sql, SQL_ROWS_STORED);
+    *rows = query_row(&q) ? query_i64(&q, 0) : 0;
+    return query_end(&q, error);
+}
+
 static enum weir_status read_compacted(struct upkeep *u, struct weir_error *error)
 {
     struct reader *r;
+    int64_t rows = 0;
     enum weir_status status = reader_open(u->store, &r, error);
     u->compacted = 0;
     if (status != WEIR_OK)
         return status;
     status = meta_read(&r->sql, "compacted", &u->compacted, sizeof u->compacted, error);
-    status = reader_end(r, status == WEIR_ENOTFOUND ? WEIR_OK : status, error);
+    if (status == WEIR_OK || status == WEIR_ENOTFOUND)
+        status = rows_stored(&r->sql, &rows, error);
+    status = reader_end(r, status, error);
+    u->few = status == WEIR_OK && rows <= FEW_ROWS;
     u->newest = u->compacted;
     return status;
 }

@@ -57,6 +57,11 @@ struct merger *merger_new(void)
     return m;
 }
 
+void merger_model(struct merger *m, bool model)
+{
+    block_encoder_model(m->encoder, model);
+}
+
 void merger_free(struct merger *m)
 {
     if (!m)

@@ -18,6 +18,8 @@
 struct merger;
 struct merger *merger_new(void); /* NULL when memory ends */
 void merger_free(struct merger *m);
+/* Whether small blocks may be modelled (block/block.h, block_encoder_model()); at first not. */
+void merger_model(struct merger *m, bool model);
 
 /* Whether a block can be merged with those before it: an element has numbers in all of them or
  * octets in all of them, and there are not too many elements. merger_start() forgets those

@@ -26,6 +26,7 @@ struct upkeep {
     /* compact.c: blocks up to this id need not be made anew alone; the highest id that was there or
      * was made. */
     int64_t compacted, newest;
+    bool few;                  /* compact.c: the store has few rows as a whole */
     struct upkeep_report report;
     struct merger *merger;     /* made when first wanted */
     struct arena list;

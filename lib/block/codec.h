@@ -37,6 +37,8 @@ bool column_is_hot(ie_key key);
 /* The columns it may be an affine partner of, best first; 0 ends the list. */
 #define BASES_MOST 2
 const ie_key *column_bases(ie_key key);
+/* Columns that may stand on it, on those, and so on, at most. */
+unsigned column_height(ie_key key);
 /* The column whose value decides its value, as a rule; 0: none known. */
 ie_key column_decider(ie_key key);
 /* Whether column_decider() names it; a number below DECIDERS_MOST then, else -1. */
@@ -95,6 +97,10 @@ enum codec encode_values(struct value_encoder *e, const struct values *v,
 /* Bits a value of width 1–8 would take, roughly, and 0 when all are equal; cheap: for choosing a
  * base. */
 double guess_bits(const struct values *v);
+
+/* Those of `rows` values of `size` octets whose bit is set, to `to`. */
+void squeeze_values(void *to, const void *from, size_t size, const uint64_t *present,
+                    uint32_t rows);
 
 /* ---- decoding values ---- */
 struct part {

@@ -1,6 +1,7 @@
 /* column.c - one column of a block back into a vector: checksum, presence, payload, base. See
  * block.h; payloads are decode_values.c's, directory entries directory.c's. */
 #include "block/codec.h"
+#include "block/given.h"
 #include <string.h>
 
 enum weir_status column_fail(const struct block_column *c, enum weir_status status,
@@ -350,6 +351,29 @@ static enum weir_status decode_map(const struct block_column *c, const struct ve
     return WEIR_OK;
 }
 
+/* ---- columns told from their base ---- */
+static enum weir_status decode_given(const struct block_column *c, const struct vector *base,
+                                     struct arena *a, struct cursor *in, uint64_t *present,
+                                     struct vector *out)
+{
+    size_t room = ((size_t)c->present_rows + MERGE_SLACK) * value_size(c->width);
+    struct part part = {.form = VECTOR_FLAT, .values = arena_alloc(a, room)};
+    cursor_skip(in, 1);
+    enum weir_status s =
+        part.values ? given_read(c, base, present, in, a, part.values) : WEIR_ENOMEM;
+    if (s == WEIR_OK && cursor_left(in))
+        s = WEIR_EMALFORMED;
+    if (s == WEIR_OK && present)
+        s = expand_part(c, present, a, &part);
+    *out = (struct vector){.key = c->key,
+                           .width = c->width,
+                           .form = part.form,
+                           .rows = c->rows,
+                           .values = part.values,
+                           .present = present};
+    return s;
+}
+
 static enum weir_status decode_checked(const struct block_column *c, const struct vector *base,
                                        struct arena *a, struct vector *out)
 {
@@ -362,6 +386,8 @@ static enum weir_status decode_checked(const struct block_column *c, const struc
         return s;
     if (c->codec == CODEC_RELATIVE && cursor_left(&in) && *in.at == CODEC_MAP)
         return decode_map(c, base, &d, &in, present, out);
+    if (c->codec == CODEC_RELATIVE && cursor_left(&in) && *in.at == CODEC_GIVEN)
+        return decode_given(c, base, a, &in, present, out);
     if (c->codec == CODEC_RELATIVE && (base->width == 0 || base->width > 8))
         return WEIR_EMALFORMED;
     if ((s = decode_values(&d, &in, c->codec, c->present_rows, c->width, &part)))
@@ -469,7 +495,7 @@ enum weir_status column_is_base(const struct block_column *c, struct arena *a, b
         return WEIR_OK;
     if (crc32c(0, c->bytes, c->length) != c->crc)
         return column_fail(c, WEIR_ECHECKSUM, "checksum does not match its bytes", error);
-    if (cursor_left(&in) && *in.at == CODEC_MAP)
+    if (cursor_left(&in) && (*in.at == CODEC_MAP || *in.at == CODEC_GIVEN))
         return WEIR_OK;
     enum weir_status s = decode_values(&d, &in, c->codec, c->present_rows, c->width, &part);
     if (s)

@@ -1,6 +1,7 @@
 /* decode_values.c - payloads back to values: the mirror of encode_values.c, for bytes of any
  * origin. See codec.h; called by column.c. Every length is checked against what is there, or
  * against the number of values the caller expects, before memory is taken for it. */
+#include "block/model.h"
 #include "block/ordered.h"
 #include <string.h>
 
@@ -294,7 +295,16 @@ static enum weir_status decode_classes(const struct place *p, uint32_t count, ui
     return decode_in_order(p, CODEC_CLASSES, count, width, out);
 }
 
-/* MAP stands in RELATIVE only, and is column.c's. */
+static enum weir_status decode_modelled(const struct place *p, uint32_t count, uint8_t width,
+                                        struct part *out)
+{
+    if (count > MODEL_VALUES_MOST)
+        return WEIR_EMALFORMED;
+    *out = (struct part){.form = VECTOR_FLAT, .values = take(p, count, width)};
+    return out->values ? model_read(p->in, count, width, NULL, out->values) : WEIR_ENOMEM;
+}
+
+/* MAP and GIVEN stand in RELATIVE only, and are column.c's. */
 static enum weir_status decode_misplaced(const struct place *p, uint32_t count, uint8_t width,
                                          struct part *out)
 {
@@ -320,6 +330,7 @@ static const struct {
     {decode_relative, NEST_COLUMN}, {decode_split, NEST_PLAIN}, {decode_octets, NEST_PLAIN},
     {decode_runs, NEST_RESIDUAL},   {decode_mixed, NEST_RUN},   {decode_misplaced, NEST_COLUMN},
     {decode_ordered, NEST_RESIDUAL}, {decode_classes, NEST_RESIDUAL},
+    {decode_modelled, NEST_RESIDUAL}, {decode_misplaced, NEST_COLUMN},
 };
 
 static enum weir_status decode_at(const struct place *p, uint8_t codec, uint32_t count,

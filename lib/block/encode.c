@@ -1,10 +1,8 @@
 /* encode.c - a batch as a block: bounds, presence and base of every column, then its payload
  * (encode_values.c), the directory and the header. See block.h; layout in schemas/block-format.md.
  */
-#include "block/block.h"
-#include "block/codec.h"
+#include "block/encoder.h"
 #include "block/header.h"
-#include "block/map.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,29 +11,6 @@
 
 /* Rows of what block_encoder_thorough() calls small. 8000 of them take 0.1 s. */
 #define SMALL_ROWS 8192u
-
-/* What is remembered of a column from block to block; by a hash of the key, the last one wins. */
-#define MEMORIES 256u
-struct memory {
-    ie_key key;
-    uint8_t wait; /* see struct advice */
-};
-
-struct block_encoder {
-    struct value_encoder values;
-    struct memory memories[MEMORIES];
-    struct mapper mapper;
-    struct column **columns; /* those of the batch that some row has, by key */
-    size_t *last_uses; /* of each column: the last one that is it or may stand on it */
-    size_t column_room;
-    const struct column_feed *feed; /* NULL: all values are there */
-    /* Present rows only: the column, its base; and residuals. */
-    void *dense, *base, *residual;
-    size_t dense_size, base_size, residual_size;
-    bool thorough; /* small ones in every way */
-    bool small;    /* this block is */
-    struct buffer tried;
-};
 
 struct block_encoder *block_encoder_new(int zstd_level)
 {
@@ -59,6 +34,7 @@ void block_encoder_free(struct block_encoder *e)
     free(e->base);
     free(e->residual);
     buffer_free(&e->tried);
+    buffer_free(&e->shortest);
     free(e);
 }
 
@@ -73,6 +49,11 @@ void block_encoder_thorough(struct block_encoder *e)
     e->thorough = true;
 }
 
+void block_encoder_model(struct block_encoder *e, bool model)
+{
+    e->model = model;
+}
+
 static void *grown(void **memory, size_t *have, size_t want)
 {
     if (want > *have) {
@@ -84,44 +65,6 @@ static void *grown(void **memory, size_t *have, size_t want)
 }
 
 /* ---- rows that have the element, one after the other ---- */
-static inline __attribute__((always_inline)) void squeeze(uint8_t *restrict to, const uint8_t *from,
-                                                          size_t size, const uint64_t *present,
-                                                          uint32_t rows)
-{
-    for (uint32_t first = 0; first < rows; first += 64, from += 64 * size) {
-        uint64_t bits = present[first / 64];
-        if (bits == ~UINT64_C(0)) {
-            memcpy(to, from, 64 * size);
-            to += 64 * size;
-            continue;
-        }
-        for (; bits; bits &= bits - 1, to += size)
-            memcpy(to, from + (size_t)__builtin_ctzll(bits) * size, size);
-    }
-}
-
-static void squeeze_values(void *to, const void *from, size_t size, const uint64_t *present,
-                           uint32_t rows)
-{
-    switch (size) {
-    case 1:
-        squeeze(to, from, 1, present, rows);
-        return;
-    case 2:
-        squeeze(to, from, 2, present, rows);
-        return;
-    case 4:
-        squeeze(to, from, 4, present, rows);
-        return;
-    case 8:
-        squeeze(to, from, 8, present, rows);
-        return;
-    default:
-        squeeze(to, from, 16, present, rows);
-        return;
-    }
-}
-
 /* The values of `c` in the rows that `where` has; its own memory when that is all rows. NULL: no
  * memory. */
 static const void *present_values(const struct column *c, const struct column *where, uint32_t rows,
@@ -162,7 +105,7 @@ static void bounds_of(const struct values *v, struct block_column *out)
 }
 
 /* ---- base columns ---- */
-static size_t place_of(const struct block_encoder *e, size_t count, ie_key key)
+size_t encoder_place(const struct block_encoder *e, size_t count, ie_key key)
 {
     size_t i = 0;
     while (i < count && e->columns[i]->key != key)
@@ -177,7 +120,7 @@ static bool is_number(const struct column *c)
 
 /* ---- values that are there only while they are wanted ---- */
 
-static bool want(const struct block_encoder *e, size_t place)
+bool encoder_want(const struct block_encoder *e, size_t place)
 {
     return e->columns[place]->values || (e->feed && e->feed->fill(e->feed->context, place));
 }
@@ -188,21 +131,26 @@ static void find_last_uses(struct block_encoder *e, size_t count)
         e->last_uses[i] = i;
     for (size_t i = 0; i < count; i++)
         for (const ie_key *key = column_bases(e->columns[i]->key); *key; key++) {
-            size_t base = place_of(e, count, *key);
+            size_t base = encoder_place(e, count, *key);
             if (base < count && e->last_uses[base] < i)
                 e->last_uses[base] = i;
         }
 }
 
-/* After the column at `place`: it, and those that it may have stood on. */
+/* After the column at `place`: it, and those that it may have stood on. In a modelled block any
+ * may: they stay to its end. */
 static void drop_used(const struct block_encoder *e, size_t count, size_t place)
 {
     if (!e->feed)
         return;
+    for (size_t i = 0; e->modelled && place + 1 == count && i < count; i++)
+        e->feed->drop(e->feed->context, i);
+    if (e->modelled)
+        return;
     if (e->last_uses[place] == place)
         e->feed->drop(e->feed->context, place);
     for (const ie_key *key = column_bases(e->columns[place]->key); *key; key++) {
-        size_t base = place_of(e, count, *key);
+        size_t base = encoder_place(e, count, *key);
         if (base < count && e->last_uses[base] == place)
             e->feed->drop(e->feed->context, base);
     }
@@ -224,12 +172,11 @@ static bool subtract_base(struct block_encoder *e, const struct column *c,
     return true;
 }
 
-/* `v` less `key`, one of the column's bases; false: there is no such column, or no memory. */
-static bool stand_on(struct block_encoder *e, const struct column *c, size_t count, uint32_t rows,
+bool encoder_stand_on(struct block_encoder *e, const struct column *c, size_t count, uint32_t rows,
                      ie_key key, const struct values *v, struct values *residual)
 {
-    size_t base = place_of(e, count, key);
-    return base < count && is_number(e->columns[base]) && want(e, base) &&
+    size_t base = encoder_place(e, count, key);
+    return base < count && is_number(e->columns[base]) && encoder_want(e, base) &&
            subtract_base(e, c, e->columns[base], rows, v, residual);
 }
 
@@ -242,7 +189,7 @@ static ie_key take_base(struct block_encoder *e, const struct column *c, size_t 
     if (!is_number(c) || v->least == v->most)
         return 0;
     for (const ie_key *key = column_bases(c->key); *key; key++) {
-        if (!stand_on(e, c, count, rows, *key, v, &residual))
+        if (!encoder_stand_on(e, c, count, rows, *key, v, &residual))
             continue;
         if (residual.least == residual.most ||
             guess_bits(&residual) + BASE_GAIN_LEAST < guess_bits(v)) {
@@ -287,10 +234,11 @@ static void put_on_base(struct block_encoder *e, ie_key base, const struct value
 
 /* Every base, and none; as it is chosen, as were it never read, and in planes. The shortest again,
  * for what the encoder knows of a column afterwards is what it did last. */
-static void put_shortest(struct block_encoder *e, const struct column *c, size_t count,
-                         uint32_t rows, const struct values *v, const struct advice *usual,
+static void put_shortest(struct block_encoder *e, size_t place, size_t count, uint32_t rows,
+                         const struct values *v, const struct advice *usual,
                          struct block_column *entry, struct buffer *out)
 {
+    const struct column *c = e->columns[place];
     const struct advice ways[] = {
         *usual, {false, usual->code_limit, usual->wait, false}, {false, 0, usual->wait, true}};
     static const ie_key none[] = {0};
@@ -301,7 +249,9 @@ static void put_shortest(struct block_encoder *e, const struct column *c, size_t
     size_t way = 0, length = SIZE_MAX;
     for (const ie_key *base = bases;; base++) { /* the last one is none */
         on = *v;
-        bool there = !*base || stand_on(e, c, count, rows, *base, v, &on);
+        bool there = !*base || ((!e->modelled || encoder_may_stand(e, count, place,
+                                                            encoder_place(e, count, *base))) &&
+                                encoder_stand_on(e, c, count, rows, *base, v, &on));
         for (size_t i = 0; there && i < sizeof ways / sizeof *ways; i++) {
             buffer_clear(&e->tried);
             put_on_base(e, *base, &on, &ways[i], entry, &e->tried);
@@ -315,22 +265,26 @@ static void put_shortest(struct block_encoder *e, const struct column *c, size_t
         if (!*base)
             break;
     }
-    if (least_base && !stand_on(e, c, count, rows, least_base, v, &least))
+    if (e->modelled && encoder_model(e, place, count, rows, v, length, entry)) {
+        buffer_put(out, e->shortest.bytes, e->shortest.length);
+        e->version_3 = true;
+    } else if (least_base && !encoder_stand_on(e, c, count, rows, least_base, v, &least))
         out->failed = true;
     else
         put_on_base(e, least_base, &least, &ways[way], entry, out);
 }
 
-static void put_values(struct block_encoder *e, const struct column *c, size_t count, uint32_t rows,
+static void put_values(struct block_encoder *e, size_t place, size_t count, uint32_t rows,
                        struct values *v, struct block_column *entry, struct buffer *out)
 {
+    const struct column *c = e->columns[place];
     const struct advice advice = {
         .hot = column_is_hot(c->key),
         .code_limit = c->present_rows == rows ? DICTIONARY_MOST : DICTIONARY_MOST - 1,
         .wait = &remember(e, c->key)->wait,
     };
     struct values map;
-    if ((entry->base = mapper_find(&e->mapper, c, v, rows, &map))) {
+    if (!e->modelled && (entry->base = mapper_find(&e->mapper, c, v, rows, &map))) {
         entry->codec = CODEC_RELATIVE;
         buffer_put_u8(out, CODEC_MAP);
         buffer_put_u32le(out, map.count);
@@ -338,7 +292,7 @@ static void put_values(struct block_encoder *e, const struct column *c, size_t c
         return;
     }
     if (e->small)
-        put_shortest(e, c, count, rows, v, &advice, entry, out);
+        put_shortest(e, place, count, rows, v, &advice, entry, out);
     else
         put_on_base(e, take_base(e, c, count, rows, v), v, &advice, entry, out);
     if (entry->codec == CODEC_DICTIONARY || entry->codec == CODEC_CLASSES)
@@ -350,7 +304,7 @@ static enum weir_status encode_column(struct block_encoder *e, size_t place, siz
 {
     const struct column *c = e->columns[place];
     size_t start = out->length;
-    if (!want(e, place))
+    if (!encoder_want(e, place))
         return WEIR_ENOMEM;
     struct values v = {.at = present_values(c, c, rows, &e->dense, &e->dense_size),
                        .count = c->present_rows,
@@ -363,7 +317,9 @@ static enum weir_status encode_column(struct block_encoder *e, size_t place, siz
     bounds_of(&v, entry);
     if (c->present_rows < rows)
         blob_write(e->values.compressor, (const uint8_t *)c->present, ((size_t)rows + 7) / 8, out);
-    put_values(e, c, count, rows, &v, entry, out);
+    put_values(e, place, count, rows, &v, entry, out);
+    if (e->modelled && entry->base)
+        e->stands[place] = (uint16_t)encoder_place(e, count, entry->base);
     if (out->failed)
         return WEIR_ENOMEM;
     if (out->length - start > BLOCK_BYTES_MOST)
@@ -453,6 +409,7 @@ static enum weir_status write_columns(struct block_encoder *e, struct draft *d, 
                                       struct weir_error *error)
 {
     find_last_uses(e, d->columns);
+    encoder_look_around(e, d->columns, d->rows);
     for (size_t i = 0; i < d->columns; i++) {
         struct block_column entry;
         enum weir_status s = encode_column(e, i, d->columns, d->rows, &entry, out);
@@ -480,6 +437,8 @@ static enum weir_status write_block(struct block_encoder *e, const struct block_
     mapper_clear(&e->mapper);
     e->values.ordered = false;
     e->small = e->thorough && d->rows <= SMALL_ROWS;
+    e->modelled = e->small && e->model;
+    e->version_3 = false;
     compressor_thorough(e->values.compressor, e->small);
     d->start = out->length;
     if (d->columns == SIZE_MAX)
@@ -500,7 +459,7 @@ static enum weir_status write_block(struct block_encoder *e, const struct block_
         return weir_fail(error, WEIR_ELIMIT, "length",
                          "a block of %zu octets; at most %u are allowed", out->length - d->start,
                          BLOCK_BYTES_MOST);
-    d->version = e->values.ordered ? 2 : 1;
+    d->version = e->version_3 ? 3 : e->values.ordered ? 2 : 1;
     write_header(d, id, out);
     return WEIR_OK;
 }

@@ -65,6 +65,18 @@ const ie_key *column_bases(ie_key key)
     return none;
 }
 
+unsigned column_height(ie_key key)
+{
+    unsigned height = 0;
+    for (size_t i = 0; i < sizeof relations / sizeof relations[0]; i++)
+        for (const ie_key *base = relations[i].bases; *base; base++)
+            if (*base == key) {
+                unsigned above = 1 + column_height(relations[i].key);
+                height = above > height ? above : height;
+            }
+    return height;
+}
+
 static const ie_key deciders[DECIDERS_MOST] = {IANA(8), IANA(12), IANA(27), IANA(28)};
 
 /* What routing says of an address: the same for all flows of a block, unless routing changed in it.

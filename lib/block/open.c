@@ -80,8 +80,10 @@ static enum weir_status read_directory(const uint8_t *entry, const struct block_
             block_column_read(entry, at, said < left ? said : left, &columns[i], error);
         if (s)
             return s;
-        if (columns[i].codec >= CODEC_ORDERED && head->version < 2)
-            return bad(error, "directory", "a codec that version 1 does not have");
+        if (head->version < (columns[i].codec >= CODEC_MODELLED  ? 3
+                             : columns[i].codec >= CODEC_ORDERED ? 2
+                                                                 : 1))
+            return bad(error, "directory", "a codec that its version does not have");
         if (columns[i].rows != head->rows)
             return bad(error, "directory", "a column has other rows than the block");
         if (i && columns[i].key <= columns[i - 1].key)
