@@ -390,7 +390,7 @@ static void headers(void)
         enum weir_status status;
     } wrong[] = {{HEADER_MAGIC, 'W', WEIR_EMALFORMED},
                  {HEADER_VERSION, 0, WEIR_EVERSION},
-                 {HEADER_VERSION, 3, WEIR_EVERSION},
+                 {HEADER_VERSION, 4, WEIR_EVERSION},
                  {HEADER_KIND, 2, WEIR_EMALFORMED},
                  {HEADER_ZERO, 1, WEIR_EMALFORMED},
                  {HEADER_ROWS + 3, 1, WEIR_EMALFORMED},
@@ -412,7 +412,7 @@ static void headers(void)
     good.bytes[HEADER_VERSION] = 9;
     CU_ASSERT_EQUAL(judge(good.bytes, good.length, &error), WEIR_EVERSION);
     CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "version 9"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "versions 1 to 2"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "versions 1 to 3"));
     buffer_free(&good), batch_free(b);
 }
 
