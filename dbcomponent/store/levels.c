@@ -16,6 +16,9 @@ const int64_t level_ms[LEVEL_COUNT] = {HOUR_MS, DAY_MS, 32 * DAY_MS};
 #define HOLD_US 10000
 /* No slots before this: the times of exporters without a clock are not worth it. */
 #define FIRST_MS 0
+/* Coarser ones of fewer groups of minutes than this save nobody anything: each of them takes as
+ * long to find as a few minutes' groups to read. */
+#define GROUPS_LEAST 64
 
 static int64_t slot_of(int64_t t_ms, int64_t size_ms)
 {
@@ -228,10 +231,26 @@ static enum weir_status list_missing(struct upkeep *u, int level, int64_t **star
     return reader_end(r, status, error);
 }
 
+/* Whether the store has enough roll-ups that coarser ones are worth it. */
+static enum weir_status look(struct upkeep *u, bool *worth, struct weir_error *error)
+{
+    struct reader *r;
+    enum weir_status status = reader_open(u->store, &r, error);
+    if (status != WEIR_OK)
+        return status;
+    struct query q = query_start(&r->sql, SQL_LEVEL_WORTH);
+    query_bind_i64(&q, MINUTE_MS);
+    query_bind_i64(&q, GROUPS_LEAST);
+    *worth = query_row(&q) && query_i64(&q, 0) >= GROUPS_LEAST;
+    status = query_end(&q, error);
+    return reader_end(r, status, error);
+}
+
 enum weir_status upkeep_levels(struct upkeep *u, struct weir_error *error)
 {
-    enum weir_status status = WEIR_OK;
-    for (int level = 0; status == WEIR_OK && level < LEVEL_COUNT; level++) {
+    bool worth = false;
+    enum weir_status status = look(u, &worth, error);
+    for (int level = 0; worth && status == WEIR_OK && level < LEVEL_COUNT; level++) {
         int64_t *starts;
         size_t count;
         status = list_missing(u, level, &starts, &count, error);

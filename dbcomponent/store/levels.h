@@ -3,7 +3,8 @@
  *
  * Invariant: a coarse segment that is there equals the sum of the minutes in it (verify proves it).
  * So whatever changes minutes takes the coarse segments over them away in its own transaction
- * (levels_outdate()), and upkeep makes them again when things are quiet. Who reads takes the
+ * (levels_outdate()), and upkeep makes them again when things are quiet, if the store has more than
+ * a few groups. Who reads takes the
  * coarsest that there are, and minutes where there are none: the answer is the same, only
  * slower. */
 #ifndef WEIR_DB_LEVELS_H

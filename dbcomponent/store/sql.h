@@ -134,6 +134,9 @@
     X(SQL_LEVELS,                                                                                  \
       "SELECT DISTINCT period_ms FROM rollup WHERE resolution_ms = ?1 ORDER BY period_ms")         \
     X(SQL_LEVEL_DELETE, "DELETE FROM rollup WHERE resolution_ms = ?1 AND period_ms = ?2")          \
+    X(SQL_LEVEL_WORTH, /* a segment has a group at least: few rows are read */                     \
+      "SELECT coalesce(sum(groups), 0) FROM"                                                       \
+      " (SELECT groups FROM rollup WHERE resolution_ms = ?1 LIMIT ?2)")                            \
     X(SQL_LEVEL_MISSING,                                                                           \
       "SELECT DISTINCT period_ms - period_ms % ?2 FROM rollup"                                     \
       " WHERE resolution_ms = ?1 AND period_ms >= 0 AND period_ms <= ?3"                           \

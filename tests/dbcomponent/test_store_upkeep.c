@@ -373,6 +373,21 @@ static void compare_levels(struct store *s)
     }
 }
 
+/* Of a few groups none are made, until there are more. */
+static void test_few_groups(void)
+{
+    enum store_outcome outcome;
+    struct store *s = fixture_open(fixture_folder());
+    CU_ASSERT_EQUAL(fixture_append(s, 1, 1000, 20, &outcome, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(keep_up(s, (struct upkeep_settings){0}).rollups_made, 0);
+    compare_levels(s);
+    append_days(s, 2, 10);
+    CU_ASSERT(keep_up(s, (struct upkeep_settings){0}).rollups_made > 0);
+    compare_levels(s);
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    store_close(s);
+}
+
 static void test_levels(void)
 {
     struct store *s = fixture_open(fixture_folder());
@@ -465,6 +480,7 @@ int main(void)
         {"ids are not used again", test_ids},
         {"retention by size", test_size},
         {"coarse roll-ups", test_levels},
+        {"roll-ups of few groups", test_few_groups},
         {"upkeep in a thread", test_thread},
         {"backup", test_backup},
         {NULL, NULL},
