@@ -119,13 +119,36 @@ static enum weir_status seal_schema(struct sql *sql, struct weir_error *error)
     return status == WEIR_OK ? meta_write(sql, "schema", &digest, sizeof digest, error) : status;
 }
 
+/* SQLite keeps the text of a table as it is given: so without what only sets it out, for it is a
+ * third of a small store's schema. */
+static char *set_tight(const char *text)
+{
+    char *tight = malloc(strlen(text) + 1), *to = tight;
+    for (const char *at = text; tight && *at; at++) {
+        bool space = *at == ' ' || *at == '\n';
+        if (at[0] == '-' && at[1] == '-') /* a comment, to the end of its line */
+            at += strcspn(at, "\n") - 1;
+        else if (!space)
+            *to++ = *at;
+        else if (to > tight && to[-1] != ' ' && to[-1] != '(' && at[strspn(at, " \n")] != ')')
+            *to++ = ' ';
+    }
+    if (tight)
+        *to = 0;
+    return tight;
+}
+
 static enum weir_status apply(struct sql *sql, const struct embedded *m, bool first,
                               struct weir_error *error)
 {
     char mark[96];
     snprintf(mark, sizeof mark, "PRAGMA application_id = %d; PRAGMA user_version = %lld",
              SQL_APPLICATION_ID, (long long)migration_number(m));
-    enum weir_status status = sql_script(sql, m->text, error);
+    char *text = set_tight(m->text);
+    if (!text)
+        return weir_fail(error, WEIR_ENOMEM, "", "out of memory for the schema");
+    enum weir_status status = sql_script(sql, text, error);
+    free(text);
     if (status == WEIR_OK)
         status = sql_script(sql, mark, error);
     if (status == WEIR_OK && first)

@@ -12,6 +12,9 @@
 -- row's end are not in its seal, so a later release may append columns that start at 0: ALTER TABLE
 -- account ADD COLUMN more INTEGER NOT NULL DEFAULT 0 is a whole migration.
 --
+-- Stores have this text without comments, line breaks and further space (store/migrate.c): no
+-- string in it may have two dashes or spaces in a row.
+--
 -- A released file of this folder is never changed: what comes after the release is 0002.
 
 -- ---- the file itself ------------------------------------------------------------------------
