@@ -257,7 +257,7 @@ def stacks(process):
                               errors="replace").stdout
     except (OSError, subprocess.TimeoutExpired):
         return {}
-    return {name: " < ".join(re.findall(r"^#\d+ +(?:0x\w+ in )?(?!__)(\w+)", part, re.M))
+    return {name: " < ".join(re.findall(r"^#\d+ +(?:0x\w+ in )?(?!__|0x)(\w+)", part, re.M))
             for name, part in re.findall(r"^Thread .*?\(LWP (\d+)\)(.*?)(?=^Thread |\Z)", said, re.M | re.S)}
 
 
