@@ -4,6 +4,7 @@
 #include "weird.h"
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,7 +235,7 @@ void weird_key_folder(const struct weird_settings *s, char out[KEY_FOLDER_SIZE])
 
 /* ---- progress ---- */
 
-static bool drawn;
+static _Atomic bool drawn; /* whoever logs clears it, in any thread */
 
 #define DRAW_US 50000 /* between two pictures: the eye wants no more, and each is a system call */
 
@@ -265,9 +266,8 @@ void progress_draw_beside_output(const char *what, uint64_t done, uint64_t all, 
 
 void progress_clear(void)
 {
-    if (drawn)
+    if (atomic_exchange(&drawn, false))
         fputs("\r\033[K", stderr);
-    drawn = false;
 }
 
 void progress_draw_store(void *context, uint64_t done, uint64_t all)
