@@ -29,7 +29,7 @@ struct collector {
     _Atomic int64_t started_ms; /* these three are asked for by other threads */
     atomic_bool running, suspended;
     pthread_mutex_t lock; /* of `catalogue_error` */
-    char catalogue_error[256];
+    char catalogue_error[sizeof ((struct collector_status *)0)->catalogue_error];
 };
 
 static void set_defaults(struct collector_settings *s)
@@ -140,7 +140,7 @@ void collector_resume(struct collector *c, const struct account_checkpoint *chec
 static void note_catalogue(struct collector *c, const char *error)
 {
     pthread_mutex_lock(&c->lock);
-    snprintf(c->catalogue_error, sizeof c->catalogue_error, "%.255s", error);
+    snprintf(c->catalogue_error, sizeof c->catalogue_error, "%.1023s", error);
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -112,7 +112,7 @@ void exchange_reply(struct exchange *x, int status, const char *type, const void
 
 void exchange_refuse(struct exchange *x, int status, const char *why)
 {
-    char line[256];
+    char line[sizeof ((struct weir_error *)0)->message + 64];
     int n = snprintf(line, sizeof line, "%s%s%s\n", http_reason(status), why ? ": " : "",
                      why ? why : "");
     atomic_fetch_add(&x->server->counters.refused, 1);

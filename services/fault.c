@@ -93,7 +93,7 @@ int fault_error(struct soap *soap, const struct weir_error *error)
 int fault_make(struct soap *soap, enum weir_status status, const char *field, const char *format,
                ...)
 {
-    char message[448];
+    char message[sizeof ((struct weir_error *)0)->message];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);

@@ -102,7 +102,7 @@ enum outcome session_fail(struct session *s, struct weir_error *error)
         /* What is wrong with a filter may be that it ends: "the filter" is no name of the field. */
         bool named =
             !field || (strstr(fault.message, field) && strcmp(field, "filter") != 0);
-        (void)weir_fail(error, status_of(fault.code), field, "%.64s%s%.300s%s", named ? "" : field,
+        (void)weir_fail(error, status_of(fault.code), field, "%.64s%s%.900s%s", named ? "" : field,
                         named ? "" : ": ", fault.message,
                         fault.retryable ? " (try again later)" : "");
     } else if (soap->error == SOAP_TCP_ERROR) {

@@ -108,7 +108,7 @@ struct collector_status {
     uint64_t kernel_drops;
     int64_t last_datagram_ms;  /* reception; 0: none yet */
     char last_error[256];      /* of the sink; "" while it takes blocks */
-    char catalogue_error[256]; /* why an older catalogue is in force; "" while it is the newest */
+    char catalogue_error[1024]; /* why an older catalogue is in force; "" while it is the newest */
 };
 void collector_status(struct collector *c, struct collector_status *out);
 

@@ -42,7 +42,8 @@ enum weir_status {
 struct weir_error {
     enum weir_status status;
     char field[64];    /* which argument, column or file; "" when it does not apply */
-    char message[448]; /* one line, no full stop: what was wrong and what was expected */
+    char message[1024]; /* one line, no full stop: what was wrong and what was expected; paths may
+                         * be long, and the reason comes after them */
 };
 
 /* The fixed text of a status; never NULL, static storage. */

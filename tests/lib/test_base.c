@@ -39,7 +39,7 @@ static void a_long_message_is_cut_between_letters(void)
     for (size_t i = 1; i + 2 < sizeof text; i += 2)
         memcpy(text + i, "\xc3\xa3", 3);
     weir_fail(&e, WEIR_EIO, text, "%s", text);
-    CU_ASSERT_EQUAL(strlen(e.message), sizeof e.message - 1); /* 447 = 1 + 2 * 223: fits exactly */
+    CU_ASSERT_EQUAL(strlen(e.message), sizeof e.message - 1); /* 1023 = 1 + 2 * 511: fits exactly */
     weir_fail(&e, WEIR_EIO, NULL, "y%s", text);
     CU_ASSERT_EQUAL(strlen(e.message), sizeof e.message - 2);
     CU_ASSERT_EQUAL((unsigned char)e.message[strlen(e.message) - 1], 0xa3);
