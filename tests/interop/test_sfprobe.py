@@ -30,12 +30,13 @@ def append_fillers(capture):
 
 
 def configuration(folder, capture, port):
+    """A name in the folder: pmacctd knows no long paths."""
     path = folder / "pmacctd.conf"
     path.write_text("daemonize: false\n"
-                    f"pcap_savefile: {capture}\npcap_savefile_wait: true\n"
+                    f"pcap_savefile: {capture.name}\npcap_savefile_wait: true\n"
                     "plugins: sfprobe\naggregate: src_host, dst_host, src_port, dst_port, proto\n"
                     f"sfprobe_receiver: 127.0.0.1:{port}\nsampling_rate: 1\n")
-    return path
+    return path.name
 
 
 def records_heard(server):
