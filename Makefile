@@ -18,6 +18,7 @@ VERSION   = 0.1.0
 JOBS     ?= $(shell nproc 2>/dev/null || echo 1)
 # One line a file; make V=1 shows the commands.
 say       = $(if $(V),,@echo "  $(1)  $(patsubst $(BUILD)/%,%,$@)";)
+hush      = $(if $(V),,@)
 
 # ---- what a Debian 12 machine needs; names of packages, nothing else --------------------------
 BUILD_PACKAGES = gcc make pkg-config gsoap libgsoap-dev libpcap-dev libsqlite3-dev libxml2-dev \

@@ -51,8 +51,8 @@ define soap_service
 $$(SOAP_DIR)/$(2)Stub.h $$(SOAP_DIR)/$(2).nsmap $$(SOAP_DIR)/$(2)ServerLib.c $$(SOAP_DIR)/$(2)ClientLib.c &: \
 		wsdl/$(1).wsdl schemas/xsd/weir-types.xsd services/typemap.dat
 	@mkdir -p $$(SOAP_DIR)
-	$$(call soap_quietly,$$(SOAP_WSDL2H) -o $$(SOAP_DIR)/$(2).h $$<)
-	$$(call soap_quietly,$$(SOAP_SOAPCPP2) -p$(2) -d$$(SOAP_DIR) $$(SOAP_DIR)/$(2).h)
+	$$(call say,GEN)$$(call soap_quietly,$$(SOAP_WSDL2H) -o $$(SOAP_DIR)/$(2).h $$<)
+	$$(hush)$$(call soap_quietly,$$(SOAP_SOAPCPP2) -p$(2) -d$$(SOAP_DIR) $$(SOAP_DIR)/$(2).h)
 $$(SOAP_DIR)/$(2)ServerLib.o: $$(SOAP_DIR)/$(2)ServerLib.c
 $$(SOAP_DIR)/$(2)ClientLib.o: $$(SOAP_DIR)/$(2)ClientLib.c
 endef
@@ -60,17 +60,17 @@ $(foreach s,$(SOAP_SERVICES),$(eval $(call soap_service,$(word 1,$(subst :, ,$(s
 
 $(SOAP_DIR)/envH.h $(SOAP_DIR)/envC.c $(SOAP_DIR)/wt.nsmap &: services/env.h
 	@mkdir -p $(SOAP_DIR)
-	$(call soap_quietly,soapcpp2 -c -L -x -w -penv -d$(SOAP_DIR) $<)
+	$(call say,GEN)$(call soap_quietly,soapcpp2 -c -L -x -w -penv -d$(SOAP_DIR) $<)
 # A copy, so that clients/ needs no -I into services/.
 $(SOAP_DIR)/envelope.h: services/envelope.h
 	@mkdir -p $(SOAP_DIR)
-	cp $< $@
+	$(hush)cp $< $@
 
 $(SOAP_DIR)/envC.o: $(SOAP_DIR)/envC.c
-	$(CC) $(FOREIGN) $(filter-out -DWITH_NOGLOBAL,$(SOAP_CFLAGS)) -c -o $@ $<
+	$(call say,CC)$(CC) $(FOREIGN) $(filter-out -DWITH_NOGLOBAL,$(SOAP_CFLAGS)) -c -o $@ $<
 $(SOAP_PREFIXES:%=$(SOAP_DIR)/%ServerLib.o): SOAP_CFLAGS += -DWEIR_SERVER
 $(SOAP_DIR)/%Lib.o: $(SOAP_DIR)/%Lib.c services/generated_prelude.h
-	$(CC) $(FOREIGN) $(SOAP_CFLAGS) -include services/generated_prelude.h -c -o $@ $<
+	$(call say,CC)$(CC) $(FOREIGN) $(SOAP_CFLAGS) -include services/generated_prelude.h -c -o $@ $<
 
 # Fuzz targets of this room's parsers, which know no gSOAP.
 FUZZ_SERVICES = http_head tag_scan mime chunks
