@@ -187,7 +187,7 @@ static void finish(struct model *m)
     }
 }
 
-static inline uint8_t code_octet(struct model *m, unsigned place, uint8_t octet)
+static inline uint8_t code_octet(struct model *m, unsigned place, uint32_t octet)
 {
     uint32_t node = 1;
     for (unsigned k = 8; k-- > 0;) {
@@ -213,7 +213,7 @@ static void prime(struct model *m, const struct shape *s, const uint8_t *value)
 {
     uint32_t prefix = 1;
     for (unsigned i = 0; i < s->count; i++) {
-        uint8_t octet = value[s->width == 16 ? s->places[i] : s->width - 1u - s->places[i]];
+        uint32_t octet = value[s->width == 16 ? s->places[i] : s->width - 1u - s->places[i]];
         uint32_t context = mix(prefix, i), node = 1;
         for (unsigned k = 8; k-- > 0;) {
             unsigned bit = octet >> k & 1u;
