@@ -166,10 +166,18 @@ def db_killed_while_delivering():
     check_account(pair, truth, stored, "DB component killed")
 
 
+def wait_known(pair):
+    """Until the collector has kept where the sessions stand, and their templates: one that is killed before has
+    never heard of them, and nothing can be missing then."""
+    wait_for("what was received first to be kept",
+             lambda: int(state(pair.collector)["blocks"]) >= 2 and (pair.collector_data / "templates").exists())
+
+
 def both_killed():
     pair = Pair("--batch-rows", 1024)
     sender = Sender(pair)
     kills = 0
+    wait_known(pair)
     while sender.sends() and kills < 8:
         time.sleep(0.9)
         if kills % 2:
