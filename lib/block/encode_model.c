@@ -4,10 +4,15 @@
 #include <stdlib.h>
 
 #define MODEL_OCTETS_LEAST 24u /* of a column of which a model may be shorter */
+/* Of a block, in columns for which models are tried: what can be read in some seconds, and tried in
+ * some more. Records that say 60 octets each take an eighth. */
+#define MODEL_OCTETS_MOST (4u << 20)
 
 bool encoder_may_stand(const struct block_encoder *e, size_t count, size_t place, size_t base)
 {
     unsigned below = 1, above = 0;
+    if (base >= count)
+        return false;
     for (size_t at = base; at != GIVEN_BY_NONE; at = e->stands[at], below++)
         if (at == place)
             return false;
@@ -60,8 +65,10 @@ bool encoder_model(struct block_encoder *e, size_t place, size_t count, uint32_t
     const struct column *c = e->columns[place];
     const struct told *told = &e->told[place];
     size_t before = length;
-    if (!c->width || v->count < MODEL_VALUES_LEAST || length < MODEL_OCTETS_LEAST)
+    if (!c->width || v->count < MODEL_VALUES_LEAST || length < MODEL_OCTETS_LEAST ||
+        e->model_octets > MODEL_OCTETS_MOST)
         return false;
+    e->model_octets += (size_t)v->count * v->width;
     buffer_clear(&e->tried);
     model_write(v, NULL, &e->tried);
     keep_shortest(e, 0, CODEC_MODELLED, &length, entry);
@@ -83,6 +90,7 @@ bool encoder_model(struct block_encoder *e, size_t place, size_t count, uint32_t
 
 void encoder_look_around(struct block_encoder *e, size_t count, uint32_t rows)
 {
+    e->model_octets = 0;
     for (size_t i = 0; i < count; i++)
         e->stands[i] = GIVEN_BY_NONE;
     for (size_t i = 0; e->modelled && i < count; i++)

@@ -31,6 +31,7 @@ struct block_encoder {
     bool model;    /* small ones may be CODEC_MODELLED */
     bool modelled; /* columns of this block may be */
     bool version_3; /* and one is */
+    size_t model_octets; /* of the block's columns for which models were tried */
     struct told told[BATCH_COLUMNS_MOST];   /* of a modelled block: by place */
     uint16_t stands[BATCH_COLUMNS_MOST];    /* the base that was chosen; GIVEN_BY_NONE */
     struct buffer tried, shortest;
@@ -48,8 +49,9 @@ bool encoder_stand_on(struct block_encoder *e, const struct column *c, size_t co
 
 /* What the columns tell of each other; e->modelled becomes false when memory ends. */
 void encoder_look_around(struct block_encoder *e, size_t count, uint32_t rows);
-/* Whether chains of bases end, and stay short, when the column stands on this one; with those that
- * are in no encoder, since a merge copied them (they stand on what column_bases() says). */
+/* Whether chains of bases end, and stay short, when the column stands on this one (place `count`:
+ * there is none, and it may not); with those that are in no encoder, since a merge copied them
+ * (they stand on what column_bases() says). */
 bool encoder_may_stand(const struct block_encoder *e, size_t count, size_t place, size_t base);
 /* In e->shortest, when it is shorter than `length` by a model: of its values, of what a base
  * leaves, or given another column. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SAMPLE_MOST 2048u
+#define STEPS_MOST  (1u << 26) /* a row of the sample, once a pair of columns */
 #define GAIN_LEAST  64.0f /* bits that another column must save, of the sample */
 #define NEW_VALUE   20.0f /* bits of a value that was not there before, roughly */
 #define SHARED_LEAST 8u   /* one value in so many is one of the other column's */
@@ -76,17 +77,19 @@ struct finder {
     uint32_t rows; /* of the sample */
     size_t count;
     uint32_t *numbers; /* by column and row: which value, the same for the same in any column */
-    uint32_t *last;    /* by value: the column that has it, and how often so far, as it is used */
     uint32_t *slots;   /* hash -> number + 1, or a pair */
     uint32_t *hashes;  /* by number */
-    uint32_t mask, values;
+    uint32_t mask, values, pair_slots;
     uint32_t *times, *pair_times, *given_times;
     uint64_t *pairs;
 };
 
 static bool start(struct finder *f, size_t count, uint32_t rows)
 {
+    const size_t pairs = count * count + 1, sample = STEPS_MOST / pairs + 1;
     *f = (struct finder){.rows = rows < SAMPLE_MOST ? rows : SAMPLE_MOST, .count = count};
+    f->rows = f->rows < sample ? f->rows : (uint32_t)sample;
+    f->pair_slots = 4 * f->rows;
     size_t all = (size_t)f->rows * count, slots = 1024;
     while (slots < 2 * all)
         slots *= 2;
@@ -96,8 +99,8 @@ static bool start(struct finder *f, size_t count, uint32_t rows)
     f->slots = calloc(slots, sizeof *f->slots);
     f->times = malloc(all * sizeof *f->times);
     f->given_times = malloc(all * sizeof *f->given_times);
-    f->pairs = malloc(4 * SAMPLE_MOST * sizeof *f->pairs);
-    f->pair_times = malloc(4 * SAMPLE_MOST * sizeof *f->pair_times);
+    f->pairs = malloc(f->pair_slots * sizeof *f->pairs);
+    f->pair_times = malloc(f->pair_slots * sizeof *f->pair_times);
     return f->numbers && f->hashes && f->slots && f->times && f->given_times && f->pairs &&
            f->pair_times;
 }
@@ -153,9 +156,9 @@ static bool varies(const struct finder *f, const struct column *c, size_t place)
 static uint32_t see_pair(struct finder *f, uint32_t a, uint32_t b)
 {
     uint64_t pair = ((uint64_t)a << 32 | b) + 1;
-    uint32_t at = (uint32_t)(pair * UINT64_C(0x9e3779b97f4a7c15) >> 40) % (4 * SAMPLE_MOST);
+    uint32_t at = (uint32_t)(pair * UINT64_C(0x9e3779b97f4a7c15) >> 40) % f->pair_slots;
     while (f->pairs[at] && f->pairs[at] != pair)
-        at = (at + 1) % (4 * SAMPLE_MOST);
+        at = (at + 1) % f->pair_slots;
     if (!f->pairs[at]) {
         f->pairs[at] = pair;
         f->pair_times[at] = 0;
@@ -171,9 +174,9 @@ static float cost(struct finder *f, const struct column *c, size_t place, size_t
     const uint32_t *own = f->numbers + place * f->rows, *other = f->numbers + by * f->rows;
     float bits = 0;
     uint32_t all = 0, shared = 0;
-    memset(f->times, 0, f->values * sizeof *f->times);
-    memset(f->given_times, 0, f->values * sizeof *f->given_times);
-    memset(f->pairs, 0, 4 * SAMPLE_MOST * sizeof *f->pairs);
+    for (uint32_t row = 0; row < f->rows; row++) /* all columns together have very many values */
+        f->times[own[row]] = f->given_times[own[row]] = 0;
+    memset(f->pairs, 0, f->pair_slots * sizeof *f->pairs);
     if (by != place)
         for (uint32_t row = 0; row < f->rows; row++)
             f->given_times[other[row]] = 1; /* and so one of the values that are told already */

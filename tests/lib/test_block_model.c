@@ -6,6 +6,7 @@
 #include "unit.h"
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static uint64_t state = 20261122;
 static uint64_t next(void)
@@ -280,5 +281,62 @@ static void blocks(void)
     batch_free(b);
 }
 
+/* ---- as many columns as there can be ---- */
+
+#define WIDE_ROWS 256u
+#define LONG_ROWS 2048u
+
+/* Every value another one; the first column may stand on one that is not there. */
+static struct batch *columns_of(uint32_t columns, uint8_t width, uint32_t rows)
+{
+    struct batch *b = batch_new(rows, RECORD_FLOW);
+    batch_append(b, rows);
+    for (uint32_t i = 0; i < columns; i++) {
+        ie_key key = i ? IANA(1000 + i) : IANA(18);
+        for (uint32_t row = 0; row < rows; row++) {
+            uint64_t value[2] = {next() & 0x00ffffffu, next() & 0xff};
+            set(b, key, i ? width : 4, row, value);
+        }
+    }
+    return b;
+}
+
+static void many_columns(void)
+{
+    struct batch *b = columns_of(BATCH_COLUMNS_MOST, 4, WIDE_ROWS);
+    clock_t before = clock();
+    struct buffer out = encoded(b, true);
+    double seconds = (double)(clock() - before) / CLOCKS_PER_SEC;
+    struct arena a = {0};
+    struct block block;
+    CU_ASSERT(seconds < 60); /* some; were each of their values looked at once a pair, 200 */
+    CU_ASSERT_EQUAL_FATAL(block_open(out.bytes, out.length, &a, &block, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(block.head.version, 3);
+    CU_ASSERT_EQUAL(block_check(&block, &a, NULL), WEIR_OK);
+    buffer_free(&out);
+    arena_free(&a);
+    batch_free(b);
+}
+
+/* What takes minutes to read is not modelled. */
+static void long_columns(void)
+{
+    struct batch *b = columns_of(200, 16, LONG_ROWS);
+    struct buffer out = encoded(b, true);
+    struct arena a = {0};
+    struct block block;
+    size_t modelled = 0;
+    CU_ASSERT_EQUAL_FATAL(block_open(out.bytes, out.length, &a, &block, NULL), WEIR_OK);
+    CU_ASSERT_EQUAL(block_check(&block, &a, NULL), WEIR_OK);
+    for (uint32_t i = 0; i < block.head.column_count; i++)
+        if (block.columns[i].codec == CODEC_MODELLED)
+            modelled += (size_t)block.columns[i].rows * block.columns[i].width;
+    CU_ASSERT(modelled > 1 << 20 && modelled < 5 << 20);
+    buffer_free(&out);
+    arena_free(&a);
+    batch_free(b);
+}
+
 UNIT_MAIN("block, models", {"known octets", known_octets}, {"every width", every_width},
-          {"refuses", refuses}, {"blocks", blocks})
+          {"refuses", refuses}, {"blocks", blocks}, {"many columns", many_columns},
+          {"long columns", long_columns})
