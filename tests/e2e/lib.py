@@ -149,6 +149,12 @@ def weird_import(data, *paths, options=()):
     return json.loads(out.strip().splitlines()[-1])
 
 
+def keeps_templates(data):
+    """Whether a collector there has kept templates for the next one; the file of none has 24 octets."""
+    file = data / "templates"
+    return file.exists() and file.stat().st_size > 24
+
+
 def records(data, *options):
     """Every stored record, as `weird records` prints it."""
     text = run(WEIRD, "records", "--data", data, *options, seconds=300)

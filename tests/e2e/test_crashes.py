@@ -11,8 +11,8 @@ import random
 import subprocess
 import time
 
-from lib import (PATIENCE, SLOW, WAITING, WEIRD, WEIRGEN, Server, check, equal, folder, main, run, wait_for, weir,
-                 weir_json)
+from lib import (PATIENCE, SLOW, WAITING, WEIRD, WEIRGEN, Server, check, equal, folder, keeps_templates, main, run,
+                 wait_for, weir, weir_json)
 import json
 
 KILLS = int(os.environ.get("WEIR_KILLS", "25"))
@@ -88,7 +88,8 @@ def random_kills():
         "v5", "ipfix,ipv6=20"]], stdout=subprocess.PIPE)
     kills = {"kill_db": 0, "kill_collector": 0, "kill_compaction": 0}
     # What came before the first message that is kept is not known to be lost.
-    wait_for("both exporters to be heard", lambda: len(exporters_of(answer_of(pair.db))) == 2)
+    wait_for("both exporters to be heard",
+             lambda: len(exporters_of(answer_of(pair.db))) == 2 and keeps_templates(pair.collector_data))
     for n in range(KILLS):
         time.sleep(random.uniform(0.1, 2 * PAUSE - 0.1))
         name = random.choices(list(kills), [5, 3, 2])[0]

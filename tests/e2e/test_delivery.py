@@ -16,8 +16,8 @@ import subprocess
 import sys
 import time
 
-from lib import (PATIENCE, SLOW, WAITING, WEIRD, WEIRGEN, Server, Watch, check, equal, folder, free_port, main, records, run,
-                 wait_for, wait_read, weir, weir_json, weird_import, weirgen)
+from lib import (PATIENCE, SLOW, WAITING, WEIRD, WEIRGEN, Server, Watch, check, equal, folder, free_port,
+                 keeps_templates, main, records, run, wait_for, wait_read, weir, weir_json, weird_import, weirgen)
 
 FLOWS = 240000 // SLOW  # the most that is sent; of the truth, and of the reference
 ENOUGH = 100000 // SLOW  # where nobody is killed
@@ -170,7 +170,7 @@ def wait_known(pair):
     """Until the collector has kept where the sessions stand, and their templates: one that is killed before has
     never heard of them, and nothing can be missing then."""
     wait_for("what was received first to be kept",
-             lambda: int(state(pair.collector)["blocks"]) >= 2 and (pair.collector_data / "templates").exists())
+             lambda: int(state(pair.collector)["blocks"]) >= 2 and keeps_templates(pair.collector_data))
 
 
 def both_killed():
