@@ -67,6 +67,8 @@ static void advance(struct sequence *s, const struct sequence_message *m, uint32
                     uint32_t units)
 {
     s->advanced += position - s->next + units;
+    if (m->export_ms < s->first_export_ms) /* and is of the run: the clock was set back */
+        s->first_export_ms = m->export_ms;
     if (m->export_ms > s->last_export_ms)
         s->earlier_next = s->next;
     s->next = position + units;
@@ -289,8 +291,8 @@ static void take_ahead(struct sequence *s, const struct sequence_message *m, uin
 }
 
 /* Decides a suspicion: the message at `position` lies nearer to the suspected place, or to the old
- * one; but what lies behind the old one and was exported later is not late. It is placed afterwards
- * as any other. */
+ * one; but what lies behind the old one and was exported later is not late, and what was exported
+ * since the run began goes on from nothing before. It is placed afterwards as any other. */
 static void decide(struct sequence *s, const struct sequence_message *m, uint32_t position,
                    struct sequence_outcome *out)
 {
@@ -298,7 +300,9 @@ static void decide(struct sequence *s, const struct sequence_message *m, uint32_
     int64_t from_old = ahead_of(position, s->next);
     s->has_suspect = false;
     bool new_behind = from_old < 0 && from_suspect >= 0 && m->export_ms > s->last_export_ms;
-    if (llabs(from_suspect) >= llabs(from_old) && !new_behind) {
+    bool run_goes_on = s->suspect.export_ms < s->first_export_ms &&
+                       m->export_ms >= s->first_export_ms; /* the clock was not set back */
+    if (run_goes_on || (llabs(from_suspect) >= llabs(from_old) && !new_behind)) {
         out->reordered++; /* the suspect was a stray */
         out->unknown_gaps += s->suspect_foreign;
         return;
@@ -368,13 +372,20 @@ static bool former_run(struct sequence *s, const struct sequence_message *m, uin
 
 /* ---- placing a message that is not where it was expected ---- */
 
+/* Exported before the run began: a late one of an earlier run, or the exporter's clock was set back.
+ * What sysUpTime says is of this run, is. */
+static bool is_older_than_run(const struct sequence *s, const struct sequence_message *m)
+{
+    return m->export_ms < s->first_export_ms && !up_time_goes_on(s, m);
+}
+
 static void place_ahead(struct sequence *s, const struct sequence_message *m, uint32_t position,
                         uint32_t units, struct sequence_outcome *out)
 {
     uint32_t gap = position - s->next;
     if (position == 0 && gap > FORMER_GOES_ON * (s->units_most ? s->units_most : UNITS_USUAL)) {
         restart(s, m, position, units, out);
-    } else if (gap > reasonable(s, m)) {
+    } else if (gap > reasonable(s, m) || is_older_than_run(s, m)) {
         suspect(s, m, position, units, true);
     } else {
         s->doubts = 0;
@@ -452,7 +463,7 @@ static bool place_after_span(struct sequence *s, const struct sequence_message *
 {
     struct sequence_span *span = sequence_span_open_one(s);
     if (!span || ahead_of(position, s->next) < 0 || restarted_by_up_time(s, m) ||
-        position - s->next > reasonable(s, m))
+        (position != s->next && is_older_than_run(s, m)) || position - s->next > reasonable(s, m))
         return false;
     sequence_span_close(s, span, position);
     sequence_span_finish(span, out);

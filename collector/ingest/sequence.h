@@ -47,7 +47,9 @@
  *    one that is repeated can not be told from one that is late (rule 4).
  * 6. A jump ahead of more than an exporter can have sent in the time since its last message (2^20,
  *    and each second 100,000 or 64 times its own average rate) is no loss that can be
- *    counted: rule 5d, then unknown_gaps.
+ *    counted: rule 5d, then unknown_gaps. Nor is one in a message exported before the run began: a
+ *    late one of an earlier run, or the exporter's clock was set back. Such a message fills no gap
+ *    of the run either.
  * 7. Sequences wrap at 2^32: all differences are modulo 2^32, behind and ahead are half each.
  * 8. Exporters that count something else are found out, not assumed. A difference between two
  *    messages that the protocol's rule explains only by loss, but another rule without any, is held

@@ -190,13 +190,22 @@ void sequence_gaps_take_back(struct sequence *s)
     }
 }
 
-/* What belongs into a gap was exported before the message that showed it. */
+/* What belongs into a gap was exported before the message that showed it; and, where that was
+ * exported since the run began, so was what is missing. */
+static bool may_fill(const struct sequence *s, const struct sequence_gap *g,
+                     const struct sequence_message *m)
+{
+    return m->export_ms <= g->export_ms &&
+           (g->whose != GAP_OF_RUN || m->export_ms >= s->first_export_ms ||
+            g->export_ms < s->first_export_ms);
+}
+
 struct sequence_gap *sequence_gap_at(struct sequence *s, const struct sequence_message *m,
                                      uint32_t position, uint32_t units, enum gap_whose whose)
 {
     for (uint32_t i = 0; s->extra && i < s->extra->gap_room; i++) {
         struct sequence_gap *g = &s->extra->gaps[i];
-        if (units && g->left >= units && g->whose == whose && m->export_ms <= g->export_ms &&
+        if (units && g->left >= units && g->whose == whose && may_fill(s, g, m) &&
             s->arrivals - g->arrival <= SEQUENCE_WINDOW &&
             position - g->start < g->length && position - g->start + units <= g->length)
             return g;

@@ -404,6 +404,57 @@ static void late_past_a_restart(void)
     sequence_free(&s);
 }
 
+/* A run of numbers that lie ahead of those of the run after it, so that what comes late of it, be it
+ * the next moment or past the window, looks like a jump ahead. It is none, and fills no gap. */
+static void late_and_ahead(void)
+{
+    struct sequence s;
+    struct total t = {0};
+    sequence_init(&s, COUNTS_RECORDS);
+    hear_run(&s, &t, 40000, 10, 0);
+    hear_run(&s, &t, 0, 5, 100);
+    CU_ASSERT_EQUAL(t.restarts, 1);
+    hear_plain(&s, &t, 40100, 10, 10); /* went on from what was heard, before the restart */
+    hear_run(&s, &t, 50, SEQUENCE_WINDOW, 105);
+    CU_ASSERT_EQUAL(t.reordered, 1);
+    hear_plain(&s, &t, 4000, 10, 7);
+    hear_run(&s, &t, 50 + 10 * SEQUENCE_WINDOW, 2, 105 + SEQUENCE_WINDOW);
+    CU_ASSERT_EQUAL(t.missing, 0);
+    CU_ASSERT_EQUAL(t.reordered, 2);
+    hear_plain(&s, &t, 90 + 10 * SEQUENCE_WINDOW, 10, 109 + SEQUENCE_WINDOW);
+    CU_ASSERT_EQUAL(t.missing, 20);
+    hear_plain(&s, &t, 70 + 10 * SEQUENCE_WINDOW, 10, 6); /* of the old run, by its time */
+    CU_ASSERT_EQUAL(t.recovered, 0);
+    hear_plain(&s, &t, 80 + 10 * SEQUENCE_WINDOW, 10, 108 + SEQUENCE_WINDOW);
+    CU_ASSERT_EQUAL(t.recovered, 10);
+    CU_ASSERT_EQUAL(t.restarts, 1);
+    CU_ASSERT_EQUAL(t.unknown_gaps, 1);
+    sequence_free(&s);
+}
+
+/* The exporter's clock is set back by an hour, at a loss: that loss is one of unknown_gaps, and what
+ * is lost afterwards is counted. Where nothing is lost at that moment, nothing is unknown. */
+static void clock_set_back(void)
+{
+    struct sequence s;
+    struct total t = {0};
+    sequence_init(&s, COUNTS_RECORDS);
+    hear_run(&s, &t, 0, 10, 3600);
+    hear_run(&s, &t, 200, 10, 10);
+    CU_ASSERT_EQUAL(t.missing, 0);
+    CU_ASSERT_EQUAL(t.unknown_gaps, 1);
+    hear_run(&s, &t, 350, 10, 25);
+    CU_ASSERT_EQUAL(t.missing, 50);
+    hear_plain(&s, &t, 320, 10, 22);
+    CU_ASSERT_EQUAL(t.recovered, 10);
+    hear_run(&s, &t, 450, 5, 2);
+    hear_run(&s, &t, 600, 5, 17);
+    CU_ASSERT_EQUAL(t.missing, 150);
+    CU_ASSERT_EQUAL(t.restarts, 0);
+    CU_ASSERT_EQUAL(t.unknown_gaps, 1);
+    sequence_free(&s);
+}
+
 /* Of a restart that was none the gaps are those of the run that goes on. */
 static void late_past_no_restart(void)
 {
@@ -553,5 +604,6 @@ UNIT_MAIN("sequence", {"random schedules", random_schedules}, {"wrap", wraps},
           {"resumed after a restart", resumed_after_a_restart}, {"lost track", lost_track},
           {"late past a restart", late_past_a_restart},
           {"late past a restart that was none", late_past_no_restart},
+          {"late and ahead", late_and_ahead}, {"clock set back", clock_set_back},
           {"exporters that count something else", other_counting},
           {"sets settled later", settled_later}, {"sets never settled", never_settled})
