@@ -372,8 +372,8 @@ static bool former_run(struct sequence *s, const struct sequence_message *m, uin
 
 /* ---- placing a message that is not where it was expected ---- */
 
-/* Exported before the run began: a late one of an earlier run, or the exporter's clock was set back.
- * What sysUpTime says is of this run, is. */
+/* Exported before the run began: a late one of an earlier run, or the exporter's clock was set
+ * back. What sysUpTime says is of this run, is. */
 static bool is_older_than_run(const struct sequence *s, const struct sequence_message *m)
 {
     return m->export_ms < s->first_export_ms && !up_time_goes_on(s, m);
