@@ -76,7 +76,7 @@ static const char *entry_wrong(const uint8_t *head, const struct block_column *c
         !(1u << c->width & (1u << 0 | 1u << 1 | 1u << 2 | 1u << 4 | 1u << 8 | 1u << 16)))
         return "width is not 0, 1, 2, 4, 8 or 16";
     if (c->codec >= CODEC_COUNT || c->codec == CODEC_MAP || c->codec == CODEC_GIVEN)
-        return "codec is unknown";
+        return "codec is unknown: a newer Weir wrote it";
     if (c->rows == 0 || c->rows > BLOCK_ROWS_MOST)
         return "rows are not 1 to 1048576";
     if (c->present_rows == 0 || c->present_rows > c->rows)
