@@ -105,7 +105,10 @@ static enum weir_status plan_bins(struct question *q, struct weir_error *error)
         return weir_fail(error, WEIR_EARGUMENT, "step", "%lld ms; expected more than 0",
                          (long long)step);
     uint64_t bins = width / (uint64_t)step + (width % (uint64_t)step != 0);
-    if (bins > BINS_MOST || width >> 52)
+    if (width >> 52)
+        return weir_fail(error, WEIR_EARGUMENT, "step",
+                         "from and to lie too far apart for time bins: give a shorter interval");
+    if (bins > BINS_MOST)
         return weir_fail(
             error, WEIR_EARGUMENT, "step",
             "%llu time bins between from and to; at most %u are allowed: give a longer "

@@ -49,7 +49,8 @@ static void bad_questions(void)
     refused(REQUEST(.when = {6, 5}), WEIR_EARGUMENT, "from", "not before");
     refused(REQUEST(.when = hour, .step_ms = -1), WEIR_EARGUMENT, "step", "more than 0");
     refused(REQUEST(.when = hour, .step_ms = 35), WEIR_EARGUMENT, "step", "time bins");
-    refused(REQUEST(.when = INTERVAL_ALL, .step_ms = 60000), WEIR_EARGUMENT, "step", "time bins");
+    refused(REQUEST(.when = INTERVAL_ALL, .step_ms = 60000), WEIR_EARGUMENT, "step", "too far");
+    refused(REQUEST(.when = INTERVAL_ALL, .step_ms = INT64_MAX), WEIR_EARGUMENT, "step", "too far");
     refused(REQUEST(.by = unknown, .by_count = 1), WEIR_EARGUMENT, "by", "sourceIPv4Address");
     refused(REQUEST(.by = unknown, .by_count = 9), WEIR_EARGUMENT, "by", "at most 8");
     refused(REQUEST(.filter = "src port ="), WEIR_ESYNTAX, "filter", "");
