@@ -15,7 +15,7 @@
 
 int64_t serve_now_ms(void)
 {
-    return (int64_t)(clock_monotonic_us() / 1000);
+    return clock_monotonic_ms();
 }
 
 static uint64_t word_of(uint64_t generation, unsigned state)

@@ -98,7 +98,7 @@ static bool worth_retrying(enum weir_status status)
 static bool out_of_patience(struct deliver *d, int64_t since_ms)
 {
     int64_t patience_ms = atomic_load(&d->patience_ms);
-    if (!patience_ms || clock_now_ms() - since_ms < patience_ms)
+    if (!patience_ms || clock_monotonic_ms() - since_ms < patience_ms)
         return false;
     atomic_store(&d->failed, true);
     pool_stop(d->pool);
@@ -196,7 +196,7 @@ static enum weir_status put_patiently(struct deliver *d, uint64_t sequence, stru
 {
     struct weir_error error = {0};
     int64_t pause_ms = RETRY_LEAST_MS;
-    int64_t since_ms = clock_now_ms();
+    int64_t since_ms = clock_monotonic_ms();
     enum weir_status status;
     while ((status = outbox_put(d->outbox, sequence, block, &error)) != WEIR_OK) {
         note_trouble(d, &error);
@@ -308,7 +308,7 @@ static bool send_one(struct deliver *d, int64_t *pause_ms, int64_t *well_ms)
     struct weir_error error = {0};
     enum weir_status status = outbox_next(d->outbox, SEND_WAIT_MS, &bytes, &length, &error);
     if (status == WEIR_ENOTFOUND) {
-        *well_ms = clock_now_ms();
+        *well_ms = clock_monotonic_ms();
         pthread_mutex_lock(&d->lock);
         bool ended = d->draining || d->hurry;
         pthread_mutex_unlock(&d->lock);
@@ -320,7 +320,7 @@ static bool send_one(struct deliver *d, int64_t *pause_ms, int64_t *well_ms)
         outbox_done(d->outbox);
         note_well(d);
         *pause_ms = RETRY_LEAST_MS;
-        *well_ms = clock_now_ms();
+        *well_ms = clock_monotonic_ms();
         return !in_hurry(d);
     }
     if (!worth_retrying(status)) {
@@ -335,7 +335,7 @@ static bool send_one(struct deliver *d, int64_t *pause_ms, int64_t *well_ms)
 static void *sender_main(void *context)
 {
     struct deliver *d = context;
-    int64_t pause_ms = RETRY_LEAST_MS, well_ms = clock_now_ms();
+    int64_t pause_ms = RETRY_LEAST_MS, well_ms = clock_monotonic_ms();
     note_thread(d, 1);
     while (send_one(d, &pause_ms, &well_ms))
         ;

@@ -237,9 +237,9 @@ static void keep_time(struct receiver *r)
 /* What came before the end was asked for. */
 static void drain_all(struct receiver *r)
 {
-    int64_t deadline = clock_now_ms() + DRAIN_MS;
+    int64_t deadline = clock_monotonic_ms() + DRAIN_MS;
     for (unsigned i = 0; i < r->socket_count; i++)
-        while (receive_burst(r, &r->sockets[i]) == BURST && clock_now_ms() < deadline)
+        while (receive_burst(r, &r->sockets[i]) == BURST && clock_monotonic_ms() < deadline)
             ;
     streams_drain(r->streams, deadline);
     look_around(r, clock_now_ms());

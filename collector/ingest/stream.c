@@ -379,7 +379,8 @@ void streams_drain(struct streams *all, int64_t deadline_ms)
     all->now_ms = clock_now_ms();
     for (struct connection *c = all->connections, *next; c; c = next) {
         next = c->next;
-        while (c->fd >= 0 && clock_now_ms() < deadline_ms && (c->tls ? read_tls(c) : read_plain(c)))
+        while (c->fd >= 0 && clock_monotonic_ms() < deadline_ms &&
+               (c->tls ? read_tls(c) : read_plain(c)))
             all->now_ms = clock_now_ms();
         if (c->fd >= 0)
             close_connection(c, true);

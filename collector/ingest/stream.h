@@ -41,7 +41,8 @@ enum weir_status streams_add(struct streams *all, int fd, struct tls *tls,
 /* Closes what took too long, and frees what was closed; at most every now and then, and never from
  * inside a watch's call. */
 void streams_tick(struct streams *all, int64_t now_ms);
-/* Reads what connections have sent so far (until deadline_ms), then closes them all. */
+/* Reads what connections have sent so far (until deadline_ms of clock_monotonic_ms()), then closes
+ * them all. */
 void streams_drain(struct streams *all, int64_t deadline_ms);
 uint32_t streams_count(const struct streams *all); /* connections */
 

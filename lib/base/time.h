@@ -1,6 +1,6 @@
 /* time.h - instants and intervals. All times are milliseconds since 1970-01-01T00:00:00Z, signed 64
  * bits; every variable that holds one ends in `_ms`. Intervals are half open: [from, to).
- * Functions here are pure but for clock_now_ms(), and any thread may call them. */
+ * Functions here are pure but for the clocks, and any thread may call them. */
 #ifndef WEIR_BASE_TIME_H
 #define WEIR_BASE_TIME_H
 
@@ -19,6 +19,11 @@ struct interval {
 int64_t clock_now_ms(void);       /* wall clock */
 uint64_t clock_monotonic_us(void);/* for measuring; no relation to the wall clock */
 uint64_t clock_thread_cpu_us(void);
+/* For deadlines: who sets the wall clock neither makes them long nor ends them. */
+static inline int64_t clock_monotonic_ms(void)
+{
+    return (int64_t)(clock_monotonic_us() / 1000);
+}
 
 /* Start of the minute that holds `t_ms`; right for times before 1970 too. */
 static inline int64_t minute_of(int64_t t_ms)
