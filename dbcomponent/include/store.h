@@ -71,7 +71,8 @@ enum store_outcome { STORE_STORED, STORE_KNOWN /* this (collector, sequence) is 
 /* Checks the block whole, then stores its columns, adds its roll-ups, account and checkpoints in
  * one transaction. When it returns WEIR_OK the block survives kill -9 and power loss.
  * WEIR_EFULL: no space, nothing changed, try again later. WEIR_EEXISTS: another block of the same
- * name is here; WEIR_EMALFORMED…: not a block; both are refused for good. */
+ * name is here; WEIR_EMALFORMED…: not a block, or of version 3, which is slow to check and made by
+ * compaction alone; both are refused for good. */
 enum weir_status store_append(struct store *s, const uint8_t *block, size_t length,
                               enum store_outcome *outcome, struct weir_error *error);
 /* The same for a block that this process has just encoded itself, a third cheaper: every checksum,

@@ -85,6 +85,11 @@ static enum weir_status prepare(struct incoming *in, const uint8_t *bytes, size_
     if (status == WEIR_OK && b->head.kind > RECORD_OPTIONS)
         status =
             weir_fail(error, WEIR_EMALFORMED, "block", "records of unknown kind %u", b->head.kind);
+    /* A small block of models could cost minutes to check, and no collector sends any. */
+    if (status == WEIR_OK && !own && b->head.version >= BLOCK_MODELS)
+        status = weir_fail(error, WEIR_EMALFORMED, "block",
+                           "version %u, which only stores have; deliver version 1 or 2",
+                           b->head.version);
     if (status == WEIR_OK)
         status = own ? check_octets(b, error) : block_check(b, a, error);
     if (status != WEIR_OK)

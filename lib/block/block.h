@@ -31,6 +31,7 @@
 #include "flow/vector.h"
 
 #define BLOCK_VERSION 3 /* the newest; a block has the least that knows its codecs */
+#define BLOCK_MODELS 3 /* the first that has MODELLED and GIVEN */
 #define BLOCK_ROWS_MOST (1u << 20)
 #define BLOCK_BYTES_MOST (256u << 20)
 #define BLOCK_OCTETS_MOST (256u << 20)
@@ -82,6 +83,7 @@ struct block_column {
     uint32_t crc;
     const uint8_t *bytes; /* not owned */
     uint32_t length;
+    bool unmodelled; /* of a block before BLOCK_MODELS: MODELLED or GIVEN in it is malformed */
 };
 
 /* ---- writing ---- */

@@ -27,6 +27,7 @@ void blob_write(struct compressor *c, const uint8_t *bytes, size_t length, struc
 struct decompressor {
     struct arena *arena;
     void *context; /* made in the arena when it is first wanted */
+    bool unmodelled; /* CODEC_MODELLED is malformed */
 };
 /* Fills out[0 .. length). WEIR_ETRUNCATED, WEIR_EMALFORMED, WEIR_ENOMEM. */
 enum weir_status blob_read(struct decompressor *d, struct cursor *in, uint8_t *out, size_t length);

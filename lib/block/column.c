@@ -377,7 +377,7 @@ static enum weir_status decode_given(const struct block_column *c, const struct 
 static enum weir_status decode_checked(const struct block_column *c, const struct vector *base,
                                        struct arena *a, struct vector *out)
 {
-    struct decompressor d = {.arena = a};
+    struct decompressor d = {.arena = a, .unmodelled = c->unmodelled};
     struct cursor in = cursor_over(c->bytes, c->length);
     struct part part;
     uint64_t *present;
@@ -386,7 +386,7 @@ static enum weir_status decode_checked(const struct block_column *c, const struc
         return s;
     if (c->codec == CODEC_RELATIVE && cursor_left(&in) && *in.at == CODEC_MAP)
         return decode_map(c, base, &d, &in, present, out);
-    if (c->codec == CODEC_RELATIVE && cursor_left(&in) && *in.at == CODEC_GIVEN)
+    if (c->codec == CODEC_RELATIVE && cursor_left(&in) && *in.at == CODEC_GIVEN && !c->unmodelled)
         return decode_given(c, base, a, &in, present, out);
     if (c->codec == CODEC_RELATIVE && (base->width == 0 || base->width > 8))
         return WEIR_EMALFORMED;
@@ -487,7 +487,7 @@ enum weir_status column_sum(const struct block_column *c, const uint64_t *select
 enum weir_status column_is_base(const struct block_column *c, struct arena *a, bool *same,
                                 struct weir_error *error)
 {
-    struct decompressor d = {.arena = a};
+    struct decompressor d = {.arena = a, .unmodelled = c->unmodelled};
     struct cursor in = cursor_over(c->bytes, c->length);
     struct part part;
     *same = false;

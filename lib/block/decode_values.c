@@ -298,7 +298,7 @@ static enum weir_status decode_classes(const struct place *p, uint32_t count, ui
 static enum weir_status decode_modelled(const struct place *p, uint32_t count, uint8_t width,
                                         struct part *out)
 {
-    if (count > MODEL_VALUES_MOST)
+    if (count > MODEL_VALUES_MOST || p->d->unmodelled)
         return WEIR_EMALFORMED;
     *out = (struct part){.form = VECTOR_FLAT, .values = take(p, count, width)};
     return out->values ? model_read(p->in, count, width, NULL, out->values) : WEIR_ENOMEM;

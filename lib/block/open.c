@@ -84,6 +84,7 @@ static enum weir_status read_directory(const uint8_t *entry, const struct block_
                              : columns[i].codec >= CODEC_ORDERED ? 2
                                                                  : 1))
             return bad(error, "directory", "a codec that its version does not have");
+        columns[i].unmodelled = head->version < BLOCK_MODELS;
         if (columns[i].rows != head->rows)
             return bad(error, "directory", "a column has other rows than the block");
         if (i && columns[i].key <= columns[i - 1].key)

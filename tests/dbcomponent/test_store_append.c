@@ -368,6 +368,32 @@ static void test_own(void)
     store_close(s);
 }
 
+/* Models are slow to check: what an outsider sends has none; what compaction makes may. */
+static void test_models(void)
+{
+    static struct flow flows[ROWS];
+    struct store *s = fixture_open(fixture_folder());
+    struct weir_error error = {0};
+    struct block_id id = fixture_id(1, 1);
+    struct buffer block = {0};
+    enum store_outcome outcome;
+    fixture_flows(flows, ROWS, 3, FIXTURE_TIME, MINUTE_MS);
+    struct block_encoder *e = block_encoder_new(1);
+    struct batch *b = fixture_batch(flows, ROWS);
+    block_encoder_thorough(e);
+    block_encoder_model(e, true);
+    CU_ASSERT_EQUAL_FATAL(block_encode(e, &id, b, NULL, &block, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(store_append(s, block.bytes, block.length, &outcome, &error), WEIR_EMALFORMED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.message, "version 3"));
+    CU_ASSERT_EQUAL(store_append_own(s, block.bytes, block.length, &outcome, &error), WEIR_OK);
+    CU_ASSERT_EQUAL(outcome, STORE_STORED);
+    CU_ASSERT_EQUAL(fixture_verify(s, fixture_print_difference, NULL), 0);
+    buffer_free(&block);
+    batch_free(b);
+    block_encoder_free(e);
+    store_close(s);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -380,6 +406,7 @@ int main(void)
         {"columns come back", test_columns},
         {"the log stays small", test_log},
         {"our own blocks", test_own},
+        {"models of others", test_models},
         {NULL, NULL},
     };
     return fixture_main("store: append", tests);
