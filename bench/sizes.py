@@ -21,10 +21,11 @@ BZ2_FLOWS = 10000000  # of a larger set; its blocks are compressed one by one, s
 
 
 def weir(data_set):
-    folder, nothing = data_set.weir(), empty(data_set.folder / "empty")
-    run(BUILD / "weird", "compact", "--data", nothing)
+    folder, nothing, files = data_set.weir(), empty(data_set.folder / "empty"), empty(data_set.folder / "no files")
+    run(BUILD / "weird", "import", "--compact", "--data", nothing, files)
     none = in_use(nothing / "weir.db")
     remove(nothing)
+    remove(files)
     yield "Weir, compacted", size(folder), in_use(folder / "weir.db") - none
     octets, used = dataset.as_it_comes(data_set)
     yield "Weir, as it comes", octets, used - none
