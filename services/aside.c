@@ -17,12 +17,15 @@ struct aside {
     bool keep;
 };
 
+/* What does not fit is never counted: others, who fit, would be refused meanwhile. */
 static bool take(struct server *s, uint64_t octets)
 {
-    bool fits = atomic_fetch_add(&s->aside, octets) + octets <= s->settings.aside_most;
-    if (!fits)
-        atomic_fetch_sub(&s->aside, octets);
-    return fits;
+    uint64_t most = s->settings.aside_most, used = atomic_load(&s->aside);
+    do {
+        if (octets > most || used > most - octets)
+            return false;
+    } while (!atomic_compare_exchange_weak(&s->aside, &used, used + octets));
+    return true;
 }
 
 bool aside_put(struct exchange *x, const void *bytes, size_t length)

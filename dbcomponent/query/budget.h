@@ -15,14 +15,16 @@ struct budget {
     _Atomic bool unwritten; /* the temporary file of parts.h could not be made, written or read */
 };
 
-/* Takes if there is that much left; nobody minds if there is not. */
+/* Takes if there is that much left; nobody minds if there is not. What is not taken is never counted
+ * either, not for a moment: another thread, for which there is enough, would be refused. */
 static inline bool budget_try(struct budget *b, size_t octets)
 {
-    uint64_t before = atomic_fetch_add(&b->used, octets);
-    if (octets <= b->most && before <= b->most - octets)
-        return true;
-    atomic_fetch_sub(&b->used, octets);
-    return false;
+    uint64_t used = atomic_load(&b->used);
+    do {
+        if (octets > b->most || used > b->most - octets)
+            return false;
+    } while (!atomic_compare_exchange_weak(&b->used, &used, used + octets));
+    return true;
 }
 
 /* Takes what has to be. */
