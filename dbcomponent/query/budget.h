@@ -15,8 +15,8 @@ struct budget {
     _Atomic bool unwritten; /* the temporary file of parts.h could not be made, written or read */
 };
 
-/* Takes if there is that much left; nobody minds if there is not. What is not taken is never counted
- * either, not for a moment: another thread, for which there is enough, would be refused. */
+/* Takes if there is that much left; nobody minds if there is not. What is not taken is never
+ * counted either, not for a moment: another thread, which has room, would be refused. */
 static inline bool budget_try(struct budget *b, size_t octets)
 {
     uint64_t used = atomic_load(&b->used);
